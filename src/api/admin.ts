@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { formatDay, type TableName, TicklakeError } from '#core'
+import type { DataFile, StreamTable, TableMetadata } from '#storage'
+
+/** A table, as GET /admin/tables answers it. */
+export const tableSchema = z
+  .object({
+    table: z.string(),
+    location: z.string(),
+    table_uuid: z.string(),
+    snapshot_id: z.string().nullable(),
+    snapshots: z.int(),
+    files: z.int().meta({ description: 'data files of the newest snapshot' }),
+    rows: z.int().meta({ description: 'rows of the newest version: files and tail' }),
+    rows_in_tail: z.int(),
+    bytes: z.int(),
+    offsets: z.array(z.int()).meta({ description: 'next offset of each partition, visible' }),
+    committed_offsets: z.array(z.int()).meta({ description: 'the same of the newest snapshot' }),
+  })
+  .meta({ id: 'Table' })
+
+/** The same with its partitions. */
+export const tableDetailSchema = tableSchema
+  .extend({
+    partitions: z.array(z.object({ partition: z.string(), files: z.int(), rows: z.int(), bytes: z.int() })),
+  })
+  .meta({ id: 'TableDetail' })
+
+export type TableJson = z.output<typeof tableDetailSchema>
+
+/** What there is of a table now. `not_found` for a name that is none. */
+export async function describeTable(
+  tables: ReadonlyMap<TableName, StreamTable>,
+  name: string,
+): Promise<TableJson> {
+  const table = [...tables.values()].find((candidate) => candidate.definition.name === name)
+  if (!table) {
+    throw new TicklakeError(
+      'not_found',
+      `there is no table ${JSON.stringify(name)}: there are ${[...tables.keys()].join(', ')}`,
+    )
+  }
+  const pinned = table.pin()
+  try {
+    const { files } = await pinned.select({})
+    const { metadata, version } = pinned
+    const rowsInTail = pinned.tail.reduce((sum, slice) => sum + slice.rowCount, 0)
+    const totals = totalsOf(files)
+    return {
+      table: table.definition.name,
+      location: metadata.location,
+      table_uuid: metadata.tableUuid,
+      snapshot_id: version.snapshotId === null ? null : String(version.snapshotId),
+      snapshots: metadata.snapshots.length,
+      ...totals,
+      rows: totals.rows + rowsInTail,
+      rows_in_tail: rowsInTail,
+      offsets: [...version.offsets],
+      committed_offsets: [...table.committedOffsets()],
+      partitions: partitionsOf(files, metadata),
+    }
+  } finally {
+    pinned.release()
+  }
+}
+
+function partitionsOf(files: readonly DataFile[], metadata: TableMetadata): TableJson['partitions'] {
+  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === metadata.defaultSpecId)
+  const byDay = spec?.fields.length === 1 && spec.fields[0]?.transform === 'day'
+  const groups = new Map<string, DataFile[]>()
+  for (const file of files) {
+    const [day] = file.partition
+    const name = byDay && typeof day === 'number' ? formatDay(day) : file.partition.map(String).join('/')
+    groups.set(name, [...(groups.get(name) ?? []), file])
+  }
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([partition, group]) => ({ partition, ...totalsOf(group) }))
+}
+
+function totalsOf(files: readonly DataFile[]) {
+  return {
+    files: files.length,
+    rows: files.reduce((sum, file) => sum + file.recordCount, 0),
+    bytes: files.reduce((sum, file) => sum + file.fileSizeBytes, 0),
+  }
+}

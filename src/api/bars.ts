@@ -1,0 +1,37 @@
+import { BAR_FIELDS } from '#query'
+import {
+  barFieldsParameter,
+  barParameters,
+  orderParameter,
+  pageParameters,
+  selectionParameters,
+} from './parameters.js'
+import { selectionOf } from './request.js'
+import { defineResource, rowsOf } from './resource.js'
+
+/** /v1/bars */
+export const barsResource = defineResource({
+  path: '/v1/bars',
+  summary: 'Bars of trades, or of the bid, ask or mid of quotes, by time, exchange and symbol',
+  parameters: {
+    ...selectionParameters,
+    ...barParameters,
+    ...orderParameter,
+    ...barFieldsParameter,
+    ...pageParameters,
+  },
+  data: rowsOf('Bar', BAR_FIELDS),
+  answer: (router, parameters, options) => {
+    const {
+      of,
+      interval,
+      tz: timeZone,
+      order,
+      limit,
+      fields = null,
+      page_token: pageToken = null,
+    } = parameters
+    const shape = { of, intervalSeconds: interval, timeZone, order, fields, limit, pageToken }
+    return router.bars({ ...selectionOf(parameters), ...shape }, options)
+  },
+})

@@ -1,0 +1,122 @@
+import { z } from 'zod'
+import {
+  BAR_FIELDS,
+  BAR_SOURCES,
+  DEFAULT_LIMIT,
+  type Field,
+  MARKET_TABLES,
+  MAX_LIMIT,
+  type MarketTable,
+  parseFields,
+  parseInterval,
+  parseSymbols,
+  parseTimeZone,
+  rowFields,
+} from '#query'
+
+/** Query parameters, each described once: from here come validation, types and the OpenAPI document. */
+
+const optionalText = (description: string, example: string) =>
+  z.string().optional().meta({ description, example })
+
+export const FORMATS = ['json', 'ndjson', 'csv'] as const
+export type Format = (typeof FORMATS)[number]
+
+function oneOf<const T extends readonly [string, ...string[]]>(choices: T) {
+  return z.enum(choices, { error: `one of ${choices.join(', ')}` })
+}
+
+/** Any list may be asked for in any format. */
+export const formatParameter = {
+  format: oneOf(FORMATS).optional().meta({ description: 'format of the answer; overrides Accept' }),
+}
+
+export const selectionParameters = {
+  symbols: z
+    .string()
+    .transform((text) => parseSymbols('symbols', text))
+    .optional()
+    .meta({ description: 'instruments, up to 1,000; all when absent', example: 'BHP,CBA', type: 'string' }),
+  exchange: optionalText('the feed whose symbols are meant', 'ASX'),
+  start: optionalText('event time, inclusive: RFC 3339 or nanoseconds since 1970', '2014-03-10T00:00:00Z'),
+  end: optionalText('event time, exclusive: RFC 3339 or nanoseconds since 1970', '2014-03-11T00:00:00Z'),
+}
+
+export const pageParameters = {
+  limit: z
+    .string()
+    .regex(/^\d{1,9}$/, limitPhrase())
+    .transform(Number)
+    .pipe(z.int().min(1, limitPhrase()).max(MAX_LIMIT, limitPhrase()))
+    .default(DEFAULT_LIMIT)
+    .meta({
+      description: 'rows of a page',
+      type: 'integer',
+      minimum: 1,
+      maximum: MAX_LIMIT,
+      default: DEFAULT_LIMIT,
+    }),
+  page_token: optionalText('next_page_token of the page before; all else as it was there, but for limit', ''),
+}
+
+export const orderParameter = {
+  order: oneOf(['asc', 'desc']).default('asc').meta({ description: 'by time, oldest or newest first' }),
+}
+
+export const ofTableParameter = {
+  of: oneOf(MARKET_TABLES).default('trades').meta({ description: 'rows of which table' }),
+}
+
+export const tableParameter = {
+  table: oneOf(['trades', 'quotes', 'quarantine']).default('trades').meta({ description: 'which table' }),
+}
+
+export const barParameters = {
+  interval: z
+    .string()
+    .transform((text) => parseInterval('interval', text))
+    .default(60)
+    .meta({ description: 'length of a bar, 1s to 1d', type: 'string', example: '5m', default: '1m' }),
+  of: oneOf(BAR_SOURCES).default('trades').meta({ description: 'what the prices are' }),
+  tz: z
+    .string()
+    .transform((text) => parseTimeZone('tz', text))
+    .default('UTC')
+    .meta({
+      description: 'IANA time zone at whose midnights the bars begin',
+      type: 'string',
+      example: 'Australia/Sydney',
+      default: 'UTC',
+    }),
+}
+
+/** `fields` of trades or quotes; for latest the table is known only with `of`, so that any row's are taken here. */
+export function rowFieldsParameter(table: MarketTable) {
+  return fieldsParameter(rowFields(table))
+}
+
+export const barFieldsParameter = fieldsParameter(BAR_FIELDS)
+
+/** Checked by the route, once the table is known. */
+export const uncheckedFieldsParameter = {
+  fields: optionalText('fields wanted, in order; all when absent', 'symbol,ts,price'),
+}
+
+function fieldsParameter(known: readonly Field[]) {
+  const names = known.map((field) => field.name)
+  return {
+    fields: z
+      .string()
+      .transform((text) => parseFields('fields', text, names))
+      .optional()
+      .meta({
+        description: `fields wanted, in order, of ${names.join(', ')}; all when absent`,
+        example: names.slice(0, 3).join(','),
+        type: 'string',
+      }),
+  }
+}
+
+function limitPhrase(): string {
+  return `a whole number from 1 to ${MAX_LIMIT}`
+}

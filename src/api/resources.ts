@@ -1,0 +1,16 @@
+import { barsResource } from './bars.js'
+import { countResource, eventsResource } from './events.js'
+import { latestResource, snapshotsResource, symbolsResource } from './instruments.js'
+import type { Resource } from './resource.js'
+
+/** Everything that is answered from the tables. */
+export const RESOURCES: readonly Resource[] = [
+  eventsResource('trades'),
+  eventsResource('quotes'),
+  countResource('trades'),
+  countResource('quotes'),
+  barsResource,
+  latestResource,
+  symbolsResource,
+  snapshotsResource,
+]

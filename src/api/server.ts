@@ -1,0 +1,209 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import swaggerUi from 'swagger-ui-express'
+import { assert, type Clock, type Logger, type Service, type TableName, TicklakeError } from '#core'
+import type { QueryRouter } from '#query'
+import type { StreamTable } from '#storage'
+import { describeTable } from './admin.js'
+import { HOME_PAGE } from './home.js'
+import { guardHost, isLoopback } from './host-guard.js'
+import { loadRoutes } from './load-routes.js'
+import type { Loads } from './loads.js'
+import { openApiDocument } from './openapi.js'
+import type { Format } from './parameters.js'
+import { HttpError, problemOf } from './problem.js'
+import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters } from './request.js'
+import type { Resource } from './resource.js'
+import { RESOURCES } from './resources.js'
+import { sendAnswer } from './response.js'
+
+export interface ApiOptions {
+  readonly router: QueryRouter
+  readonly tables: ReadonlyMap<TableName, StreamTable>
+  readonly loads: Loads
+  /** False until the tails have caught up with the log: data routes then answer 503. */
+  readonly ready: () => boolean
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  /** An existing folder for uploads. */
+  readonly tempDirectory: string
+  readonly version: string
+}
+
+/** The HTTP server. `url` is known once it has started. */
+export interface ApiServer extends Service {
+  readonly url: string
+}
+
+export function createApi(options: ApiOptions): ApiServer {
+  return new ExpressServer(options)
+}
+
+/** Ours, made here or taken from a client that passed one on; in the answer's header from the start. */
+const REQUEST_ID = 'X-Request-Id'
+
+class ExpressServer implements ApiServer {
+  readonly #options: ApiOptions
+  readonly #server: Server
+  #url: string | null = null
+  #isStopping = false
+
+  constructor(options: ApiOptions) {
+    this.#options = options
+    this.#server = createServer(this.#routes())
+    // An upload takes as long as it takes; headers have their own, short timeout.
+    this.#server.requestTimeout = 0
+  }
+
+  get url(): string {
+    assert(this.#url !== null, 'the server has started')
+    return this.#url
+  }
+
+  async start(): Promise<void> {
+    const { host, port } = this.#options
+    this.#server.listen(port, host)
+    try {
+      await once(this.#server, 'listening')
+    } catch (error) {
+      throw new TicklakeError('unavailable', `cannot listen on ${host}:${port}: ${String(error)}`, {
+        cause: error,
+      })
+    }
+    // A server that listens on host and port has an address with a port.
+    const address = this.#server.address() as AddressInfo
+    this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
+  }
+
+  /** Takes no new requests, finishes those that run, then closes. */
+  async stop(): Promise<void> {
+    if (!this.#isStopping && !this.#server.listening) return
+    this.#isStopping = true
+    // Called a second time, it says "not running" and still calls back when the last connection has ended.
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()))
+  }
+
+  #routes(): Express {
+    const { tables, loads, ready, tempDirectory, version } = this.#options
+    const app = express()
+    app.disable('x-powered-by').disable('etag')
+    app.use((request, response, next) => this.#receive(request, response, next))
+    app.get('/', (_, response) => void response.type('html').send(HOME_PAGE))
+    app.get('/health/live', (_, response) => void response.json({ status: 'live' }))
+    app.get('/health/ready', (_, response) => {
+      requireReady(ready)
+      response.json({ status: 'ready' })
+    })
+    const document = openApiDocument(RESOURCES, version)
+    app.get('/openapi.json', (_, response) => void response.json(document))
+    app.use(
+      '/docs',
+      swaggerUi.serve,
+      swaggerUi.setup(undefined, { swaggerOptions: { url: '/openapi.json' } }),
+    )
+    app.use('/v1', (_request, _response, next) => {
+      requireReady(ready)
+      next()
+    })
+    for (const resource of RESOURCES) {
+      app.get(resource.path, (request, response) => this.#answer(resource, request, response))
+    }
+    const { post, get } = loadRoutes(loads, tempDirectory)
+    app.post('/v1/loads', (request, response) => post(request, response, requestId(response)))
+    app.get('/v1/loads/:id', (request, response) => get(request, response, requestId(response)))
+    app.get('/admin/tables', async (request, response) => {
+      readParameters(request, NO_PARAMETERS)
+      const described = await Promise.all([...tables.keys()].map((name) => describeTable(tables, name)))
+      sendData(
+        response,
+        described.map(({ partitions: _, ...table }) => table),
+      )
+    })
+    app.get('/admin/tables/:table', async (request, response) => {
+      readParameters(request, NO_PARAMETERS)
+      sendData(response, await describeTable(tables, request.params.table))
+    })
+    app.use((request: Request) => {
+      throw new HttpError(
+        404,
+        `there is no ${request.method} ${request.path} here; /docs shows what there is`,
+      )
+    })
+    // Express knows an error handler by its four parameters.
+    app.use((error: unknown, request: Request, response: Response, _next: NextFunction) =>
+      this.#fail(error, request, response),
+    )
+    return app
+  }
+
+  /** Names the request, logs its end, and refuses foreign hosts. */
+  #receive(request: Request, response: Response, next: NextFunction): void {
+    const { clock, logger, host } = this.#options
+    const given = request.get(REQUEST_ID)
+    const id = given !== undefined && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
+    response.setHeader(REQUEST_ID, id)
+    const startedMs = clock.monotonicMs()
+    const { method, originalUrl: url } = request
+    response.once('close', () => {
+      const elapsedMs = Math.round((clock.monotonicMs() - startedMs) * 10) / 10
+      const level = url.startsWith('/health/') ? 'debug' : 'info'
+      const status = response.writableFinished ? response.statusCode : 'left'
+      logger[level]('request', { request_id: id, method, url, status, elapsed_ms: elapsedMs })
+      // A connection that is kept alive would hold up the stop once its request is over.
+      if (this.#isStopping) setImmediate(() => this.#server.closeIdleConnections())
+    })
+    if (isLoopback(host)) guardHost(request.get('host'))
+    next()
+  }
+
+  async #answer(resource: Resource, request: Request, response: Response): Promise<void> {
+    const parameters = readParameters(request, resource.parameters)
+    // Every resource has `format` among its parameters (resource.ts).
+    const format = chooseFormat(request, parameters.format as Format | undefined)
+    const signal = clientSignal(response)
+    const encoding = format === 'csv' ? 'csv' : 'json'
+    const answer = await resource.answer(this.#options.router, parameters, { encoding, signal })
+    await sendAnswer(response, answer, format, signal)
+  }
+
+  #fail(error: unknown, request: Request, response: Response): void {
+    if (error instanceof ClientLeft || response.destroyed) return
+    const { problem, headers, isBug } = problemOf(error, requestId(response))
+    if (isBug) {
+      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#options.logger.error('a request failed', {
+        request_id: problem.request_id,
+        url: request.originalUrl,
+        stack,
+      })
+    }
+    // Half an answer is out: only a broken connection still tells the client.
+    if (response.headersSent) {
+      response.destroy()
+      return
+    }
+    response
+      .status(problem.status)
+      .set(headers)
+      .type('application/problem+json')
+      .send(JSON.stringify(problem))
+  }
+}
+
+function requireReady(ready: () => boolean): void {
+  if (!ready()) throw new TicklakeError('unavailable', 'the tables have not caught up with the log yet')
+}
+
+function requestId(response: Response): string {
+  return String(response.getHeader(REQUEST_ID))
+}
+
+function sendData(response: Response, data: unknown): void {
+  response.json({ data, complete: true, next_page_token: null })
+}

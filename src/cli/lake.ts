@@ -1,0 +1,180 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createApi, type LoadJob, type LoadRequest, Loads } from '#api'
+import type { Config } from '#config'
+import { type Clock, type Logger, type Random, type Service, TicklakeError } from '#core'
+import { Engine, FencedLock } from '#engine'
+import { Consumer, EmbeddedLog, EmbeddedRegistry, Loader } from '#ingest'
+import { QueryRouter } from '#query'
+import { Warehouse } from '#storage'
+import { VERSION } from './version.js'
+
+/** What a lake is given from outside. */
+export interface LakeSurroundings {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** The formats that ship with the program. */
+const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
+
+/**
+ * The whole system on one data folder, and the only place that knows all modules: it builds them from the
+ * configuration, starts them bottom-up and stops them in reverse.
+ */
+export class Lake {
+  /** Where it answers. */
+  readonly url: string
+  /** Resolves when every table shows what its log held at the start. */
+  readonly caughtUp: Promise<unknown>
+  readonly #loads: Loads
+  readonly #warehouse: Warehouse
+  readonly #steps: Steps
+
+  private constructor(parts: {
+    url: string
+    caughtUp: Promise<unknown>
+    loads: Loads
+    warehouse: Warehouse
+    steps: Steps
+  }) {
+    this.url = parts.url
+    this.caughtUp = parts.caughtUp
+    this.#loads = parts.loads
+    this.#warehouse = parts.warehouse
+    this.#steps = parts.steps
+  }
+
+  /** Takes the data folder (made if absent) and begins to read its log. `locked` when another process owns it. */
+  static async start(config: Config, surroundings: LakeSurroundings): Promise<Lake> {
+    const steps = new Steps()
+    try {
+      return await Lake.#build(config, surroundings, steps)
+    } catch (error) {
+      await steps.undo()
+      throw error
+    }
+  }
+
+  static async #build(
+    config: Config,
+    { clock, random, logger }: LakeSurroundings,
+    steps: Steps,
+  ): Promise<Lake> {
+    const folder = (name: string) => join(config.data, name)
+    await mkdir(config.data, { recursive: true })
+    const lock = await FencedLock.take(folder('owner.lock'))
+    steps.onUndo(() => lock.release())
+
+    const tempDirectory = folder('temp')
+    await rm(tempDirectory, { recursive: true, force: true })
+    await mkdir(tempDirectory)
+    const engine = await Engine.open({ ...config.engine, tempDirectory })
+    steps.onUndo(() => engine.close())
+
+    const { partitions, maxPartitionBytes, maxAgeMs } = config.log
+    const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
+    const registry = new EmbeddedRegistry(log.store)
+    const warehouse = await steps.start(
+      await Warehouse.open({
+        directory: config.data,
+        engine,
+        clock,
+        random,
+        logger,
+        partitionCount: partitions,
+        flush: config.flush,
+        fence: lock.fence,
+      }),
+    )
+
+    const consumers: Consumer[] = []
+    for (const table of warehouse.tables.values()) {
+      await log.createTopic(table.definition.topic, partitions)
+      consumers.push(await steps.start(new Consumer({ log, registry, table, logger })))
+    }
+
+    const { tables } = warehouse
+    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders: [FORMATS] })
+    const loads = new Loads({ loader, tables, clock, logger })
+    const stopping = new AbortController()
+    const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
+    let isCaughtUp = false
+    caughtUp.then(
+      () => {
+        isCaughtUp = true
+      },
+      (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
+    )
+    const api = createApi({
+      router: new QueryRouter({ tables, engine, clock }),
+      tables,
+      loads,
+      ready: () => isCaughtUp && consumers.every((consumer) => consumer.failure === null),
+      clock,
+      logger,
+      host: config.host,
+      port: config.port,
+      tempDirectory,
+      version: VERSION,
+    })
+    await loads.start()
+    // Together: a request may wait for its load to end.
+    steps.onUndo(async () => {
+      stopping.abort(new TicklakeError('unavailable', 'the lake is being closed'))
+      await Promise.all([api.stop(), loads.stop()])
+    })
+    await api.start()
+    return new Lake({ url: api.url, caughtUp, loads, warehouse, steps })
+  }
+
+  /** Takes a load, which runs when its turn comes; the job tells how it fares. The file stays where it is. */
+  load(request: LoadRequest): LoadJob {
+    this.#loads.enter()
+    return this.#loads.take(request, async () => {})
+  }
+
+  /** True while no table has ever taken a row. */
+  get isEmpty(): boolean {
+    return [...this.#warehouse.tables.values()].every((table) => {
+      const pinned = table.pin()
+      pinned.release()
+      return pinned.version.offsets.every((offset) => offset === 0)
+    })
+  }
+
+  /** Stops taking, commits what the tables hold in memory, and gives the folder back. Safe to call twice. */
+  async stop(): Promise<void> {
+    await this.#steps.undo()
+  }
+}
+
+/** What has been started, to be ended in reverse. */
+class Steps {
+  readonly #undo: (() => Promise<void> | void)[] = []
+
+  onUndo(undo: () => Promise<void> | void): void {
+    this.#undo.push(undo)
+  }
+
+  async start<S extends Service>(service: S): Promise<S> {
+    await service.start()
+    this.onUndo(() => service.stop())
+    return service
+  }
+
+  /** Ends everything, even if one part fails to; then throws what failed first. */
+  async undo(): Promise<void> {
+    const failures: unknown[] = []
+    for (let undo = this.#undo.pop(); undo; undo = this.#undo.pop()) {
+      try {
+        await undo()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+}

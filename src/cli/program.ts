@@ -1,0 +1,106 @@
+import { Argument, Command, CommanderError, Option } from 'commander'
+import { demo } from './demo.js'
+import { exitCodeOf, failureText } from './failure.js'
+import { load } from './load.js'
+import { query, SUBJECTS } from './query.js'
+import { serve } from './serve.js'
+import { stopSignal } from './stop-signal.js'
+import { tables } from './tables.js'
+import { VERSION } from './version.js'
+
+const DATA = '--data <folder>'
+const URL_OPTION = '--url <url>'
+
+/**
+ * Runs one command and sets the process's exit code: 0 done, 1 failed, 2 the command line is wrong. Nothing that is
+ * typed ends in a stack trace.
+ */
+export async function run(argv: readonly string[]): Promise<void> {
+  try {
+    await program(stopSignal()).parseAsync(argv)
+  } catch (error) {
+    // Commander has printed its own.
+    if (!(error instanceof CommanderError)) process.stderr.write(`${failureText(error)}\n`)
+    process.exitCode = exitCodeOf(error)
+  }
+}
+
+/** The commands. Each is given a signal that aborts when the process is asked to stop. */
+export function program(signal: AbortSignal): Command {
+  const root = new Command('ticklake')
+    .description(
+      'A market-data lakehouse in one process: trades and quotes in, Iceberg tables and exact answers out.',
+    )
+    .version(VERSION, '--version', 'print the version')
+    .helpCommand(false)
+    .exitOverride()
+    .showHelpAfterError('(ticklake --help lists the commands, ticklake <command> --help their options)')
+
+  root
+    .command('serve')
+    .description('open or create a data folder and answer over HTTP')
+    .option(DATA, 'data folder (default: ./data)')
+    .option('--port <number>', 'port, 0 for any free one (default: 8080)')
+    .option('--host <address>', 'loopback address to listen on (default: 127.0.0.1)')
+    .action((options) => serve(options, signal))
+
+  root
+    .command('load')
+    .description('load files into a running server, or into a data folder that no server owns')
+    .argument('<files...>', 'CSV, JSON lines or Parquet files, also .gz, .zst and .zip')
+    .requiredOption('--format <name>', 'a format of config/formats, or the path of an SQL file of your own')
+    .option('--symbol <symbol>', 'instrument, where the file does not name it')
+    .option('--exchange <name>', 'exchange, where the format does not know it')
+    .option('--date <date>', 'day as YYYY-MM-DD, where neither the file nor its name has it')
+    .option('--again', 'load a file that was loaded before once more, as a new attempt', false)
+    .addOption(new Option(URL_OPTION, 'server to send the files to').conflicts('data'))
+    .option(DATA, 'load into this folder, in this process')
+    .option('--json', 'print one line of JSON for each file', false)
+    .action((files, options) => load(files, options, signal))
+
+  root
+    .command('query')
+    .description('ask for trades, quotes, bars, the latest event of each symbol, or the symbols there are')
+    .addArgument(new Argument('<what>', 'what to ask for').choices(SUBJECTS))
+    .option('--symbols <list>', 'symbols, with commas between')
+    .option('--exchange <name>', 'only this exchange')
+    .option('--start <time>', 'from this time on: RFC 3339, a date, or ns since 1970')
+    .option('--end <time>', 'before this time')
+    .option('--interval <length>', 'length of a bar: 1s to 1d (bars; default: 1m)')
+    .option(
+      '--of <what>',
+      'bars: trades, bid, ask or mid; latest and symbols: trades or quotes (default: trades)',
+    )
+    .option('--tz <zone>', 'time zone whose midnights bars start from (default: UTC)')
+    .option('--order <order>', 'asc or desc, by time (trades, quotes, bars; default: asc)')
+    .option('--fields <list>', 'fields of a row, with commas between')
+    .option('--limit <rows>', 'at most so many rows', '1000')
+    .addOption(
+      new Option('--output <form>', 'how to print them')
+        .choices(['table', 'json', 'ndjson', 'csv'])
+        .default('table'),
+    )
+    .addOption(new Option(URL_OPTION, 'server to ask').conflicts('data'))
+    .option(DATA, 'open this folder, in this process')
+    .action((what, options) => query(what, options, signal))
+
+  root
+    .command('tables')
+    .description('show tables: snapshots, files, rows, bytes, partitions and offsets')
+    .argument('[name]', 'only this table, in detail')
+    .addOption(new Option('--output <form>', 'how to print them').choices(['table', 'json']).default('table'))
+    .addOption(new Option(URL_OPTION, 'server to ask').conflicts('data'))
+    .option(DATA, 'open this folder, in this process')
+    .action((name, options) => tables(name, options, signal))
+
+  root
+    .command('demo')
+    .description(
+      'load a made-up trading day into a temporary folder, keep a live feed going and ask three questions',
+    )
+    .option('--once', 'end after the answers', false)
+    .option('--port <number>', 'port (default: 8080, or any free one if that is taken)')
+    .action((options) => demo(options, signal))
+
+  return root
+}

@@ -1,0 +1,105 @@
+import { once } from 'node:events'
+import { invalid } from '#core'
+import type { LakeClient, Parameters } from './lake-client.js'
+import { type Target, withLake } from './target.js'
+import { parseCsv, textTable } from './text-table.js'
+
+/** What may be asked for. */
+export const SUBJECTS = ['trades', 'quotes', 'bars', 'latest', 'symbols'] as const
+export type Subject = (typeof SUBJECTS)[number]
+
+export type Output = 'table' | 'json' | 'ndjson' | 'csv'
+
+export interface QueryOptions extends Target {
+  readonly symbols?: string
+  readonly exchange?: string
+  readonly start?: string
+  readonly end?: string
+  readonly interval?: string
+  readonly of?: string
+  readonly tz?: string
+  readonly order?: string
+  readonly fields?: string
+  readonly limit: string
+  readonly output: Output
+}
+
+/** The most rows that the interface gives at once. */
+const PAGE_ROWS = 50_000
+
+/** Fields that a terminal shows when none are asked for. */
+const SHOWN: Readonly<Partial<Record<Subject, string>>> = {
+  trades: 'ts,exchange,symbol,price,size,side,venue,conditions',
+  quotes: 'ts,exchange,symbol,bid_price,bid_size,ask_price,ask_size',
+  bars: 'ts,exchange,symbol,open,high,low,close,volume,vwap,count',
+}
+
+const MEDIA_TYPES: Readonly<Record<Output, string>> = {
+  table: 'text/csv',
+  csv: 'text/csv',
+  ndjson: 'application/x-ndjson',
+  json: 'application/json',
+}
+
+/** Prints the rows that the options ask for, page after page. Says on standard error when there are more. */
+export async function query(subject: Subject, options: QueryOptions, signal: AbortSignal): Promise<void> {
+  const rowsWanted = parseLimit(options.limit)
+  const { symbols, exchange, start, end, of, order, tz, interval } = options
+  const fields = options.fields ?? (options.output === 'table' ? SHOWN[subject] : undefined)
+  const parameters: Parameters = { symbols, exchange, start, end, of, order, tz, interval, fields }
+  await withLake(options, signal, async (client) => {
+    const more = await printPages(client, subject, parameters, rowsWanted, options.output, signal)
+    if (more) process.stderr.write(`there are more rows: raise --limit (${rowsWanted})\n`)
+  })
+}
+
+/** The rows of one answer as a table, the first `rowCount` of them; without the columns that hold nothing. */
+export function csvAsTable(csv: string, rowCount = Number.POSITIVE_INFINITY): string {
+  const [names = [], ...all] = parseCsv(csv)
+  const rows = all.slice(0, rowCount)
+  const kept = names.flatMap((_, column) => (rows.some((row) => row[column] !== '') ? [column] : []))
+  const columns = rows.length === 0 ? names.map((_, column) => column) : kept
+  return textTable(
+    columns.map((column) => names[column]!),
+    rows.map((row) => columns.map((column) => row[column])),
+  )
+}
+
+/** True when there are rows beyond those wanted. */
+async function printPages(
+  client: LakeClient,
+  subject: Subject,
+  parameters: Parameters,
+  rowsWanted: number,
+  output: Output,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let token: string | undefined
+  let csv = ''
+  for (let left = rowsWanted; left > 0; left -= PAGE_ROWS) {
+    const limit = String(Math.min(left, PAGE_ROWS))
+    const asked = { ...parameters, limit, page_token: token }
+    const response = await client.get(`/v1/${subject}`, asked, MEDIA_TYPES[output], signal)
+    const text = await response.text()
+    const isFirst = token === undefined
+    token = response.headers.get('x-next-page-token') ?? undefined
+    // Every page of CSV has its header, which the reader wants once.
+    const page = isFirst || MEDIA_TYPES[output] !== 'text/csv' ? text : text.slice(text.indexOf('\n') + 1)
+    if (output === 'table') csv += page
+    else await print(page.endsWith('\n') ? page : `${page}\n`)
+    if (token === undefined) break
+  }
+  if (output === 'table') await print(`${csvAsTable(csv)}\n`)
+  return token !== undefined
+}
+
+/** Waits while the reader of standard output is slower. */
+async function print(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
+
+function parseLimit(text: string): number {
+  const limit = /^\d{1,12}$/.test(text) ? Number(text) : 0
+  if (limit < 1) throw invalid('--limit', text, 'a whole number of rows from 1')
+  return limit
+}

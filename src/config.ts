@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { invalid, type LoggingOptions } from '#core'
+
+/** All settings, validated. Defaults and their meaning: config/default.yaml. */
+export interface Config {
+  /** Absolute path. */
+  readonly data: string
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  readonly logging: LoggingOptions
+  readonly log: {
+    readonly partitions: number
+    readonly maxPartitionBytes: number
+    readonly maxAgeMs: number
+  }
+  readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
+  readonly engine: { readonly memoryLimit: string; readonly threads: number; readonly connections: number }
+}
+
+/** Settings that a command's options may override. */
+export interface ConfigOverrides {
+  readonly data?: string | undefined
+  readonly host?: string | undefined
+  readonly port?: string | undefined
+}
+
+/** What of the process decides settings; passed in by tests. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly isTerminal: boolean
+  readonly cores: number
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+
+/** A whole number; text counts too, since environment variables and options are text. */
+function whole(min: number, max: number) {
+  const error = `a whole number from ${min} to ${max}`
+  const text = z
+    .string()
+    .regex(/^\d{1,16}$/, error)
+    .transform(Number)
+  return z.union([z.number(), text], { error }).pipe(z.int(error).min(min, error).max(max, error))
+}
+
+function oneOf<const T extends readonly string[]>(choices: T) {
+  return z.enum(choices, { error: `one of ${choices.join(', ')}` })
+}
+
+function text(pattern: RegExp, error: string) {
+  return z.string(error).regex(pattern, error)
+}
+
+const SETTINGS = z.strictObject({
+  data: text(/./, 'the path of a folder'),
+  host: text(
+    LOOPBACK,
+    'a loopback address (127.0.0.1, ::1 or localhost): without API keys, nobody else may reach the data',
+  ),
+  port: whole(0, 65_535),
+  logging: z.strictObject({
+    level: oneOf(['debug', 'info', 'warn', 'error', 'silent']),
+    format: oneOf(['json', 'text', 'auto']),
+  }),
+  log: z.strictObject({
+    partitions: whole(1, 1024),
+    maxPartitionBytes: whole(0, Number.MAX_SAFE_INTEGER),
+    maxAgeMs: whole(0, Number.MAX_SAFE_INTEGER),
+  }),
+  flush: z.strictObject({
+    rows: whole(1, 100_000_000),
+    bytes: whole(1, Number.MAX_SAFE_INTEGER),
+    ageMs: whole(1, 86_400_000),
+  }),
+  engine: z.strictObject({
+    memoryLimit: text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB'),
+    threads: z.union([z.literal('auto'), whole(1, 1024)], {
+      error: 'a whole number from 1 to 1024, or auto',
+    }),
+    connections: whole(1, 1018),
+  }),
+})
+
+type Settings = z.infer<typeof SETTINGS>
+
+/** What this process is surrounded by. The one place that reads the environment. */
+export function processSurroundings(): Surroundings {
+  return { env: process.env, isTerminal: process.stderr.isTTY === true, cores: availableParallelism() }
+}
+
+/**
+ * Defaults, overridden by TICKLAKE_* variables, overridden by options; validated once.
+ * A wrong value is an `invalid_input` that names the key, the value and what would be right.
+ */
+export function loadConfig(
+  overrides: ConfigOverrides,
+  surroundings: Surroundings = processSurroundings(),
+): Config {
+  const defaults: Record<string, unknown> = parse(
+    readFileSync(new URL('../config/default.yaml', import.meta.url), 'utf8'),
+  )
+  const origins = new Map<string, string>()
+  overrideFromEnvironment(defaults, surroundings.env, origins)
+  for (const [key, value] of Object.entries(overrides)) {
+    if (value === undefined) continue
+    defaults[key] = value
+    origins.set(key, `--${key}`)
+  }
+  const result = SETTINGS.safeParse(defaults)
+  if (!result.success) {
+    const issue = result.error.issues[0]!
+    const key = issue.path.join('.')
+    throw invalid(origins.get(key) ?? key, valueAt(defaults, issue.path), issue.message)
+  }
+  requireThreads(result.data, surroundings.env, origins)
+  return resolveSettings(result.data, surroundings)
+}
+
+/** Threads of libuv's pool that are kept for the log, flushes and file input, whatever the queries do. */
+const THREADS_BESIDE_QUERIES = 6
+
+/** Each running query holds a thread of the pool; without spare ones, slow queries would stop the log. */
+function requireThreads(
+  settings: Settings,
+  env: Surroundings['env'],
+  origins: ReadonlyMap<string, string>,
+): void {
+  if (env.UV_THREADPOOL_SIZE === undefined) return
+  const most = Number(env.UV_THREADPOOL_SIZE) - THREADS_BESIDE_QUERIES
+  if (settings.engine.connections <= most) return
+  const key = 'engine.connections'
+  const expected = `at most ${most}: UV_THREADPOOL_SIZE (${env.UV_THREADPOOL_SIZE}) less ${THREADS_BESIDE_QUERIES}`
+  throw invalid(origins.get(key) ?? key, settings.engine.connections, expected)
+}
+
+function resolveSettings(settings: Settings, { env, isTerminal, cores }: Surroundings): Config {
+  const { level, format } = settings.logging
+  const readable = isTerminal && env.NODE_ENV !== 'production'
+  return {
+    ...settings,
+    data: resolve(settings.data),
+    logging: { level, format: format === 'auto' ? (readable ? 'text' : 'json') : format },
+    engine: {
+      ...settings.engine,
+      threads: settings.engine.threads === 'auto' ? Math.max(1, cores - 1) : settings.engine.threads,
+    },
+  }
+}
+
+/** The environment variable of a setting: engine.memoryLimit → TICKLAKE_ENGINE_MEMORY_LIMIT. */
+function variableOf(path: readonly string[]): string {
+  return ['ticklake', ...path].map((part) => part.replace(/[A-Z]/g, '_$&').toUpperCase()).join('_')
+}
+
+function overrideFromEnvironment(
+  settings: Record<string, unknown>,
+  env: Surroundings['env'],
+  origins: Map<string, string>,
+): void {
+  const known = new Set<string>()
+  const visit = (node: Record<string, unknown>, path: readonly string[]) => {
+    for (const [key, value] of Object.entries(node)) {
+      const here = [...path, key]
+      if (isObject(value)) {
+        visit(value, here)
+        continue
+      }
+      const variable = variableOf(here)
+      known.add(variable)
+      if (env[variable] === undefined) continue
+      node[key] = env[variable]
+      origins.set(here.join('.'), variable)
+    }
+  }
+  visit(settings, [])
+  for (const [variable, value] of Object.entries(env)) {
+    if (!variable.startsWith('TICKLAKE_') || known.has(variable)) continue
+    throw invalid(variable, value, `a setting of ticklake: there are ${[...known].sort().join(', ')}`)
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function valueAt(settings: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((node, key) => (isObject(node) ? node[String(key)] : undefined), settings)
+}

@@ -1,0 +1,59 @@
+/**
+ * Every operating error that ticklake raises. Programmer errors are `AssertionError`s and crash.
+ *
+ * | code | meaning | trying again |
+ * |---|---|---|
+ * | invalid_input | a value from outside is wrong; field, value and what would be right are given | no |
+ * | not_found | the named thing does not exist | no |
+ * | gone | it existed: its snapshot has expired | no |
+ * | conflict | somebody else committed first, or the state does not allow this | after a reload |
+ * | locked | another process owns the data folder | when that process has ended |
+ * | unavailable | not ready yet, or overloaded | yes, later |
+ * | corrupt | stored bytes fail their check | no |
+ * | incomplete | an input ended early; what was read before is accounted for | with the whole input |
+ * | timeout | a bound in time was reached | yes |
+ */
+export type ErrorCode =
+  | 'invalid_input'
+  | 'not_found'
+  | 'gone'
+  | 'conflict'
+  | 'locked'
+  | 'unavailable'
+  | 'corrupt'
+  | 'incomplete'
+  | 'timeout'
+
+export interface ErrorDetail {
+  /** The parameter, option or column that is wrong. */
+  readonly field?: string
+  /** The value as it was given. */
+  readonly value?: string
+  /** What would be right, as a phrase: "an interval such as 1s, 5m, 1h or 1d". */
+  readonly expected?: string
+  readonly cause?: unknown
+}
+
+/** An operating error: it says what happened, to what, and what to do. */
+export class TicklakeError extends Error {
+  readonly code: ErrorCode
+  readonly detail: ErrorDetail
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, detail.cause === undefined ? {} : { cause: detail.cause })
+    this.name = 'TicklakeError'
+    this.code = code
+    this.detail = detail
+  }
+}
+
+/** The error for one wrong value from outside: names the field, the value and what would be right. */
+export function invalid(field: string, value: unknown, expected: string, cause?: unknown): TicklakeError {
+  const shown = typeof value === 'string' ? value : String(value)
+  return new TicklakeError('invalid_input', `${field}: ${JSON.stringify(shown)} is not ${expected}`, {
+    field,
+    value: shown,
+    expected,
+    cause,
+  })
+}

@@ -1,0 +1,32 @@
+export { assert, unreachable } from './assert.js'
+export { type Clock, type Random, systemClock, systemRandom } from './clock.js'
+export {
+  batchColumn,
+  batchColumnNames,
+  CELL_STRING_BYTES,
+  type Column,
+  type ColumnBatch,
+  type IntColumn,
+  type LongColumn,
+  type StringColumn,
+  type Validity,
+} from './column-batch.js'
+export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
+export { type ErrorCode, type ErrorDetail, invalid, TicklakeError } from './errors.js'
+export { createLogger, type Logger, type LoggingOptions } from './logging.js'
+export { QualityFlag, type QuarantineReason } from './quality.js'
+export { QUARANTINE } from './quarantine.js'
+export { QUOTES } from './quote.js'
+export type { Service } from './service.js'
+export {
+  type ColumnDefinition,
+  type ColumnOrigin,
+  type ColumnType,
+  DECIMAL_PRECISION,
+  DECIMAL_SCALE,
+  type TableDefinition,
+  type TableName,
+} from './table-definition.js'
+export { dayOfMicros, formatDay, formatMicros, MICROS_PER_DAY, parseTimeNanos } from './time.js'
+export { TRADES } from './trade.js'
+export { covers, formatVector, type OffsetVector, parseVector, sameVector, type Version } from './version.js'

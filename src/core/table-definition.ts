@@ -1,0 +1,54 @@
+/**
+ * A column of a table. Iceberg schema, DuckDB DDL, Avro schema and HTTP fields all come from these lists.
+ * Types are Iceberg's: `timestamptz` is microseconds since 1970 UTC, `decimal` has precision 18 and scale 8.
+ */
+export type ColumnType = 'string' | 'int' | 'long' | 'timestamptz' | 'decimal' | 'binary'
+
+/** Where a column gets its value: the producer's record, or the log position at which it was read. */
+export type ColumnOrigin = 'record' | 'log'
+
+export interface ColumnDefinition {
+  /** The Iceberg field id. Never reused. */
+  readonly id: number
+  readonly name: string
+  readonly type: ColumnType
+  /** A record that lacks it is refused at ingest. (Iceberg columns are all optional.) */
+  readonly required: boolean
+  readonly origin: ColumnOrigin
+  readonly doc: string
+}
+
+export type TableName = 'trades' | 'quotes' | 'quarantine'
+
+/** One topic feeds one table. */
+export interface TableDefinition {
+  readonly name: TableName
+  readonly topic: string
+  readonly columns: readonly ColumnDefinition[]
+  /** The timestamptz column whose UTC day is the partition. */
+  readonly partitionColumn: string
+  /** Ascending, nulls last. */
+  readonly sortColumns: readonly string[]
+}
+
+export const DECIMAL_PRECISION = 18
+export const DECIMAL_SCALE = 8
+
+/** Builds a column list whose field ids count from 1 in the order written. */
+export function columns(
+  list: readonly (readonly [
+    name: string,
+    type: ColumnType,
+    presence: 'required' | 'optional' | 'log',
+    doc: string,
+  ])[],
+): readonly ColumnDefinition[] {
+  return list.map(([name, type, presence, doc], index) => ({
+    id: index + 1,
+    name,
+    type,
+    required: presence !== 'optional',
+    origin: presence === 'log' ? 'log' : 'record',
+    doc,
+  }))
+}

@@ -1,0 +1,152 @@
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import duckdb from '@duckdb/node-bindings'
+import { TicklakeError } from '#core'
+import { BatchAppender } from './batch-appender.js'
+import { type ParquetFile, type ParquetRequest, writeParquetFile } from './parquet-file.js'
+import type { QueryResult, SqlParameters, SqlValue } from './query-result.js'
+
+export interface EngineOptions {
+  /** DuckDB's own notation: "4GB". Bounds the whole instance: tail, queries and flushes together. */
+  readonly memoryLimit: string
+  readonly threads: number
+  /** Where large sorts and joins spill. */
+  readonly tempDirectory: string
+  /** Queries that may run at once; further ones wait for a connection. */
+  readonly connections: number
+}
+
+/**
+ * DuckDB behind one door: an in-memory database whose tables are the hot tail, and which reads Parquet files.
+ * Nothing in it outlives the process.
+ */
+export class Engine {
+  readonly #database: duckdb.Database
+  readonly #idle: DuckDBConnection[]
+  readonly #drops = new Set<Promise<void>>()
+  readonly #waiting: ((connection: DuckDBConnection) => void)[] = []
+
+  private constructor(database: duckdb.Database, connections: DuckDBConnection[]) {
+    this.#database = database
+    this.#idle = connections
+  }
+
+  static async open(options: EngineOptions): Promise<Engine> {
+    // The instance that node-api makes keeps its database to itself, and the appender below needs it.
+    const config = duckdb.create_config()
+    duckdb.set_config(config, 'memory_limit', options.memoryLimit)
+    duckdb.set_config(config, 'threads', String(options.threads))
+    duckdb.set_config(config, 'temp_directory', options.tempDirectory)
+    // A checkpoint of the in-memory database blocks appenders for 80–320 ms, and there is nothing to keep.
+    duckdb.set_config(config, 'checkpoint_threshold', '1TB')
+    duckdb.set_config(config, 'autoinstall_known_extensions', 'false')
+    duckdb.set_config(config, 'duckdb_api', 'ticklake')
+    const database = await duckdb.open(':memory:', config)
+    const connections = Array.from({ length: options.connections }, () => connect(database))
+    return new Engine(database, await Promise.all(connections))
+  }
+
+  /**
+   * Runs one statement and reads its whole result. Parameters are named: `$symbol`. Aborting the signal interrupts
+   * the statement and throws the signal's reason. Project results to VARCHAR, BIGINT, INTEGER or BOOLEAN.
+   */
+  async query(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): Promise<QueryResult> {
+    return this.#run(async (connection) => {
+      const result = await connection.run(sql, parameters)
+      const columns = await result.getColumnsJS()
+      // Callers project to these types only (see above), so that no other JavaScript value can come out.
+      return {
+        names: result.columnNames(),
+        rowCount: columns[0]?.length ?? 0,
+        columns: columns as SqlValue[][],
+      }
+    }, signal)
+  }
+
+  /** Runs one statement for its effect, on the side of the queries: it never waits for their connections. */
+  async run(sql: string): Promise<void> {
+    await this.#aside((connection) => connection.run(sql))
+  }
+
+  /** Drops a table that nobody reads any more, in its own time. That it cannot fail is why nobody waits for it. */
+  drop(table: string): void {
+    const dropped = this.run(`DROP TABLE ${table}`).finally(() => this.#drops.delete(dropped))
+    this.#drops.add(dropped)
+  }
+
+  /** Writes the rows of a statement to one new Parquet file, on the side of the queries. */
+  async writeParquet(request: ParquetRequest): Promise<ParquetFile> {
+    return this.#aside((connection) => writeParquetFile(connection, request))
+  }
+
+  /** Opens an appender on a table with these columns. It has a connection of its own and never waits for queries. */
+  async appender(table: string): Promise<BatchAppender> {
+    return new BatchAppender(await duckdb.connect(this.#database), table)
+  }
+
+  /** Ends all connections. Queries must have ended, appenders must be closed. */
+  async close(): Promise<void> {
+    await Promise.all(this.#drops)
+    for (const connection of this.#idle.splice(0)) connection.closeSync()
+    duckdb.close_sync(this.#database)
+  }
+
+  async #aside<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const connection = await connect(this.#database)
+    try {
+      return await use(connection)
+    } finally {
+      connection.closeSync()
+    }
+  }
+
+  async #run<T>(
+    use: (connection: DuckDBConnection) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const connection = await this.#take(signal)
+    const interrupt = () => connection.interrupt()
+    signal?.addEventListener('abort', interrupt, { once: true })
+    try {
+      return await use(connection)
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', interrupt)
+      this.#giveBack(connection)
+    }
+  }
+
+  async #take(signal: AbortSignal | undefined): Promise<DuckDBConnection> {
+    signal?.throwIfAborted()
+    const connection = this.#idle.pop()
+    if (connection) return connection
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(take), 1)
+        reject(
+          signal?.reason ??
+            new TicklakeError('timeout', 'the query was given up while it waited for a connection'),
+        )
+      }
+      const take = (free: DuckDBConnection) => {
+        signal?.removeEventListener('abort', leave)
+        resolve(free)
+      }
+      this.#waiting.push(take)
+      signal?.addEventListener('abort', leave, { once: true })
+    })
+  }
+
+  #giveBack(connection: DuckDBConnection): void {
+    const next = this.#waiting.shift()
+    if (next) next(connection)
+    else this.#idle.push(connection)
+  }
+}
+
+async function connect(database: duckdb.Database): Promise<DuckDBConnection> {
+  const connection = await new DuckDBInstance(database).connect()
+  await connection.run("SET TimeZone = 'UTC'")
+  return connection
+}

@@ -1,0 +1,85 @@
+import type { OffsetVector, Service } from '#core'
+
+/** One record to append: the key decides the partition (Kafka's murmur2); the value is Confluent-framed Avro. */
+export interface LogRecord {
+  readonly key: string
+  readonly value: Uint8Array
+}
+
+/** How far a load has come: kept in the log, in the transaction of the records that it counts. */
+export interface LoadProgress {
+  /** Twelve characters of the base32 SHA-256 below: the name of the source in every row. */
+  readonly sourceId: string
+  /** SHA-256, in hex, of the content, the format's SQL, the options and the attempt. */
+  readonly digest: string
+  /** Source rows taken, from the start: accepted, quarantined and empty ones. A resumed load goes on after them. */
+  readonly rowsDone: number
+  readonly accepted: number
+  readonly quarantined: number
+  readonly finished: boolean
+}
+
+/** Records for several topics and the progress that they make: appended whole or not at all. */
+export interface LogAppend {
+  readonly records: ReadonlyMap<string, readonly LogRecord[]>
+  readonly progress?: LoadProgress
+}
+
+/**
+ * Consecutive records of one partition, as they were appended. `baseOffset` is the first record's offset.
+ * Value i is `bytes.subarray(i === 0 ? 0 : ends[i - 1], ends[i])`. Later reads leave the bytes as they are;
+ * nobody changes them.
+ */
+export interface RecordBatch {
+  readonly partition: number
+  readonly baseOffset: number
+  readonly count: number
+  /** When the log took the batch, µs since 1970 UTC. */
+  readonly appendedAtMicros: bigint
+  readonly bytes: Uint8Array
+  readonly ends: Uint32Array
+}
+
+export interface ReadResult {
+  /** In offset order within each partition. A first batch may begin before the position asked for: skip its records. */
+  readonly batches: readonly RecordBatch[]
+  /** Where the next read goes on: past the batches, control and aborted records included. */
+  readonly next: OffsetVector
+}
+
+/**
+ * A durable, partitioned log. One process writes and reads it.
+ * A contract suite (test/contract/log.ts) runs on each implementation.
+ */
+export interface Log extends Service {
+  /** Creates the topic if it is absent. An existing one with another partition count is an error. */
+  createTopic(topic: string, partitionCount: number): Promise<void>
+
+  /** Next offset of each partition: the end of what is durable and readable. */
+  end(topic: string): OffsetVector
+
+  /** The first offset of each partition that is still kept. */
+  begin(topic: string): OffsetVector
+
+  /** Appends all or nothing; resolves once it is durable and readable. Records of one key keep their order. */
+  append(append: LogAppend): Promise<void>
+
+  /** The newest progress of a source, or undefined when it has never been seen. */
+  progress(sourceId: string): LoadProgress | undefined
+
+  /**
+   * Whole batches from `from` on, in bounded size: at least one batch if there is any, then until `maxBytes`.
+   * Takes from all partitions in turn. No batches: nothing to read now.
+   * A position below `begin` or above `end` is an error that says which partition and what is missing.
+   */
+  read(topic: string, from: OffsetVector, maxBytes: number): ReadResult
+
+  /** Resolves when the topic's end lies beyond `from` in any partition, or the signal aborts. */
+  appended(topic: string, from: OffsetVector, signal: AbortSignal): Promise<void>
+
+  /**
+   * Drops whole batches that retention (size, age) no longer keeps and that lie wholly below `committed`.
+   * Never anything at or above `committed`.
+   */
+  trim(topic: string, committed: OffsetVector): Promise<void>
+}

@@ -1,0 +1,83 @@
+import { batchColumn, type ColumnBatch, MICROS_PER_DAY, type StringColumn, type TableDefinition } from '#core'
+
+/** What a batch touches: partitions to write and how far its feeds have come. */
+export interface Observed {
+  /** UTC days, counted from 1970, of the partition column. */
+  readonly days: ReadonlySet<number>
+  /** Newest event time by exchange, µs since 1970 UTC. Empty where the table has no exchange. */
+  readonly watermarks: ReadonlyMap<string, bigint>
+}
+
+/** Looks once through a batch. Neighbouring rows mostly share day and exchange, so only changes cost anything. */
+export function observe(batch: ColumnBatch): Observed {
+  const times = batchColumn(batch, batch.definition.partitionColumn, 'long').values
+  return {
+    days: daysOf(times),
+    watermarks: hasExchange(batch.definition)
+      ? watermarksOf(batchColumn(batch, 'exchange', 'string'), times)
+      : new Map(),
+  }
+}
+
+function hasExchange(definition: TableDefinition): boolean {
+  return definition.columns.some((column) => column.name === 'exchange')
+}
+
+const TWO_TO_32 = 2 ** 32
+
+function daysOf(times: BigInt64Array): Set<number> {
+  const halves = new Int32Array(times.buffer, times.byteOffset, times.length * 2)
+  const days = new Set<number>()
+  let dayStart = Number.NaN
+  for (let row = 0; row < times.length; row++) {
+    // A double holds microseconds exactly up to the year 2255; after that it can only miss a day's very border.
+    const micros = halves[row * 2 + 1]! * TWO_TO_32 + (halves[row * 2]! >>> 0)
+    if (micros >= dayStart && micros < dayStart + MICROS_PER_DAY) continue
+    const day = Math.floor(micros / MICROS_PER_DAY)
+    days.add(day)
+    dayStart = day * MICROS_PER_DAY
+  }
+  return days
+}
+
+function watermarksOf(exchange: StringColumn, times: BigInt64Array): Map<string, bigint> {
+  const halves = new Int32Array(times.buffer, times.byteOffset, times.length * 2)
+  const watermarks = new Map<string, bigint>()
+  let runStart = 0
+  let newest = 0
+  const endRun = () => {
+    const name = cellText(exchange, runStart)
+    const before = watermarks.get(name)
+    if (before === undefined || times[newest]! > before) watermarks.set(name, times[newest]!)
+  }
+  for (let row = 1; row < times.length; row++) {
+    if (!sameCell(exchange, row, runStart)) {
+      endRun()
+      runStart = row
+      newest = row
+    } else if (isLater(halves, row, newest)) newest = row
+  }
+  if (times.length > 0) endRun()
+  return watermarks
+}
+
+function isLater(halves: Int32Array, row: number, than: number): boolean {
+  const high = halves[row * 2 + 1]!
+  const otherHigh = halves[than * 2 + 1]!
+  return high === otherHigh ? halves[row * 2]! >>> 0 > halves[than * 2]! >>> 0 : high > otherHigh
+}
+
+/** Whether two rows surely hold the same string: long strings, whose bytes are elsewhere, count as different. */
+function sameCell({ cells, long }: StringColumn, row: number, other: number): boolean {
+  for (let word = 0; word < 4; word++) {
+    if (cells[row * 4 + word] !== cells[other * 4 + word]) return false
+  }
+  return long.size === 0 || !long.has(row)
+}
+
+function cellText(column: StringColumn, row: number): string {
+  const long = column.long.get(row)
+  if (long) return Buffer.from(long.buffer, long.byteOffset, long.length).toString('utf8')
+  const { buffer, byteOffset } = column.cells
+  return Buffer.from(buffer, byteOffset + row * 16 + 4, column.cells[row * 4]!).toString('utf8')
+}

@@ -1,0 +1,87 @@
+import { TicklakeError } from '#core'
+import type { Engine, QueryResult, SqlParameters } from '#engine'
+import type { Encoding } from './field.js'
+import type { Key } from './page-token.js'
+import type { Route } from './scan.js'
+
+/** What runs statements: DuckDB now. */
+export type QueryEngine = Pick<Engine, 'query'>
+
+/** How an answer came about. */
+export interface AnswerMeta {
+  readonly route: Route
+  /** The version that was read. */
+  readonly receipt: string
+  readonly snapshotId: string | null
+  readonly engine: 'duckdb'
+  readonly cache: 'none'
+  readonly filesTotal: number
+  readonly filesRead: number
+  /** Rows of the files and tail slices that were read, before any filter. */
+  readonly rowsScanned: number
+  readonly bytesRead: number
+  readonly elapsedMs: number
+}
+
+/** An answer, its rows written already. */
+export interface Answer {
+  readonly encoding: Encoding
+  /** Names of the fields, in order: the header of a CSV. */
+  readonly fields: readonly string[]
+  /** One text a row: a JSON object or a CSV record. */
+  readonly rows: readonly string[]
+  /** The data are one object, not a list. */
+  readonly single: boolean
+  /** False: cut short. Merely having more pages is no cut. */
+  readonly complete: boolean
+  readonly nextPageToken: string | null
+  readonly meta: AnswerMeta
+}
+
+/** How the caller wants the answer, and for how long. */
+export interface AnswerOptions {
+  readonly encoding: Encoding
+  /** Its abort ends the query. */
+  readonly signal?: AbortSignal
+}
+
+/** SQL that yields `row` and `key`, in the order of the answer, one row more than asked for if there are more. */
+export interface Statement {
+  readonly sql: string
+  readonly parameters: SqlParameters
+}
+
+/** The rows of a page, and where the next one begins. */
+export interface RowsPage {
+  readonly rows: readonly string[]
+  /** Null: this was the last page. */
+  readonly last: { readonly key: Key; readonly ties: number } | null
+}
+
+/** Runs a statement whose values may leave the range of a decimal. */
+export async function runStatement(
+  engine: QueryEngine,
+  statement: Statement,
+  signal: AbortSignal | undefined,
+): Promise<QueryResult> {
+  try {
+    return await engine.query(statement.sql, statement.parameters, signal)
+  } catch (error) {
+    if (error instanceof Error && /^Out of Range Error/.test(error.message)) {
+      throw new TicklakeError(
+        'invalid_input',
+        'a sum leaves the range of an exact decimal(38): ask for a shorter interval or range',
+        { cause: error },
+      )
+    }
+    throw error
+  }
+}
+
+/** A column of texts of a result. */
+export function textColumn(result: QueryResult, index: number): readonly string[] {
+  return (result.columns[index] ?? []).map((value) => {
+    if (typeof value !== 'string') throw new TypeError(`column ${index} of a statement holds text`)
+    return value
+  })
+}

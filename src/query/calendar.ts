@@ -1,0 +1,99 @@
+import { dayOfMicros, MICROS_PER_DAY } from '#core'
+import type { Selection } from './request.js'
+import { floorMicros } from './scan.js'
+
+/** A day of a time zone: from its first instant, inclusive, to the next day's, exclusive. µs since 1970 UTC. */
+export interface LocalDay {
+  readonly startMicros: bigint
+  readonly endMicros: bigint
+}
+
+const MAX_LISTED_NANOS = 400n * BigInt(MICROS_PER_DAY) * 1000n
+const MS_PER_DAY = 86_400_000
+const MS_PER_MINUTE = 60_000
+/** Zones lie within 15 hours of UTC. */
+const MAX_OFFSET_MS = 15 * 60 * MS_PER_MINUTE
+
+/**
+ * The local days that hold the times from `fromMicros` to `toMicros`, both inclusive, ascending and without a hole
+ * between them. A day has 23, 24 or 25 hours where clocks change, and begins at 1:00 where midnight is skipped.
+ */
+export function localDays(timeZone: string, fromMicros: bigint, toMicros: bigint): readonly LocalDay[] {
+  const offsetAt = zoneOffset(timeZone)
+  const last = dayOfMicros(toMicros) + 1
+  const starts: number[] = []
+  for (let day = dayOfMicros(fromMicros) - 1; day <= last + 1; day++) {
+    const start = startOfDay(day, offsetAt)
+    // A date that the zone skipped (Samoa, 30 December 2011) begins with the next one.
+    if (start !== starts.at(-1)) starts.push(start)
+  }
+  const days = starts.slice(0, -1).map((start, index) => ({
+    startMicros: BigInt(start) * 1000n,
+    endMicros: BigInt(starts[index + 1]!) * 1000n,
+  }))
+  return days.filter((day) => day.endMicros > fromMicros && day.startMicros <= toMicros)
+}
+
+/** The first instant, ms since 1970 UTC, at which the local date is this day or later. */
+function startOfDay(day: number, offsetAt: (ms: number) => number): number {
+  const midnight = day * MS_PER_DAY
+  const guess = midnight - offsetAt(midnight)
+  const settled = midnight - offsetAt(guess)
+  const steady = offsetAt(settled - MS_PER_DAY / 8) === offsetAt(settled + MS_PER_DAY / 8)
+  if (steady && midnight - offsetAt(settled) === settled) return settled
+  // Clocks change within three hours of midnight: look for the minute at which the date changes.
+  let before = midnight - MAX_OFFSET_MS
+  let after = midnight + MAX_OFFSET_MS
+  while (after - before > MS_PER_MINUTE) {
+    const middle = before + Math.floor((after - before) / 2 / MS_PER_MINUTE) * MS_PER_MINUTE
+    if (middle + offsetAt(middle) >= midnight) after = middle
+    else before = middle
+  }
+  return after
+}
+
+/** The zone's offset from UTC in ms at a time in ms since 1970 UTC. */
+function zoneOffset(timeZone: string): (ms: number) => number {
+  const format = new Intl.DateTimeFormat('en', {
+    timeZone,
+    hourCycle: 'h23',
+    era: 'short',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  })
+  return (ms) => {
+    const parts = new Map(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]))
+    const part = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? 0
+    const date = Date.UTC(part('year'), part('month') - 1, part('day'))
+    const local = date + ((part('hour') * 60 + part('minute')) * 60 + part('second')) * 1000
+    return local - Math.floor(ms / 1000) * 1000
+  }
+}
+
+/**
+ * The range of a selection in µs, both inclusive, or null when its days are better looked up: it has an open side, or
+ * is so long that most of its days may be empty.
+ */
+export function calendarExtent({ startNanos, endNanos }: Selection): readonly [bigint, bigint] | null {
+  if (startNanos === null || endNanos === null || endNanos - startNanos > MAX_LISTED_NANOS) return null
+  return [floorMicros(startNanos), floorMicros(endNanos)]
+}
+
+/** Local days as SQL for use after FROM: one row for each UTC day (from 1970) that a local day touches. */
+export function localDaysSql(days: readonly LocalDay[]): string {
+  const rows = days.flatMap(({ startMicros, endMicros }) => {
+    const [first, last] = [dayOfMicros(startMicros), dayOfMicros(endMicros - 1n)]
+    return Array.from(
+      { length: last - first + 1 },
+      (_, index) => `(${first + index}, ${startMicros}, ${endMicros})`,
+    )
+  })
+  return `(VALUES ${rows.join(', ')}) AS local_days(utc_day, day_start, day_end)`
+}
+
+/** Days of UTC, in SQL over `micros`. */
+export const UTC_DAY_START = `(micros - ((micros % ${MICROS_PER_DAY}) + ${MICROS_PER_DAY}) % ${MICROS_PER_DAY})`

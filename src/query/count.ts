@@ -1,0 +1,29 @@
+import type { Statement } from './answer.js'
+import { Bindings } from './bindings.js'
+import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
+import { type Encoding, encodeRow, numberField } from './field.js'
+import type { CountRequest, Selection } from './request.js'
+import { relation, type Scan } from './scan.js'
+
+export const COUNT_FIELDS = [numberField('count', 'count', 'rows of the selection')] as const
+
+/** True when manifests and tail know the count: every row counts. */
+export function countsEveryRow(selection: Selection): boolean {
+  const { symbols, exchange, startNanos, endNanos } = selection
+  return symbols === null && exchange === null && startNanos === null && endNanos === null
+}
+
+/** One row: the count. Null when there is nothing to read. */
+export function countStatement(request: CountRequest, scan: Scan, encoding: Encoding): Statement | null {
+  const source = relation(scan, SELECTION_COLUMNS)
+  if (source === null) return null
+  const bindings = new Bindings()
+  const where = whereAll(selectionConditions(request, bindings))
+  const sql = `SELECT ${encodeRow(COUNT_FIELDS, encoding)} AS row FROM (SELECT count(*) AS count FROM ${source} ${where})`
+  return { sql, parameters: bindings.values }
+}
+
+/** The same row for a count that is known. */
+export function encodeCount(count: number, encoding: Encoding): string {
+  return encoding === 'json' ? JSON.stringify({ count }) : String(count)
+}

@@ -1,0 +1,59 @@
+import { MICROS_PER_DAY } from '#core'
+import type { Statement } from './answer.js'
+import { Bindings } from './bindings.js'
+import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
+import { rowFields } from './event-fields.js'
+import { chooseFields, columnsOf, type Encoding, encodeRow, selectList } from './field.js'
+import { afterInstrument, INSTRUMENT, instrumentKeyText } from './instrument.js'
+import { ORDER_COLUMNS, orderKey, tieOf } from './order-key.js'
+import type { PagePosition } from './page-token.js'
+import type { LatestRequest } from './request.js'
+import { relation, type Scan } from './scan.js'
+
+const WINDOW_DAYS = [1n, 8n, 64n] as const
+const NANOS_PER_DAY = BigInt(MICROS_PER_DAY) * 1000n
+
+/** One page of the last row of each instrument, or null when there is nothing to read. */
+export function latestStatement(
+  request: LatestRequest,
+  scan: Scan,
+  after: PagePosition | null,
+  encoding: Encoding,
+): Statement | null {
+  const fields = chooseFields(rowFields(request.table), request.fields)
+  const columns = [...new Set([...columnsOf(fields), ...SELECTION_COLUMNS, ...ORDER_COLUMNS])]
+  const source = relation(scan, columns)
+  if (source === null) return null
+  const bindings = new Bindings()
+  // A row without event time, which only a foreign engine can have written, is nobody's latest.
+  const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
+  const rest = selectList(columns.filter((column) => column !== 'symbol' && column !== 'exchange'))
+  const members = columns.map((column) => `'${column}': ${column}`).join(', ')
+  const page = [
+    `SELECT exchange, symbol, arg_max({${members}}, ${orderKey(tieOf(columns))}) AS last`,
+    `FROM (SELECT ${INSTRUMENT}, ${rest} FROM ${source} ${where})`,
+    after ? `WHERE ${afterInstrument(after.key, bindings)}` : '',
+    `GROUP BY exchange, symbol ORDER BY exchange, symbol LIMIT ${request.limit + 1}`,
+  ].join(' ')
+  const row = `(SELECT unnest(last) FROM (${page}))`
+  const sql = `SELECT ${encodeRow(fields, encoding)} AS row, ${instrumentKeyText()} AS key FROM ${row}`
+  return { sql, parameters: bindings.values }
+}
+
+/**
+ * Selections to try one after the other, newest days first: the first that finds all instruments has their latest rows,
+ * so that older files need not be read. Only a list of symbols of one exchange tells when all are found.
+ */
+export function latestWindows(
+  request: LatestRequest,
+  watermarks: ReadonlyMap<string, bigint>,
+): readonly LatestRequest[] {
+  const { symbols, exchange, startNanos, endNanos, limit, pageToken } = request
+  const newest = exchange === null ? undefined : watermarks.get(exchange)
+  if (!symbols || newest === undefined || symbols.length > limit || pageToken !== null) return [request]
+  const newestNanos = newest * 1000n
+  const last = endNanos !== null && endNanos < newestNanos ? endNanos : newestNanos
+  const starts = WINDOW_DAYS.map((days) => last - days * NANOS_PER_DAY)
+  const windows = starts.filter((start) => startNanos === null || start > startNanos)
+  return [...windows.map((start) => ({ ...request, startNanos: start })), request]
+}

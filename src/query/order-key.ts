@@ -1,0 +1,76 @@
+import type { Bindings } from './bindings.js'
+import type { Key, PagePosition } from './page-token.js'
+import type { Order } from './request.js'
+
+/**
+ * The total order of a table's rows: event time, nanoseconds, log partition, log offset. Rows of foreign engines have
+ * no position and come last among their equals; they may tie, and are then told apart by `tie`, a hash of the columns
+ * that the statement reads. What still ties is equal in all of them: which of those comes first cannot be seen.
+ */
+export const ORDER_COLUMNS = ['exchange_timestamp', 'exchange_nanos', 'log_partition', 'log_offset'] as const
+
+/** The parts of the key after the event time, none of them NULL. */
+const AFTER_TIME = [
+  'coalesce(exchange_nanos, 0)',
+  'coalesce(log_partition, 2147483647)',
+  'coalesce(log_offset, 9223372036854775807)',
+] as const
+
+export const ORDER_KEY_LENGTH = AFTER_TIME.length + 2
+
+/** 0 for a row that has a log position, which no other row has; a hash of these columns for any other. */
+export function tieOf(columns: readonly string[]): string {
+  return `CASE WHEN log_partition IS NULL OR log_offset IS NULL THEN hash(${columns.join(', ')}) ELSE 0::UBIGINT END`
+}
+
+/** The key as one comparable value, for arg_min and arg_max; `tie` is an expression that settles what is left. */
+export function orderKey(tie: string): string {
+  return `(exchange_timestamp, ${AFTER_TIME.join(', ')}, ${tie})`
+}
+
+/** ORDER BY list. Descending is the exact reverse of ascending, nulls included. */
+export function orderBy(order: Order, tie: string): string {
+  const [direction, nulls] = order === 'asc' ? ['ASC', 'NULLS LAST'] : ['DESC', 'NULLS FIRST']
+  const rest = [...AFTER_TIME, tie].map((part) => `${part} ${direction}`)
+  return [`exchange_timestamp ${direction} ${nulls}`, ...rest].join(', ')
+}
+
+/** SQL that writes the key as a JSON list of texts: micros (null: no event time), nanos, partition, offset, tie. */
+export function orderKeyText(tie: string): string {
+  return keyText(['epoch_us(exchange_timestamp)', ...AFTER_TIME, tie])
+}
+
+/** The condition on rows that come after a key; the rows with this very key count too where it was a tie. */
+export function afterOrderKey(position: PagePosition, order: Order, tie: string, bindings: Bindings): string {
+  const [micros, ...rest] = position.key
+  const operator = `${order === 'asc' ? '>' : '<'}${position.ties > 0 ? '=' : ''}`
+  const types = ['INTEGER', 'INTEGER', 'BIGINT', 'UBIGINT']
+  const bound = rest.map((part, index) => `CAST(${bindings.bind(part)} AS ${types[index]})`)
+  const afterRest = `(${[...AFTER_TIME, tie].join(', ')}) ${operator} (${bound.join(', ')})`
+  if (micros === null || micros === undefined) {
+    return order === 'asc'
+      ? `(exchange_timestamp IS NULL AND ${afterRest})`
+      : `(exchange_timestamp IS NOT NULL OR ${afterRest})`
+  }
+  const time = microsLiteral(BigInt(micros))
+  const later =
+    order === 'asc'
+      ? `exchange_timestamp > ${time} OR exchange_timestamp IS NULL`
+      : `exchange_timestamp < ${time}`
+  return `(${later} OR (exchange_timestamp = ${time} AND ${afterRest}))`
+}
+
+/** A constant point in time: DuckDB compares it with the statistics of files, which it does not with a parameter. */
+export function microsLiteral(micros: bigint): string {
+  return `make_timestamptz(${micros})`
+}
+
+/** SQL that writes a key as a JSON list of texts. */
+export function keyText(parts: readonly string[]): string {
+  return `CAST(to_json([${parts.map((part) => `CAST(${part} AS VARCHAR)`).join(', ')}]) AS VARCHAR)`
+}
+
+/** The event time of a key, µs; null when it has none. */
+export function keyMicros(key: Key): bigint | null {
+  return key[0] === null || key[0] === undefined ? null : BigInt(key[0])
+}

@@ -1,0 +1,71 @@
+import { invalid, type Version } from '#core'
+import { parseVersion, versionTuple } from './receipt.js'
+import { fingerprint, seal, unseal } from './sealed.js'
+
+/** The last row of a page: its key, as the statement wrote it (null stands for SQL's NULL). */
+export type Key = readonly (string | null)[]
+
+/**
+ * Where a page ends. Rows that foreign engines wrote have no log position, so that several may have one key:
+ * `ties` of the rows with this very key were given already. 0: the key was unique.
+ */
+export interface PagePosition {
+  readonly key: Key
+  readonly ties: number
+}
+
+/** A page token: the version that all pages are read from, and the end of the page that carried it. */
+export interface PageToken {
+  readonly tableUuid: string
+  /** Fingerprint of the request apart from `limit`: a token goes on with its own request only. */
+  readonly request: string
+  readonly version: Version
+  readonly position: PagePosition
+}
+
+/** Fingerprint of a request without its paging: every page may have its own limit. */
+export function requestFingerprint(request: object): string {
+  const entries = Object.entries(request).filter(([name]) => name !== 'limit' && name !== 'pageToken')
+  return fingerprint(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+export function encodePageToken(token: PageToken): string {
+  const { key, ties } = token.position
+  return seal([token.tableUuid, token.request, ...versionTuple(token.version), key, ties])
+}
+
+/** Reads a token of this table and request whose keys have `keyLength` parts. Anything else is `invalid_input`. */
+export function decodePageToken(
+  text: string,
+  tableUuid: string,
+  request: string,
+  keyLength: number,
+): PageToken {
+  const expected = 'the next_page_token of an earlier answer to the same request'
+  const parts = readParts(text)
+  if (!Array.isArray(parts) || parts.length !== 6) throw invalid('page_token', text, expected)
+  const [uuid, fingerprinted, snapshotId, offsets, key, ties] = parts as unknown[]
+  const version = parseVersion(snapshotId, offsets)
+  if (!version || !isKey(key, keyLength) || !Number.isSafeInteger(ties) || (ties as number) < 0) {
+    throw invalid('page_token', text, expected)
+  }
+  if (uuid !== tableUuid) throw invalid('page_token', text, `${expected} (it belongs to another table)`)
+  if (fingerprinted !== request)
+    throw invalid('page_token', text, `${expected} (it belongs to another request)`)
+  // Number.isSafeInteger above proves that it is a number.
+  return { tableUuid, request, version, position: { key, ties: ties as number } }
+}
+
+function readParts(text: string): unknown {
+  try {
+    return unseal(text)
+  } catch {
+    // A body that is not JSON: not one of ours, which the caller reports with what is right.
+    return undefined
+  }
+}
+
+function isKey(value: unknown, length: number): value is Key {
+  if (!Array.isArray(value) || value.length !== length) return false
+  return value.every((part) => part === null || typeof part === 'string')
+}

@@ -1,0 +1,120 @@
+import { invalid, parseTimeNanos, type TableName } from '#core'
+
+/** The tables whose rows are market events. */
+export type MarketTable = 'trades' | 'quotes'
+export const MARKET_TABLES = ['trades', 'quotes'] as const satisfies readonly MarketTable[]
+
+/** What the prices of a bar are: those of trades, or the bid, ask or mid of quotes. */
+export type BarSource = 'trades' | 'bid' | 'ask' | 'mid'
+export const BAR_SOURCES = ['trades', 'bid', 'ask', 'mid'] as const satisfies readonly BarSource[]
+
+export type Order = 'asc' | 'desc'
+
+export const MAX_LIMIT = 50_000
+export const DEFAULT_LIMIT = 1_000
+export const MAX_SYMBOLS = 1_000
+
+/** Which events are meant. Null: no restriction. */
+export interface Selection {
+  /** Without duplicates, sorted. */
+  readonly symbols: readonly string[] | null
+  readonly exchange: string | null
+  /** Event time, inclusive, ns since 1970 UTC. */
+  readonly startNanos: bigint | null
+  /** Event time, exclusive, ns since 1970 UTC; greater than the start. */
+  readonly endNanos: bigint | null
+}
+
+/** One page of a list: 1 to `MAX_LIMIT` rows, from the start or after the page that gave the token. */
+export interface Page {
+  readonly limit: number
+  readonly pageToken: string | null
+}
+
+export interface RowsRequest extends Selection, Page {
+  readonly table: MarketTable
+  readonly order: Order
+  /** Names from `rowFields(table)`, in the order wanted; null: all. */
+  readonly fields: readonly string[] | null
+}
+
+export interface CountRequest extends Selection {
+  readonly table: MarketTable
+}
+
+export interface BarsRequest extends Selection, Page {
+  readonly of: BarSource
+  readonly intervalSeconds: number
+  /** IANA name of the time zone whose midnights the buckets start from. */
+  readonly timeZone: string
+  readonly order: Order
+  /** Names from `BAR_FIELDS`; null: all. */
+  readonly fields: readonly string[] | null
+}
+
+export interface LatestRequest extends Selection, Page {
+  readonly table: MarketTable
+  readonly fields: readonly string[] | null
+}
+
+export interface SymbolsRequest extends Selection, Page {
+  readonly table: MarketTable
+}
+
+export interface SnapshotsRequest {
+  readonly table: TableName
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const
+export const SECONDS_PER_DAY = 86_400
+
+/** "5m" → 300. From 1s to 1d. */
+export function parseInterval(field: string, text: string): number {
+  const match = /^(\d{1,6})([smhd])$/.exec(text)
+  // The pattern admits only these four letters.
+  const seconds = match ? Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS] : 0
+  if (seconds < 1 || seconds > SECONDS_PER_DAY) {
+    throw invalid(field, text, 'an interval from 1s to 1d, such as 1s, 5m, 1h or 1d')
+  }
+  return seconds
+}
+
+/** An IANA time zone, in its usual spelling. */
+export function parseTimeZone(field: string, text: string): string {
+  try {
+    if (!/^[A-Za-z]/.test(text)) throw new RangeError('an offset is not a zone')
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone
+  } catch (error) {
+    throw invalid(field, text, 'an IANA time zone, such as UTC, America/New_York or Australia/Sydney', error)
+  }
+}
+
+/** "BHP, CBA" → ["BHP", "CBA"], without duplicates, sorted. */
+export function parseSymbols(field: string, text: string): readonly string[] {
+  const symbols = [...new Set(text.split(',').map((symbol) => symbol.trim()))].sort()
+  if (symbols.length > MAX_SYMBOLS)
+    throw invalid(field, `${symbols.length} symbols`, `at most ${MAX_SYMBOLS} symbols`)
+  if (symbols.includes('')) throw invalid(field, text, 'a list of symbols, such as BHP,CBA')
+  return symbols
+}
+
+/** Names of fields, each known and named once. */
+export function parseFields(field: string, text: string, known: readonly string[]): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  const wrong = names.find((name, index) => !known.includes(name) || names.indexOf(name) !== index)
+  if (wrong !== undefined) throw invalid(field, wrong, `one of ${known.join(', ')}, each at most once`)
+  return names
+}
+
+/** Event times from text: start inclusive, end exclusive and later. */
+export function parseRange(
+  start: string | null,
+  end: string | null,
+): Pick<Selection, 'startNanos' | 'endNanos'> {
+  const startNanos = start === null ? null : parseTimeNanos('start', start)
+  const endNanos = end === null ? null : parseTimeNanos('end', end)
+  if (end !== null && startNanos !== null && endNanos !== null && endNanos <= startNanos) {
+    throw invalid('end', end, `a time after start, which is ${JSON.stringify(start)}`)
+  }
+  return { startNanos, endNanos }
+}

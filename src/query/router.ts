@@ -1,0 +1,281 @@
+import { assert, type Clock, type TableName } from '#core'
+import type { PinnedVersion, StreamTable } from '#storage'
+import {
+  type Answer,
+  type AnswerMeta,
+  type AnswerOptions,
+  type QueryEngine,
+  type RowsPage,
+  runStatement,
+  type Statement,
+  textColumn,
+} from './answer.js'
+import { BAR_FIELDS } from './bar-fields.js'
+import { BAR_KEY_LENGTH, barSelectionAfter, barsStatement, barTable, extentStatement } from './bars.js'
+import { calendarExtent, type LocalDay, localDays } from './calendar.js'
+import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
+import { rowFields } from './event-fields.js'
+import { chooseFields, type Field } from './field.js'
+import { INSTRUMENT_KEY_LENGTH } from './instrument.js'
+import { latestStatement, latestWindows } from './latest.js'
+import { ORDER_KEY_LENGTH } from './order-key.js'
+import { cutPage } from './page.js'
+import {
+  decodePageToken,
+  encodePageToken,
+  type Key,
+  type PagePosition,
+  requestFingerprint,
+} from './page-token.js'
+import { encodeReceipt } from './receipt.js'
+import type {
+  BarsRequest,
+  CountRequest,
+  LatestRequest,
+  Page,
+  RowsRequest,
+  SnapshotsRequest,
+  SymbolsRequest,
+} from './request.js'
+import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
+import {
+  bytesRead,
+  NOTHING,
+  planScan,
+  routeOf,
+  rowFilter,
+  rowsScanned,
+  type Scan,
+  scannedFiles,
+} from './scan.js'
+import { encodeSnapshot, SNAPSHOT_FIELDS, snapshotRows } from './snapshots.js'
+import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
+
+export interface QueryRouterOptions {
+  readonly tables: ReadonlyMap<TableName, StreamTable>
+  readonly engine: QueryEngine
+  readonly clock: Clock
+}
+
+/** What one page was read from, and the page. */
+interface Reading {
+  readonly scan: Scan
+  readonly page: RowsPage
+}
+
+/** A list that is answered page by page, all pages from one version. */
+interface PagedList {
+  readonly table: TableName
+  readonly request: Page
+  readonly fields: readonly Pick<Field, 'name'>[]
+  readonly keyLength: number
+  read(pinned: PinnedVersion, after: PagePosition | null): Promise<Reading>
+}
+
+const isAlwaysUnique = () => true
+
+/**
+ * Answers requests: pins one version of a table, chooses its files and tail slices, and lets the engine write the rows.
+ * Requests are trusted to be valid (request.ts). A failing side is an error of the whole answer, never fewer rows.
+ */
+export class QueryRouter {
+  readonly #tables: ReadonlyMap<TableName, StreamTable>
+  readonly #engine: QueryEngine
+  readonly #clock: Clock
+
+  constructor(options: QueryRouterOptions) {
+    this.#tables = options.tables
+    this.#engine = options.engine
+    this.#clock = options.clock
+  }
+
+  /** One page of trades or quotes in the total order. */
+  rows(request: RowsRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: request.table,
+      request,
+      fields: chooseFields(rowFields(request.table), request.fields),
+      keyLength: ORDER_KEY_LENGTH,
+      read: async (pinned, after) => {
+        const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
+        const statement = rowsStatement(request, scan, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
+      },
+    })
+  }
+
+  /** One page of bars, by bucket, exchange and symbol. */
+  bars(request: BarsRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: barTable(request.of),
+      request,
+      fields: chooseFields(BAR_FIELDS, request.fields),
+      keyLength: BAR_KEY_LENGTH,
+      read: async (pinned, after) => {
+        const scan = await planScan(pinned, rowFilter(barSelectionAfter(request, after)))
+        const days = await this.#calendar(request, scan, after, options)
+        const context = { days, watermarks: pinned.watermarks }
+        // No day of the zone holds an event of the selection: there are none.
+        const statement =
+          days?.length === 0 ? null : barsStatement(request, scan, context, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options)
+      },
+    })
+  }
+
+  /** One page of the newest row of each instrument, by exchange and symbol. */
+  latest(request: LatestRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: request.table,
+      request,
+      fields: chooseFields(rowFields(request.table), request.fields),
+      keyLength: INSTRUMENT_KEY_LENGTH,
+      read: async (pinned, after) => {
+        let reading: Reading = { scan: NOTHING, page: { rows: [], last: null } }
+        for (const window of latestWindows(request, pinned.watermarks)) {
+          const scan = await planScan(pinned, rowFilter(window))
+          const statement = latestStatement(window, scan, after, options.encoding)
+          reading = await this.#read(scan, statement, request.limit, after, options)
+          if (reading.page.rows.length === request.symbols?.length) break
+        }
+        return reading
+      },
+    })
+  }
+
+  /** One page of the instruments that have events, by exchange and symbol. */
+  symbols(request: SymbolsRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: request.table,
+      request,
+      fields: SYMBOL_FIELDS,
+      keyLength: INSTRUMENT_KEY_LENGTH,
+      read: async (pinned, after) => {
+        const scan = await planScan(pinned, rowFilter(request))
+        const statement = symbolsStatement(request, scan, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options)
+      },
+    })
+  }
+
+  /** How many rows a selection has. Without a restriction the manifests and the tail know it. */
+  count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
+    const startedMs = this.#clock.monotonicMs()
+    return this.#pinned(this.#table(request.table).pin(), async (pinned) => {
+      const scan = await planScan(pinned, rowFilter(request))
+      const statement = countsEveryRow(request) ? null : countStatement(request, scan, options.encoding)
+      const answer = {
+        encoding: options.encoding,
+        fields: COUNT_FIELDS.map((field) => field.name),
+        single: true,
+        complete: true,
+        nextPageToken: null,
+      }
+      if (statement === null) {
+        const rows = [encodeCount(rowsScanned(scan), options.encoding)]
+        return {
+          ...answer,
+          rows,
+          meta: { ...this.#meta(pinned, scan, startedMs), filesRead: 0, rowsScanned: 0, bytesRead: 0 },
+        }
+      }
+      const rows = textColumn(await runStatement(this.#engine, statement, options.signal), 0)
+      return { ...answer, rows, meta: this.#meta(pinned, scan, startedMs) }
+    })
+  }
+
+  /** The snapshots that a table keeps, oldest first: all of them, in one page. */
+  snapshots(request: SnapshotsRequest, options: AnswerOptions): Promise<Answer> {
+    const startedMs = this.#clock.monotonicMs()
+    return this.#pinned(this.#table(request.table).pin(), async (pinned) => ({
+      encoding: options.encoding,
+      fields: SNAPSHOT_FIELDS,
+      rows: snapshotRows(pinned.metadata).map((row) => encodeSnapshot(row, options.encoding)),
+      single: false,
+      complete: true,
+      nextPageToken: null,
+      meta: this.#meta(pinned, NOTHING, startedMs),
+    }))
+  }
+
+  async #answerPage(options: AnswerOptions, list: PagedList): Promise<Answer> {
+    const startedMs = this.#clock.monotonicMs()
+    const table = this.#table(list.table)
+    const { tableUuid } = table.metadata()
+    const { pageToken } = list.request
+    const request = requestFingerprint({ ...list.request, table: list.table })
+    const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyLength)
+    return this.#pinned(token ? table.pinAt(token.version) : table.pin(), async (pinned) => {
+      const { scan, page } = await list.read(pinned, token?.position ?? null)
+      const { version } = pinned
+      return {
+        encoding: options.encoding,
+        fields: list.fields.map((field) => field.name),
+        rows: page.rows,
+        single: false,
+        complete: true,
+        nextPageToken: page.last && encodePageToken({ tableUuid, request, version, position: page.last }),
+        meta: this.#meta(pinned, scan, startedMs),
+      }
+    })
+  }
+
+  async #read(
+    scan: Scan,
+    statement: Statement | null,
+    limit: number,
+    after: PagePosition | null,
+    options: AnswerOptions,
+    isUnique: (key: Key) => boolean = isAlwaysUnique,
+  ): Promise<Reading> {
+    if (statement === null) return { scan, page: { rows: [], last: null } }
+    const result = await runStatement(this.#engine, statement, options.signal)
+    return { scan, page: cutPage(result, limit, after, isUnique) }
+  }
+
+  /** The local days that hold a selection's events; null for UTC, whose days need no list. */
+  async #calendar(
+    request: BarsRequest,
+    scan: Scan,
+    after: PagePosition | null,
+    options: AnswerOptions,
+  ): Promise<readonly LocalDay[] | null> {
+    if (request.timeZone === 'UTC') return null
+    const extent = calendarExtent(barSelectionAfter(request, after))
+    if (extent) return localDays(request.timeZone, ...extent)
+    const statement = extentStatement(request, scan, after)
+    const result = statement && (await runStatement(this.#engine, statement, options.signal))
+    const [oldest, newest] = result ? [result.columns[0]?.[0], result.columns[1]?.[0]] : []
+    if (typeof oldest !== 'bigint' || typeof newest !== 'bigint') return []
+    return localDays(request.timeZone, oldest, newest)
+  }
+
+  async #pinned<T>(pinned: PinnedVersion, use: (pinned: PinnedVersion) => Promise<T>): Promise<T> {
+    try {
+      return await use(pinned)
+    } finally {
+      pinned.release()
+    }
+  }
+
+  #table(name: TableName): StreamTable {
+    const table = this.#tables.get(name)
+    assert(table !== undefined, `there is a table ${name}`)
+    return table
+  }
+
+  #meta({ version, metadata }: PinnedVersion, scan: Scan, startedMs: number): AnswerMeta {
+    return {
+      route: routeOf(scan),
+      receipt: encodeReceipt(metadata.tableUuid, version),
+      snapshotId: version.snapshotId === null ? null : String(version.snapshotId),
+      engine: 'duckdb',
+      cache: 'none',
+      filesTotal: scan.filesTotal,
+      filesRead: scannedFiles(scan).length,
+      rowsScanned: rowsScanned(scan),
+      bytesRead: bytesRead(scan),
+      elapsedMs: Math.round((this.#clock.monotonicMs() - startedMs) * 100) / 100,
+    }
+  }
+}

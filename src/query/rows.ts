@@ -1,0 +1,54 @@
+import type { Statement } from './answer.js'
+import { Bindings } from './bindings.js'
+import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
+import { rowFields } from './event-fields.js'
+import { chooseFields, columnsOf, type Encoding, encodeRow, selectList } from './field.js'
+import { afterOrderKey, keyMicros, ORDER_COLUMNS, orderBy, orderKeyText, tieOf } from './order-key.js'
+import type { Key, PagePosition } from './page-token.js'
+import type { RowsRequest, Selection } from './request.js'
+import { relation, type Scan } from './scan.js'
+
+/** The part of a request's selection that can hold rows after a page: fewer files to read. */
+export function selectionAfter(request: RowsRequest, after: PagePosition | null): Selection {
+  const micros = after && keyMicros(after.key)
+  if (micros === null) return request
+  const { startNanos, endNanos, order } = request
+  const nanos = micros * 1000n
+  if (order === 'desc') {
+    const end = nanos + 1000n
+    return { ...request, endNanos: endNanos !== null && endNanos < end ? endNanos : end }
+  }
+  // Without an end, rows without event time follow at the end of an ascending list: no start may exclude them.
+  if (startNanos === null && endNanos === null) return request
+  return { ...request, startNanos: startNanos !== null && startNanos > nanos ? startNanos : nanos }
+}
+
+/** One page of rows in the total order, or null when there is nothing to read. */
+export function rowsStatement(
+  request: RowsRequest,
+  scan: Scan,
+  after: PagePosition | null,
+  encoding: Encoding,
+): Statement | null {
+  const fields = chooseFields(rowFields(request.table), request.fields)
+  const columns = [...new Set([...columnsOf(fields), ...SELECTION_COLUMNS, ...ORDER_COLUMNS])]
+  const source = relation(scan, columns)
+  if (source === null) return null
+  const bindings = new Bindings()
+  const tie = tieOf(columns)
+  const conditions = [
+    ...selectionConditions(selectionAfter(request, after), bindings),
+    ...(after ? [afterOrderKey(after, request.order, tie, bindings)] : []),
+  ]
+  const page = [
+    `SELECT ${selectList(columns)} FROM ${source} ${whereAll(conditions)}`,
+    `ORDER BY ${orderBy(request.order, tie)} LIMIT ${request.limit + 1} OFFSET ${after?.ties ?? 0}`,
+  ].join(' ')
+  const sql = `SELECT ${encodeRow(fields, encoding)} AS row, ${orderKeyText(tie)} AS key FROM (${page})`
+  return { sql, parameters: bindings.values }
+}
+
+/** A row with a log position is the only one with its key. */
+export function isUniqueRowKey(key: Key): boolean {
+  return key.at(-1) === '0'
+}

@@ -1,0 +1,82 @@
+import { sqlString } from '#engine'
+import { type DataFile, localPath, type PinnedVersion, type RowFilter, type TailSlice } from '#storage'
+import { selectList } from './field.js'
+import type { Selection } from './request.js'
+
+/** Where an answer's rows came from: the tail alone, committed files alone, or both, joined at a log position. */
+export type Route = 'real-time' | 'historical' | 'hybrid'
+
+/** What a statement reads: the files and tail slices of one version that may hold rows of a filter. A plan is data. */
+export interface Scan {
+  readonly files: readonly DataFile[]
+  /** Files appended since the snapshot, and the condition that keeps their rows to the version. */
+  readonly appended: { readonly files: readonly DataFile[]; readonly where: string | null }
+  readonly tail: readonly TailSlice[]
+  readonly filesTotal: number
+}
+
+export const NOTHING: Scan = { files: [], appended: { files: [], where: null }, tail: [], filesTotal: 0 }
+
+/** Chooses the files of a held version. The tail slices without rows are left out. */
+export async function planScan(pinned: PinnedVersion, filter: RowFilter): Promise<Scan> {
+  const [selection, appended] = await Promise.all([pinned.select(filter), pinned.selectAppended(filter)])
+  return {
+    files: selection.files,
+    appended,
+    tail: pinned.tail.filter((slice) => slice.rowCount > 0),
+    filesTotal: selection.filesTotal + appended.files.length,
+  }
+}
+
+/** The filter, in µs, that holds every event of a selection. */
+export function rowFilter(selection: Selection): RowFilter {
+  const { symbols, startNanos, endNanos } = selection
+  return {
+    ...(symbols && { symbols }),
+    ...(startNanos !== null && { startMicros: floorMicros(startNanos) }),
+    ...(endNanos !== null && { endMicros: floorMicros(endNanos + 999n) }),
+  }
+}
+
+export function floorMicros(nanos: bigint): bigint {
+  return (nanos - (((nanos % 1000n) + 1000n) % 1000n)) / 1000n
+}
+
+export function scannedFiles(scan: Scan): readonly DataFile[] {
+  return [...scan.files, ...scan.appended.files]
+}
+
+export function routeOf(scan: Scan): Route {
+  if (scan.tail.length === 0) return 'historical'
+  return scannedFiles(scan).length === 0 ? 'real-time' : 'hybrid'
+}
+
+/** Rows of the files and tail slices, before any filter. */
+export function rowsScanned(scan: Scan): number {
+  const inFiles = scannedFiles(scan).reduce((sum, file) => sum + file.recordCount, 0)
+  return scan.tail.reduce((sum, slice) => sum + slice.rowCount, inFiles)
+}
+
+/** Bytes of the files. The tail is in memory. */
+export function bytesRead(scan: Scan): number {
+  return scannedFiles(scan).reduce((sum, file) => sum + file.fileSizeBytes, 0)
+}
+
+/** The rows of a scan as one relation with these columns, or null when there is nothing to read. */
+export function relation(scan: Scan, columns: readonly string[]): string | null {
+  // Projected by name: a file written before a column was added or moved still fits.
+  const list = selectList(columns)
+  const parts = [
+    ...(scan.files.length > 0 ? [`SELECT ${list} FROM ${parquet(scan.files)}`] : []),
+    ...(scan.appended.files.length > 0
+      ? [`SELECT ${list} FROM ${parquet(scan.appended.files)} WHERE ${scan.appended.where ?? 'true'}`]
+      : []),
+    ...scan.tail.map((slice) => `SELECT ${list} FROM ${slice.relation}`),
+  ]
+  return parts.length === 0 ? null : `(${parts.join(' UNION ALL ')})`
+}
+
+function parquet(files: readonly DataFile[]): string {
+  // The folder names of partitions look like columns to DuckDB; every column is in the files themselves.
+  return `read_parquet([${files.map((file) => sqlString(localPath(file.path))).join(', ')}], hive_partitioning = false)`
+}

@@ -1,0 +1,98 @@
+import { type Clock, type Logger, TicklakeError } from '#core'
+import type { HotTail } from './hot-tail.js'
+import type { DataFile } from './iceberg/manifest.js'
+import type { TailSegment } from './tail-segment.js'
+
+/** Waits between attempts to flush a segment, doubled each time. */
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 30_000
+
+export interface FlusherOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Writes a segment's files, durably; they are in no snapshot yet. */
+  readonly prepare: (segment: TailSegment) => Promise<readonly DataFile[]>
+  /** Commits the files, and takes the segment out of the tail in the same turn in which it publishes the snapshot. */
+  readonly commit: (segment: TailSegment, files: readonly DataFile[]) => Promise<void>
+}
+
+/**
+ * Brings sealed segments into snapshots, oldest first, one at a time. A failure that may pass (a full disk) is tried
+ * again, with the files that were already written; meanwhile the tail fills up and appends wait. One that cannot
+ * pass (the table's vector is not where the segment begins) fails the tail.
+ */
+export class Flusher {
+  readonly #options: FlusherOptions
+  #running: Promise<void> | null = null
+  #stopping = false
+  #wakeFromRetry: (() => void) | null = null
+  #lastFailure: Error | null = null
+
+  constructor(options: FlusherOptions) {
+    this.#options = options
+  }
+
+  /** Why the newest attempt failed, or null when it succeeded. */
+  get lastFailure(): Error | null {
+    return this.#lastFailure
+  }
+
+  /** Works until the tail has no sealed segment left. Called again while it works, it changes nothing. */
+  flushSealed(tail: HotTail): void {
+    this.#running ??= this.#flushAll(tail).finally(() => {
+      this.#running = null
+      // Sealed after the last look and before this turn.
+      if (tail.sealed.length > 0 && !this.#stopping) this.flushSealed(tail)
+    })
+  }
+
+  /** Ends after the segment in work; what is left is still in the log. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#wakeFromRetry?.()
+    await this.#running
+  }
+
+  async #flushAll(tail: HotTail): Promise<void> {
+    for (let segment = tail.sealed[0]; segment && !this.#stopping; segment = tail.sealed[0]) {
+      await this.#flush(tail, segment)
+    }
+  }
+
+  async #flush(tail: HotTail, segment: TailSegment): Promise<void> {
+    let files: readonly DataFile[] | null = null
+    for (let delayMs = FIRST_RETRY_MS; !this.#stopping; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
+      try {
+        files ??= await this.#options.prepare(segment)
+        await this.#options.commit(segment, files)
+        this.#lastFailure = null
+        return
+      } catch (error) {
+        await this.#afterFailure(tail, error instanceof Error ? error : new Error(String(error)), delayMs)
+      }
+    }
+  }
+
+  async #afterFailure(tail: HotTail, error: Error, delayMs: number): Promise<void> {
+    this.#lastFailure = error
+    const final = error instanceof TicklakeError && error.code !== 'unavailable' && error.code !== 'timeout'
+    const { logger, clock } = this.#options
+    logger.error(final ? 'flush failed for good' : 'flush failed; it is tried again', {
+      error: error.message,
+      delayMs,
+    })
+    if (final) {
+      this.#stopping = true
+      tail.fail(error)
+      return
+    }
+    tail.flushFailed()
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(delayMs, resolve)
+      this.#wakeFromRetry = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+}

@@ -1,0 +1,208 @@
+import { assert, type Clock, covers, type OffsetVector, sameVector, type TableDefinition } from '#core'
+import type { Engine } from '#engine'
+import type { LogRows } from './table.js'
+import { TailSegment } from './tail-segment.js'
+
+/** While the reader keeps up with the log, rows become visible at the latest this long after they were appended. */
+const PUBLISH_AFTER_MS = 12
+/**
+ * While it catches up, so many rows become visible together: a row group of DuckDB, which an appender's flush hands
+ * over as it is (0.3 µs a row) where it copies a smaller one twice (0.7 µs a row).
+ */
+const PUBLISH_ROWS = 122_880
+/** Sealed segments that may wait for their flush before appends wait. */
+const MAX_SEALED_SEGMENTS = 2
+
+export interface FlushPolicy {
+  readonly rows: number
+  readonly bytes: number
+  readonly ageMs: number
+}
+
+export interface HotTailOptions {
+  readonly definition: TableDefinition
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly policy: FlushPolicy
+  /** Where the newest snapshot ends, and so the tail begins. */
+  readonly start: OffsetVector
+  /** Newest event times by exchange up to there. */
+  readonly watermarks: ReadonlyMap<string, bigint>
+  /** A segment was sealed: flush it, then call `committed`. */
+  readonly onSealed: () => void
+}
+
+/**
+ * The rows that no snapshot holds yet: sealed segments that wait for their flush, oldest first, and one open
+ * segment. Every segment begins where the one before it ends, so together they are the log from the newest
+ * snapshot's vector to the visible end, with no row missing and none twice.
+ */
+export class HotTail {
+  readonly #options: HotTailOptions
+  #open: TailSegment
+  #next: Promise<(start: OffsetVector) => TailSegment>
+  #sealed: readonly TailSegment[] = []
+  #segmentCount = 1
+  #watermarks: ReadonlyMap<string, bigint>
+  #appendedWatermarks: ReadonlyMap<string, bigint>
+  #cancelPublish: (() => void) | null = null
+  #cancelAge: (() => void) | null = null
+  #waiters: (() => void)[] = []
+  #failure: Error | null = null
+
+  private constructor(options: HotTailOptions, first: TailSegment) {
+    this.#options = options
+    this.#open = first
+    this.#next = this.#prepare()
+    this.#watermarks = options.watermarks
+    this.#appendedWatermarks = options.watermarks
+  }
+
+  static async open(options: HotTailOptions): Promise<HotTail> {
+    const { definition, engine, start } = options
+    const first = await TailSegment.prepare(`tail_${definition.name}_0`, definition, engine)
+    return new HotTail(options, first(start))
+  }
+
+  /** Where the visible rows end. */
+  get end(): OffsetVector {
+    return this.#open.end
+  }
+
+  /** Newest event time by exchange among all rows up to `end`. */
+  get watermarks(): ReadonlyMap<string, bigint> {
+    return this.#watermarks
+  }
+
+  get sealed(): readonly TailSegment[] {
+    return this.#sealed
+  }
+
+  /** Segments with visible rows, oldest first. */
+  segments(): readonly TailSegment[] {
+    return [...this.#sealed, this.#open].filter((segment) => segment.rowCount > 0)
+  }
+
+  /** Takes rows; waits while too many sealed segments are unflushed. One caller at a time. */
+  async append(rows: LogRows | null, next: OffsetVector, more: boolean): Promise<void> {
+    while (this.#sealed.length >= MAX_SEALED_SEGMENTS && !this.#failure) await this.changed()
+    if (this.#failure) throw this.#failure
+    this.#open.append(rows, next)
+    if (rows) this.#appendedWatermarks = newest(this.#appendedWatermarks, rows.watermarks)
+    if (this.#open.unflushedRowCount >= PUBLISH_ROWS) this.publish()
+    else if (!more) this.#cancelPublish ??= this.#options.clock.after(PUBLISH_AFTER_MS, () => this.publish())
+    const { rows: maxRows, bytes, ageMs } = this.#options.policy
+    if (this.#open.appendedRowCount >= maxRows || this.#open.sizeBytes >= bytes) await this.seal()
+    else
+      this.#cancelAge ??= this.#options.clock.after(
+        ageMs,
+        () => void this.seal().catch((error) => this.fail(error)),
+      )
+  }
+
+  /** Makes all appended rows visible. Synchronous. */
+  publish(): void {
+    this.#cancelPublish?.()
+    this.#cancelPublish = null
+    this.#open.publish()
+    this.#watermarks = this.#appendedWatermarks
+    this.#wake()
+  }
+
+  /** Ends the open segment, if it holds anything, and begins another. */
+  async seal(): Promise<void> {
+    const next = this.#next
+    const startAnother = await next
+    // From here on synchronous: no append can come between. Another seal may have, while this one waited.
+    if (next !== this.#next) return
+    this.#cancelAge?.()
+    this.#cancelAge = null
+    if (sameVector(this.#open.appendedEnd, this.#open.start)) return
+    this.publish()
+    const sealed = this.#open
+    sealed.seal(this.#watermarks)
+    this.#sealed = [...this.#sealed, sealed]
+    this.#open = startAnother(sealed.end)
+    this.#next = this.#prepare()
+    this.#options.onSealed()
+  }
+
+  /** The oldest sealed segment is in a snapshot now. Call it in the turn in which that snapshot is published. */
+  committed(segment: TailSegment): void {
+    assert(this.#sealed[0] === segment, 'segments are committed in the order of the log')
+    this.#sealed = this.#sealed.slice(1)
+    this.#wake()
+  }
+
+  /** Appends fail from now on. */
+  fail(error: Error): void {
+    this.#failure = error
+    this.#wake()
+  }
+
+  /** A flush failed and will be tried again: tells those who wait for it. */
+  flushFailed(): void {
+    this.#wake()
+  }
+
+  /** Resolves when the visible rows reach the vector, or the signal aborts. */
+  async visible(offsets: OffsetVector, signal: AbortSignal): Promise<void> {
+    const wake = () => this.#wake()
+    signal.addEventListener('abort', wake, { once: true })
+    try {
+      while (!covers(this.end, offsets)) {
+        signal.throwIfAborted()
+        if (this.#failure) throw this.#failure
+        await this.changed()
+      }
+    } finally {
+      signal.removeEventListener('abort', wake)
+    }
+  }
+
+  /** Resolves at the next publish, commit or failed flush. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve))
+  }
+
+  /** Drops everything that is in memory. Uncommitted rows are still in the log. */
+  async close(): Promise<void> {
+    this.#cancelPublish?.()
+    this.#cancelAge?.()
+    this.#open.seal(this.#watermarks)
+    const unused = (await this.#next)(this.#open.end)
+    unused.seal(this.#watermarks)
+    for (const segment of [...this.#sealed, this.#open, unused]) segment.retire()
+  }
+
+  #sealByAge(): void {
+    this.#cancelAge = null
+    if (this.#sealed.length < MAX_SEALED_SEGMENTS) this.seal().catch((error) => this.fail(error))
+    else this.#cancelAge = this.#options.clock.after(this.#options.policy.ageMs, () => this.#sealByAge())
+  }
+
+  #prepare(): Promise<(start: OffsetVector) => TailSegment> {
+    const { definition, engine } = this.#options
+    const prepared = TailSegment.prepare(
+      `tail_${definition.name}_${this.#segmentCount++}`,
+      definition,
+      engine,
+    )
+    // Awaited by the next seal, which may be minutes away: a failure must not count as unhandled until then.
+    prepared.catch(() => {})
+    return prepared
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters.splice(0)) waiter()
+  }
+}
+
+/** Per exchange the later of two times; the first map itself when nothing is newer. */
+function newest(
+  known: ReadonlyMap<string, bigint>,
+  seen: ReadonlyMap<string, bigint>,
+): ReadonlyMap<string, bigint> {
+  const newer = [...seen].filter(([exchange, micros]) => micros > (known.get(exchange) ?? micros - 1n))
+  return newer.length === 0 ? known : new Map([...known, ...newer])
+}

@@ -1,0 +1,217 @@
+import { formatVector, type TableDefinition, TicklakeError } from '#core'
+import { type Json, type JsonObject, NO_FIELDS } from './json.js'
+import type { DataFile } from './manifest.js'
+import {
+  dayPartitionSpec,
+  FIRST_PARTITION_FIELD_ID,
+  type PartitionSpec,
+  type SortOrder,
+  sortOrder,
+  UNSORTED,
+} from './partition.js'
+import { icebergSchema, type Schema } from './schema.js'
+import { appendSummary, OFFSETS_KEY, type Snapshot, type SnapshotRef, type Summary } from './snapshot.js'
+
+/** A table's metadata, format version 2 (spec: Table Metadata). Immutable; each change makes a new one. Pure. */
+export interface TableMetadata {
+  readonly formatVersion: 2
+  readonly tableUuid: string
+  /** Absolute, with scheme, no trailing slash. */
+  readonly location: string
+  readonly lastSequenceNumber: number
+  readonly lastUpdatedMs: number
+  readonly lastColumnId: number
+  readonly currentSchemaId: number
+  readonly schemas: readonly Schema[]
+  readonly defaultSpecId: number
+  readonly partitionSpecs: readonly PartitionSpec[]
+  readonly lastPartitionId: number
+  readonly defaultSortOrderId: number
+  readonly sortOrders: readonly SortOrder[]
+  readonly properties: Readonly<Record<string, string>>
+  /** Null before the first snapshot. */
+  readonly currentSnapshotId: bigint | null
+  readonly refs: Readonly<Record<string, SnapshotRef>>
+  readonly snapshots: readonly Snapshot[]
+  /** What was current from when on. */
+  readonly snapshotLog: readonly SnapshotLogEntry[]
+  /** Earlier metadata files, oldest first. */
+  readonly metadataLog: readonly MetadataLogEntry[]
+  readonly statistics: readonly Json[]
+  readonly partitionStatistics: readonly Json[]
+  /** Keys that this version does not know, carried along. */
+  readonly extra: JsonObject
+}
+
+export interface SnapshotLogEntry {
+  readonly snapshotId: bigint
+  readonly timestampMs: number
+}
+
+export interface MetadataLogEntry {
+  readonly metadataFile: string
+  readonly timestampMs: number
+}
+
+export const MAIN = 'main'
+const PREVIOUS_VERSIONS_KEY = 'write.metadata.previous-versions-max'
+/** Metadata files are kept at least so long, whatever the property says: readers hold on to old ones. */
+const PREVIOUS_VERSIONS_MIN = 100
+
+export interface NewTable {
+  readonly location: string
+  readonly uuid: string
+  readonly nowMs: number
+  /** Partitions of the topic that fills it: the vector begins as so many zeros. */
+  readonly partitionCount: number
+  readonly properties?: Readonly<Record<string, string>>
+}
+
+/** The first metadata of a table: its schema, day partitions, sort order, and no snapshot. */
+export function newTableMetadata(definition: TableDefinition, table: NewTable): TableMetadata {
+  const schema = icebergSchema(definition)
+  const spec = dayPartitionSpec(definition)
+  const order = sortOrder(definition)
+  return {
+    formatVersion: 2,
+    tableUuid: table.uuid,
+    location: table.location,
+    lastSequenceNumber: 0,
+    lastUpdatedMs: table.nowMs,
+    lastColumnId: Math.max(...schema.fields.map((field) => field.id)),
+    currentSchemaId: schema.schemaId,
+    schemas: [schema],
+    defaultSpecId: spec.specId,
+    partitionSpecs: [spec],
+    lastPartitionId: FIRST_PARTITION_FIELD_ID + spec.fields.length - 1,
+    defaultSortOrderId: order.orderId,
+    sortOrders: [UNSORTED, order],
+    properties: {
+      // Foreign engines must not delete files under our readers; our own expiry knows who reads.
+      'gc.enabled': 'false',
+      'write.parquet.compression-codec': 'zstd',
+      'write.metadata.delete-after-commit.enabled': 'true',
+      [PREVIOUS_VERSIONS_KEY]: String(PREVIOUS_VERSIONS_MIN),
+      [OFFSETS_KEY]: formatVector(new Array<number>(table.partitionCount).fill(0)),
+      ...table.properties,
+    },
+    currentSnapshotId: null,
+    refs: {},
+    snapshots: [],
+    snapshotLog: [],
+    metadataLog: [],
+    statistics: [],
+    partitionStatistics: [],
+    extra: NO_FIELDS,
+  }
+}
+
+/** An append to make: its manifest list is written already, with the next sequence number. */
+export interface NewAppend {
+  readonly snapshotId: bigint
+  readonly nowMs: number
+  readonly manifestList: string
+  readonly files: readonly DataFile[]
+  /** Summary keys of ours, over those carried forward from the parent. */
+  readonly summary: Summary
+  /** Properties that change in the same commit. */
+  readonly properties: Readonly<Record<string, string>>
+}
+
+/** The table with one more snapshot on main, whose parent is the current one. */
+export function appendSnapshot(metadata: TableMetadata, append: NewAppend): TableMetadata {
+  const parent = currentSnapshot(metadata)
+  // Snapshot times never go back, whatever the clock does.
+  const timestampMs = Math.max(append.nowMs, (parent?.timestampMs ?? -1) + 1)
+  const added = {
+    files: append.files.length,
+    records: append.files.reduce((sum, file) => sum + file.recordCount, 0),
+    sizeBytes: append.files.reduce((sum, file) => sum + file.fileSizeBytes, 0),
+    partitions: new Set(append.files.map((file) => file.partition.map(String).join('/'))).size,
+  }
+  const snapshot: Snapshot = {
+    snapshotId: append.snapshotId,
+    parentSnapshotId: metadata.currentSnapshotId,
+    sequenceNumber: nextSequenceNumber(metadata),
+    timestampMs,
+    manifestList: append.manifestList,
+    schemaId: metadata.currentSchemaId,
+    summary: appendSummary(parent?.summary ?? null, added, append.summary),
+    extra: NO_FIELDS,
+  }
+  const main: SnapshotRef = {
+    ...(metadata.refs[MAIN] ?? { type: 'branch', extra: NO_FIELDS }),
+    snapshotId: snapshot.snapshotId,
+  }
+  return {
+    ...metadata,
+    lastSequenceNumber: snapshot.sequenceNumber,
+    lastUpdatedMs: Math.max(timestampMs, metadata.lastUpdatedMs),
+    properties: { ...metadata.properties, ...append.properties },
+    currentSnapshotId: snapshot.snapshotId,
+    refs: { ...metadata.refs, [MAIN]: main },
+    snapshots: [...metadata.snapshots, snapshot],
+    snapshotLog: [...metadata.snapshotLog, { snapshotId: snapshot.snapshotId, timestampMs }],
+  }
+}
+
+/**
+ * `next` with the file that it replaces in its metadata log. Whoever swaps the pointer calls this: a catalog of
+ * files does, a REST catalog does it on its own side.
+ */
+export function logPrevious(next: TableMetadata, base: TableMetadata, baseLocation: string): TableMetadata {
+  const keep = Math.max(PREVIOUS_VERSIONS_MIN, Number(next.properties[PREVIOUS_VERSIONS_KEY]) || 0)
+  const log = [...base.metadataLog, { metadataFile: baseLocation, timestampMs: base.lastUpdatedMs }]
+  return { ...next, metadataLog: log.slice(-keep) }
+}
+
+export function nextSequenceNumber(metadata: TableMetadata): number {
+  return metadata.lastSequenceNumber + 1
+}
+
+export function currentSnapshot(metadata: TableMetadata): Snapshot | null {
+  return metadata.currentSnapshotId === null ? null : snapshotById(metadata, metadata.currentSnapshotId)
+}
+
+/** `gone` when the table has no such snapshot (any more). */
+export function snapshotById(metadata: TableMetadata, snapshotId: bigint): Snapshot {
+  const snapshot = metadata.snapshots.find((candidate) => candidate.snapshotId === snapshotId)
+  if (snapshot) return snapshot
+  throw new TicklakeError('gone', `snapshot ${snapshotId} of ${metadata.location} has expired or never was`)
+}
+
+/** The snapshot and its ancestors, newest first, as far back as they are retained. */
+export function* ancestry(metadata: TableMetadata, from: bigint | null): Generator<Snapshot> {
+  const byId = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]))
+  for (let id = from; id !== null; ) {
+    const snapshot = byId.get(id)
+    if (!snapshot) return
+    yield snapshot
+    id = snapshot.parentSnapshotId
+  }
+}
+
+export function currentSchema(metadata: TableMetadata): Schema {
+  return byIdOf(
+    metadata.schemas,
+    (schema) => schema.schemaId === metadata.currentSchemaId,
+    metadata,
+    'schema',
+  )
+}
+
+export function defaultSpec(metadata: TableMetadata): PartitionSpec {
+  return byIdOf(
+    metadata.partitionSpecs,
+    (spec) => spec.specId === metadata.defaultSpecId,
+    metadata,
+    'partition spec',
+  )
+}
+
+function byIdOf<T>(all: readonly T[], is: (one: T) => boolean, metadata: TableMetadata, what: string): T {
+  const found = all.find(is)
+  if (found === undefined)
+    throw new TicklakeError('corrupt', `${metadata.location} lacks its current ${what}`)
+  return found
+}

@@ -1,0 +1,79 @@
+import { type ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE, type TableDefinition } from '#core'
+import { Fields, type Json, type JsonObject, NO_FIELDS } from './json.js'
+
+/** A column. `type` is a primitive's name ("long", "decimal(18, 8)") or the JSON of a nested type, as written. */
+export interface SchemaField {
+  readonly id: number
+  readonly name: string
+  readonly required: boolean
+  readonly type: Json
+  readonly doc: string | null
+  readonly extra: JsonObject
+}
+
+/** An Iceberg table schema (spec: Schemas and Data Types). Field ids are never reused. */
+export interface Schema {
+  readonly schemaId: number
+  readonly fields: readonly SchemaField[]
+  readonly extra: JsonObject
+}
+
+const TYPE_NAMES: Record<ColumnType, string> = {
+  string: 'string',
+  int: 'int',
+  long: 'long',
+  timestamptz: 'timestamptz',
+  decimal: `decimal(${DECIMAL_PRECISION}, ${DECIMAL_SCALE})`,
+  binary: 'binary',
+}
+
+/** All columns are optional: DuckDB writes OPTIONAL Parquet columns; presence is enforced at ingest. */
+export function icebergSchema(definition: TableDefinition): Schema {
+  const fields = definition.columns.map((column) => ({
+    id: column.id,
+    name: column.name,
+    required: false,
+    type: TYPE_NAMES[column.type],
+    doc: column.doc,
+    extra: NO_FIELDS,
+  }))
+  return { schemaId: 0, fields, extra: NO_FIELDS }
+}
+
+export function parseSchema(json: Json, path: string): Schema {
+  const from = new Fields(json, path)
+  from.string('type')
+  return {
+    schemaId: from.optional('schema-id', from.integer, 0),
+    fields: from.list('fields', parseField),
+    extra: from.rest(),
+  }
+}
+
+export function schemaJson(schema: Schema): JsonObject {
+  return {
+    type: 'struct',
+    'schema-id': schema.schemaId,
+    fields: schema.fields.map((field) => ({
+      id: field.id,
+      name: field.name,
+      required: field.required,
+      type: field.type,
+      ...(field.doc === null ? {} : { doc: field.doc }),
+      ...field.extra,
+    })),
+    ...schema.extra,
+  }
+}
+
+function parseField(json: Json, path: string): SchemaField {
+  const from = new Fields(json, path)
+  return {
+    id: from.integer('id'),
+    name: from.string('name'),
+    required: from.boolean('required'),
+    type: from.json('type'),
+    doc: from.optional('doc', from.string, null),
+    extra: from.rest(),
+  }
+}

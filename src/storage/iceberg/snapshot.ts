@@ -1,0 +1,109 @@
+import { Fields, type Json, type JsonObject } from './json.js'
+
+export type Summary = Readonly<Record<string, string>>
+
+/** One state of a table (spec: Snapshots). Ids of foreign writers have 63 bits. */
+export interface Snapshot {
+  readonly snapshotId: bigint
+  readonly parentSnapshotId: bigint | null
+  readonly sequenceNumber: number
+  readonly timestampMs: number
+  /** Location of the manifest list. */
+  readonly manifestList: string
+  readonly schemaId: number | null
+  /** `operation` (append, replace, overwrite or delete), counts, totals, and the ticklake.* keys. */
+  readonly summary: Summary
+  readonly extra: JsonObject
+}
+
+/** A branch or tag. */
+export interface SnapshotRef {
+  readonly snapshotId: bigint
+  readonly type: 'branch' | 'tag'
+  readonly extra: JsonObject
+}
+
+/** What an append adds, counted. */
+export interface AppendedFiles {
+  readonly files: number
+  readonly records: number
+  readonly sizeBytes: number
+  readonly partitions: number
+}
+
+/** Keys of ours in snapshot summaries. Each snapshot carries them all forward. */
+export const TICKLAKE_PREFIX = 'ticklake.'
+export const OFFSETS_KEY = 'ticklake.offsets'
+export const COMMIT_ID_KEY = 'ticklake.commit-id'
+export const FENCE_KEY = 'ticklake.fence'
+
+const UNCHANGED_TOTALS = ['total-delete-files', 'total-position-deletes', 'total-equality-deletes'] as const
+
+/**
+ * The summary of an append on top of `parent`: what was added, the new totals, the parent's ticklake.* keys, and
+ * over them `extra`. A total that a foreign parent does not state stays unknown.
+ */
+export function appendSummary(parent: Summary | null, added: AppendedFiles, extra: Summary): Summary {
+  const total = (key: string, more: number) => {
+    const before = parent === null ? '0' : parent[key]
+    return before === undefined ? {} : { [key]: String(BigInt(before) + BigInt(more)) }
+  }
+  return {
+    operation: 'append',
+    'added-data-files': String(added.files),
+    'added-records': String(added.records),
+    'added-files-size': String(added.sizeBytes),
+    'changed-partition-count': String(added.partitions),
+    ...total('total-records', added.records),
+    ...total('total-files-size', added.sizeBytes),
+    ...total('total-data-files', added.files),
+    ...Object.assign({}, ...UNCHANGED_TOTALS.map((key) => total(key, 0))),
+    ...ticklakeKeys(parent ?? {}),
+    ...extra,
+  }
+}
+
+/** The keys of ours among a summary's or a table's. */
+export function ticklakeKeys(all: Summary): Summary {
+  return Object.fromEntries(Object.entries(all).filter(([key]) => key.startsWith(TICKLAKE_PREFIX)))
+}
+
+export function parseSnapshot(json: Json, path: string): Snapshot {
+  const from = new Fields(json, path)
+  return {
+    snapshotId: from.long('snapshot-id'),
+    parentSnapshotId: from.optional('parent-snapshot-id', from.long, null),
+    sequenceNumber: from.optional('sequence-number', from.integer, 0),
+    timestampMs: from.integer('timestamp-ms'),
+    manifestList: from.string('manifest-list'),
+    schemaId: from.optional('schema-id', from.integer, null),
+    summary: from.has('summary') ? from.object('summary').strings() : {},
+    extra: from.rest(),
+  }
+}
+
+export function snapshotJson(snapshot: Snapshot): JsonObject {
+  return {
+    'snapshot-id': snapshot.snapshotId,
+    ...(snapshot.parentSnapshotId === null ? {} : { 'parent-snapshot-id': snapshot.parentSnapshotId }),
+    'sequence-number': snapshot.sequenceNumber,
+    'timestamp-ms': snapshot.timestampMs,
+    'manifest-list': snapshot.manifestList,
+    ...(snapshot.schemaId === null ? {} : { 'schema-id': snapshot.schemaId }),
+    summary: snapshot.summary,
+    ...snapshot.extra,
+  }
+}
+
+export function parseSnapshotRef(json: Json, path: string): SnapshotRef {
+  const from = new Fields(json, path)
+  return {
+    snapshotId: from.long('snapshot-id'),
+    type: from.string('type') === 'tag' ? 'tag' : 'branch',
+    extra: from.rest(),
+  }
+}
+
+export function snapshotRefJson(ref: SnapshotRef): JsonObject {
+  return { 'snapshot-id': ref.snapshotId, type: ref.type, ...ref.extra }
+}

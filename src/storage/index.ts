@@ -1,0 +1,15 @@
+export type { FlushPolicy } from './hot-tail.js'
+export type { DataFile } from './iceberg/manifest.js'
+export type { TableMetadata } from './iceberg/metadata.js'
+export type { Snapshot } from './iceberg/snapshot.js'
+export { localPath } from './objects/local.js'
+export type {
+  AppendedFiles,
+  FileSelection,
+  LogRows,
+  PinnedVersion,
+  RowFilter,
+  StreamTable,
+  TailSlice,
+} from './table.js'
+export { Warehouse, type WarehouseOptions } from './warehouse.js'

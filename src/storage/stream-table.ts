@@ -1,0 +1,216 @@
+import {
+  covers,
+  formatVector,
+  type Logger,
+  type OffsetVector,
+  type TableDefinition,
+  TicklakeError,
+  type Version,
+} from '#core'
+import type { Engine } from '#engine'
+import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
+import { Flusher } from './flusher.js'
+import { type FlushPolicy, HotTail } from './hot-tail.js'
+import type { TableMetadata } from './iceberg/metadata.js'
+import { prepareFiles } from './prepare.js'
+import type { FileIndex } from './prune.js'
+import type { LogRows, PinnedVersion, StreamTable, TailSlice } from './table.js'
+import type { TailSegment } from './tail-segment.js'
+import { formatWatermarks, parseWatermarks } from './watermarks.js'
+
+export interface StreamTableOptions {
+  readonly definition: TableDefinition
+  /** The newest committed metadata, at the start. */
+  readonly metadata: TableMetadata
+  readonly engine: Engine
+  readonly context: CommitContext
+  readonly index: FileIndex
+  readonly flush: FlushPolicy
+  readonly logger: Logger
+}
+
+/**
+ * The table of one topic: hot tail and history, with one border between them.
+ * What readers see is (metadata, tail segments). It changes in one synchronous step after a commit, so that whoever
+ * pins sees each row either in the tail or in the snapshot, never in both and never in neither.
+ */
+export class IcebergStreamTable implements StreamTable {
+  readonly definition: TableDefinition
+  readonly #options: StreamTableOptions
+  readonly #flusher: Flusher
+  #metadata: TableMetadata
+  #tail: HotTail | null = null
+  #fileCount = 0
+
+  constructor(options: StreamTableOptions) {
+    const { definition, context, logger } = options
+    this.definition = definition
+    this.#options = options
+    this.#metadata = options.metadata
+    this.#flusher = new Flusher({
+      clock: context.clock,
+      logger: logger.child({ table: definition.name }),
+      prepare: (segment) => this.#prepare(segment),
+      commit: (segment, files) => this.#commit(segment, files),
+    })
+  }
+
+  async start(): Promise<void> {
+    const { definition, engine, context, flush } = this.#options
+    const tail = await HotTail.open({
+      definition,
+      engine,
+      clock: context.clock,
+      policy: flush,
+      start: this.committedOffsets(),
+      watermarks: parseWatermarks(this.#metadata),
+      onSealed: () => this.#flusher.flushSealed(tail),
+    })
+    this.#tail = tail
+  }
+
+  /** Commits what the tail holds. What cannot be committed now is still in the log. */
+  async stop(): Promise<void> {
+    const tail = this.#tail
+    if (!tail) return
+    await this.flush().catch((error: Error) => {
+      this.#options.logger.error(
+        'the last flush failed; its rows will be read from the log at the next start',
+        {
+          table: this.definition.name,
+          error: error.message,
+        },
+      )
+    })
+    await this.#flusher.stop()
+    this.#tail = null
+    await tail.close()
+  }
+
+  metadata(): TableMetadata {
+    return this.#metadata
+  }
+
+  committedOffsets(): OffsetVector {
+    return currentOffsets(this.#metadata)
+  }
+
+  async append(rows: LogRows | null, next: OffsetVector, more: boolean): Promise<void> {
+    await this.#running().append(rows, next, more)
+  }
+
+  async flush(): Promise<void> {
+    const tail = this.#running()
+    await tail.seal()
+    const target = tail.end
+    const failureBefore = this.#flusher.lastFailure
+    while (!covers(this.committedOffsets(), target)) {
+      await tail.changed()
+      const failure = this.#flusher.lastFailure
+      if (failure && failure !== failureBefore) throw failure
+    }
+  }
+
+  visible(offsets: OffsetVector, signal: AbortSignal): Promise<void> {
+    return this.#running().visible(offsets, signal)
+  }
+
+  pin(): PinnedVersion {
+    const tail = this.#running()
+    const metadata = this.#metadata
+    const snapshotId = metadata.currentSnapshotId
+    const segments = tail.segments()
+    const slices = segments.map((segment) => ({ relation: segment.relation(), rowCount: segment.rowCount }))
+    return this.#hold(segments, slices, {
+      version: { snapshotId, offsets: tail.end },
+      watermarks: tail.watermarks,
+      select: (filter) => this.#options.index.selectFiles(metadata, snapshotId, filter),
+      selectAppended: async () => ({ files: [], where: null }),
+    })
+  }
+
+  pinAt(version: Version): PinnedVersion {
+    const tail = this.#running()
+    const metadata = this.#metadata
+    const { snapshotId, offsets } = version
+    if (!covers(tail.end, offsets)) {
+      const position = formatVector(offsets)
+      throw new TicklakeError(
+        'unavailable',
+        `${this.definition.name} has not read the log up to ${position} yet`,
+      )
+    }
+    const where = beforeSql(offsets)
+    const segments = tail.segments().filter((segment) => !covers(segment.start, offsets))
+    const slices = segments.map((segment) => ({
+      relation: segment.relation(covers(offsets, segment.end) ? null : where),
+      rowCount: segment.rowCount,
+    }))
+    const { index } = this.#options
+    return this.#hold(segments, slices, {
+      version,
+      watermarks: parseWatermarks(metadata),
+      select: (filter) => index.selectFiles(metadata, snapshotId, filter),
+      selectAppended: async (filter) => ({
+        files: await index.appendedSince(metadata, snapshotId, filter),
+        where,
+      }),
+    })
+  }
+
+  #running(): HotTail {
+    if (!this.#tail) throw new TicklakeError('unavailable', `${this.definition.name} is not running`)
+    return this.#tail
+  }
+
+  #hold(
+    segments: readonly TailSegment[],
+    tail: readonly TailSlice[],
+    rest: Omit<PinnedVersion, 'metadata' | 'tail' | 'release'>,
+  ): PinnedVersion {
+    for (const segment of segments) segment.retain()
+    let held = true
+    return {
+      ...rest,
+      metadata: this.#metadata,
+      tail,
+      release: () => {
+        if (held) for (const segment of segments) segment.release()
+        held = false
+      },
+    }
+  }
+
+  #prepare(segment: TailSegment) {
+    const { definition, engine, context } = this.#options
+    // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
+    const fileName = `${String(context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
+    const { location, defaultSortOrderId: sortOrderId } = this.#metadata
+    return prepareFiles(
+      { definition, engine, objects: context.objects, location, sortOrderId },
+      segment,
+      fileName,
+    )
+  }
+
+  async #commit(segment: TailSegment, files: Awaited<ReturnType<typeof prepareFiles>>): Promise<void> {
+    const { table } = await commitAppend(this.#options.context, this.definition.name, {
+      files,
+      from: segment.start,
+      to: segment.end,
+      summary: formatWatermarks(segment.watermarks),
+    })
+    // One turn: from the first line to the last, nobody can pin in between.
+    this.#metadata = table.metadata
+    this.#tail?.committed(segment)
+    segment.retire()
+  }
+}
+
+/** The log rows below a position vector. Rows that never were in the log have no position and are none of them. */
+function beforeSql(offsets: OffsetVector): string {
+  const partitions = offsets.map(
+    (offset, partition) => `(log_partition = ${partition} AND log_offset < ${offset})`,
+  )
+  return partitions.join(' OR ')
+}

@@ -1,0 +1,89 @@
+import type { ColumnBatch, OffsetVector, Service, TableDefinition, Version } from '#core'
+import type { DataFile } from './iceberg/manifest.js'
+import type { TableMetadata } from './iceberg/metadata.js'
+
+/** Rows outside of it are of no interest; what the pruner may use to leave files out. Nothing given: everything. */
+export interface RowFilter {
+  readonly symbols?: readonly string[]
+  /** Event time, inclusive, µs since 1970 UTC. */
+  readonly startMicros?: bigint
+  /** Event time, exclusive, µs since 1970 UTC. */
+  readonly endMicros?: bigint
+}
+
+/** Decoded log rows, with what was learnt of them on the way. */
+export interface LogRows {
+  readonly batch: ColumnBatch
+  /** UTC days (from 1970-01-01) of the partition column. */
+  readonly days: ReadonlySet<number>
+  /** Newest event time by exchange, µs since 1970 UTC. */
+  readonly watermarks: ReadonlyMap<string, bigint>
+}
+
+/** A relation over the hot tail: DuckDB SQL for use after FROM, that yields the version's rows in the table's columns. */
+export interface TailSlice {
+  readonly relation: string
+  readonly rowCount: number
+}
+
+/** The files of a snapshot that may hold rows of a filter, and how many there were to choose from. */
+export interface FileSelection {
+  readonly files: readonly DataFile[]
+  readonly filesTotal: number
+}
+
+/** Files that were appended after a snapshot, and the condition that keeps their rows to the version. */
+export interface AppendedFiles {
+  readonly files: readonly DataFile[]
+  /** On log_partition and log_offset, for use in WHERE; null when there are no such files. */
+  readonly where: string | null
+}
+
+/**
+ * One version of a table, held: its files and tail segments stay until `release`. Pin synchronously right before
+ * use (after admission), release at the end of the result.
+ */
+export interface PinnedVersion {
+  readonly version: Version
+  readonly metadata: TableMetadata
+  readonly tail: readonly TailSlice[]
+  /** Newest event time by exchange in the log prefix of this version, µs. */
+  readonly watermarks: ReadonlyMap<string, bigint>
+  /** Files of the snapshot: all their rows belong to the version. */
+  select(filter: RowFilter): Promise<FileSelection>
+  /** Log rows of the version that were flushed since its snapshot. */
+  selectAppended(filter: RowFilter): Promise<AppendedFiles>
+  release(): void
+}
+
+/** A table that is filled from one topic: hot tail in memory, history in Iceberg, one border between them. */
+export interface StreamTable extends Service {
+  readonly definition: TableDefinition
+
+  /** The vector of the newest snapshot: where a consumer begins. */
+  committedOffsets(): OffsetVector
+
+  /**
+   * Takes the rows that were read up to `next`; `null` advances the position only. They are visible to `pin` within
+   * 15 ms, or, when the log holds `more` to read at once, with the rows that come next. Waits while two sealed
+   * segments are unflushed (backpressure).
+   */
+  append(rows: LogRows | null, next: OffsetVector, more: boolean): Promise<void>
+
+  /** Seals what the tail holds and resolves when all of it is committed. */
+  flush(): Promise<void>
+
+  /** The newest version. Synchronous. */
+  pin(): PinnedVersion
+
+  /**
+   * The version that a receipt names: `gone` if its snapshot has expired, `unavailable` while the tail has not reached it.
+   */
+  pinAt(version: Version): PinnedVersion
+
+  /** Resolves when the visible version covers the vector, or the signal aborts. */
+  visible(offsets: OffsetVector, signal: AbortSignal): Promise<void>
+
+  /** The newest committed metadata. */
+  metadata(): TableMetadata
+}

@@ -1,0 +1,158 @@
+import { assert, batchColumnNames, type ColumnType, type OffsetVector, type TableDefinition } from '#core'
+import type { BatchAppender, Engine } from '#engine'
+import type { LogRows } from './table.js'
+
+const DUCKDB_TYPES: Readonly<Record<ColumnType, string>> = {
+  string: 'VARCHAR',
+  int: 'INTEGER',
+  long: 'BIGINT',
+  timestamptz: 'TIMESTAMPTZ',
+  decimal: 'DECIMAL(18,8)',
+  binary: 'BLOB',
+}
+
+/** The table's columns from a segment's: a loaded row's message id is its source and its row there. */
+export function tableColumnsSql(definition: TableDefinition): string {
+  return definition.columns
+    .map(({ name }) =>
+      name === 'message_id' ? `coalesce(message_id, source || ':' || source_row) AS message_id` : name,
+    )
+    .join(', ')
+}
+
+/**
+ * A run of log rows in a DuckDB table of its own. It begins where the segment before it ended, grows while it is
+ * open, and ends, sealed, exactly at a position vector: to be in the segment is to lie between the two vectors.
+ * Readers hold it by reference count; the DuckDB table is dropped once it is retired and nobody reads it.
+ */
+export class TailSegment {
+  readonly start: OffsetVector
+  readonly name: string
+  readonly days = new Set<number>()
+  readonly #definition: TableDefinition
+  readonly #engine: Engine
+  readonly #appender: BatchAppender
+  #end: OffsetVector
+  #appendedEnd: OffsetVector
+  #rowCount = 0
+  #appendedRowCount = 0
+  #sizeBytes = 0
+  #readerCount = 0
+  #retired = false
+  #watermarks: ReadonlyMap<string, bigint> = new Map()
+
+  private constructor(
+    name: string,
+    definition: TableDefinition,
+    engine: Engine,
+    appender: BatchAppender,
+    start: OffsetVector,
+  ) {
+    this.name = name
+    this.start = start
+    this.#definition = definition
+    this.#engine = engine
+    this.#appender = appender
+    this.#end = start
+    this.#appendedEnd = start
+  }
+
+  /** Makes the DuckDB table; the segment is given its start once it becomes the open one. */
+  static async prepare(
+    name: string,
+    definition: TableDefinition,
+    engine: Engine,
+  ): Promise<(start: OffsetVector) => TailSegment> {
+    const types = new Map(definition.columns.map((column) => [column.name, DUCKDB_TYPES[column.type]]))
+    const columns = batchColumnNames(definition).map((column) => `${column} ${types.get(column) ?? 'BIGINT'}`)
+    await engine.run(`CREATE TABLE ${name} (${columns.join(', ')})`)
+    const appender = await engine.appender(name)
+    return (start) => new TailSegment(name, definition, engine, appender, start)
+  }
+
+  /** Where the visible rows end. */
+  get end(): OffsetVector {
+    return this.#end
+  }
+
+  /** Visible rows. */
+  get rowCount(): number {
+    return this.#rowCount
+  }
+
+  get appendedRowCount(): number {
+    return this.#appendedRowCount
+  }
+
+  get unflushedRowCount(): number {
+    return this.#appendedRowCount - this.#rowCount
+  }
+
+  /** Newest event time by exchange in the log up to `end`; known once it is sealed. */
+  get watermarks(): ReadonlyMap<string, bigint> {
+    return this.#watermarks
+  }
+
+  /** Where the appended rows end, visible or not. */
+  get appendedEnd(): OffsetVector {
+    return this.#appendedEnd
+  }
+
+  /** Bytes of column data taken, not counting long strings. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  append(rows: LogRows | null, next: OffsetVector): void {
+    if (rows) {
+      this.#appender.append(rows.batch)
+      this.#appendedRowCount += rows.batch.rowCount
+      for (const column of rows.batch.columns) {
+        this.#sizeBytes += column.kind === 'string' ? column.cells.byteLength : column.values.byteLength
+      }
+      for (const day of rows.days) this.days.add(day)
+    }
+    this.#appendedEnd = next
+  }
+
+  /** Makes all appended rows visible. */
+  publish(): void {
+    if (this.#appender.unflushedRowCount > 0) this.#appender.flush()
+    this.#rowCount = this.#appendedRowCount
+    this.#end = this.#appendedEnd
+  }
+
+  /** No further rows. The watermarks are those of the log up to its end. */
+  seal(watermarks: ReadonlyMap<string, bigint>): void {
+    this.publish()
+    this.#watermarks = watermarks
+    this.#appender.close()
+  }
+
+  /** The rows that are visible now, as SQL for use after FROM, limited by a condition on the log position. */
+  relation(where: string | null = null): string {
+    // Rows are only ever appended, so the first N row ids are the N rows that are visible now.
+    const conditions = [`rowid < ${this.#rowCount}`, ...(where === null ? [] : [`(${where})`])]
+    return `(SELECT ${tableColumnsSql(this.#definition)} FROM ${this.name} WHERE ${conditions.join(' AND ')})`
+  }
+
+  retain(): void {
+    assert(!this.#retired || this.#readerCount > 0, 'a dropped segment is not read')
+    this.#readerCount++
+  }
+
+  release(): void {
+    this.#readerCount--
+    this.#dropIfUnused()
+  }
+
+  /** Its rows are committed: nobody new will read it here. */
+  retire(): void {
+    this.#retired = true
+    this.#dropIfUnused()
+  }
+
+  #dropIfUnused(): void {
+    if (this.#retired && this.#readerCount === 0) this.#engine.drop(this.name)
+  }
+}

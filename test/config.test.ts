@@ -1,0 +1,65 @@
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { loadConfig, type Surroundings } from '#config'
+
+const plain: Surroundings = { env: {}, isTerminal: true, cores: 2 }
+
+test('the defaults are valid and resolved', () => {
+  const config = loadConfig({}, plain)
+  expect(config).toMatchObject({
+    data: resolve('data'),
+    host: '127.0.0.1',
+    port: 8080,
+    logging: { level: 'info', format: 'text' },
+    flush: { rows: 1_000_000, ageMs: 300_000 },
+    engine: { threads: 1 },
+  })
+})
+
+test('options override variables, variables override defaults', () => {
+  const env = {
+    TICKLAKE_PORT: '9000',
+    TICKLAKE_ENGINE_MEMORY_LIMIT: '512MB',
+    TICKLAKE_LOG_MAX_AGE_MS: '0',
+  }
+  const config = loadConfig({ port: '9001' }, { ...plain, env })
+  expect(config.port).toBe(9001)
+  expect(config.engine.memoryLimit).toBe('512MB')
+  expect(config.log.maxAgeMs).toBe(0)
+})
+
+test('logs are JSON away from a terminal and in production', () => {
+  expect(loadConfig({}, { ...plain, isTerminal: false }).logging.format).toBe('json')
+  expect(loadConfig({}, { ...plain, env: { NODE_ENV: 'production' } }).logging.format).toBe('json')
+})
+
+test('one core is left free where there are more than two', () => {
+  expect(loadConfig({}, { ...plain, cores: 8 }).engine.threads).toBe(7)
+  expect(loadConfig({}, { ...plain, cores: 1 }).engine.threads).toBe(1)
+})
+
+test.each([
+  [{ port: '80800' }, {}, '--port: "80800" is not a whole number from 0 to 65535'],
+  [{ port: 'http' }, {}, '--port: "http" is not a whole number from 0 to 65535'],
+  [{}, { TICKLAKE_FLUSH_ROWS: '0' }, 'TICKLAKE_FLUSH_ROWS: "0" is not a whole number from 1 to 100000000'],
+  [
+    {},
+    { TICKLAKE_ENGINE_THREADS: 'many' },
+    'TICKLAKE_ENGINE_THREADS: "many" is not a whole number from 1 to 1024, or auto',
+  ],
+  [
+    {},
+    { TICKLAKE_ENGINE_MEMORY_LIMIT: '2' },
+    'TICKLAKE_ENGINE_MEMORY_LIMIT: "2" is not a size such as 512MB or 2GB',
+  ],
+  [{}, { TICKLAKE_LOGGING_LEVEL: 'loud' }, 'TICKLAKE_LOGGING_LEVEL: "loud" is not one of debug, info'],
+  [
+    {},
+    { TICKLAKE_ENGINE_CONNECTIONS: '11', UV_THREADPOOL_SIZE: '16' },
+    'TICKLAKE_ENGINE_CONNECTIONS: "11" is not at most 10',
+  ],
+  [{}, { TICKLAKE_PROT: '1' }, 'TICKLAKE_PROT: "1" is not a setting of ticklake'],
+  [{ host: '0.0.0.0' }, {}, '--host: "0.0.0.0" is not a loopback address'],
+])('a wrong value is named with what would be right: %o %o', (overrides, env, message) => {
+  expect(() => loadConfig(overrides, { ...plain, env })).toThrow(message)
+})

@@ -1,0 +1,18 @@
+import { MemoryLog } from '../../../src/ingest/log/memory.js'
+import { MemoryStore } from '../../../src/ingest/log/memory-store.js'
+import { describeLog } from '../../contract/log.js'
+
+describeLog('MemoryLog', async (clock, retention) => {
+  const store = new MemoryStore()
+  let log = new MemoryLog(clock, retention, store)
+  await log.start()
+  return {
+    log,
+    reopen: async () => {
+      await log.stop()
+      log = new MemoryLog(clock, retention, store)
+      await log.start()
+      return log
+    },
+  }
+})

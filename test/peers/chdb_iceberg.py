@@ -1,0 +1,33 @@
+"""chDB, which is ClickHouse, reads the tables through icebergLocal."""
+
+import json
+import os
+
+import chdb
+
+from question import Dialect, answer, answer_by_sql
+
+DIALECT = Dialect(
+    text="toString({})",
+    micros="toUnixTimestamp64Micro({})",
+    day="toInt32(toDate32({}, 'UTC'))",
+    wide="toDecimal256({}, 8)",
+    decimal_literal="toDecimal64('{}', 8)",
+    time_literal="fromUnixTimestamp64Micro(toInt64({}), 'UTC')",
+)
+
+# icebergLocal reads below the current folder only.
+os.chdir("/")
+
+
+def rows(sql: str) -> list:
+    text = str(chdb.query(sql, "JSONCompactEachRow"))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def answer_table(table: dict) -> dict:
+    return answer_by_sql(table, f"icebergLocal('{table['path']}')", rows, DIALECT)
+
+
+[[server]] = rows("SELECT version()")
+answer(f"chDB, ClickHouse {server}", answer_table)

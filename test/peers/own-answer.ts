@@ -1,0 +1,84 @@
+import { type Engine, type SqlValue, sqlString } from '#engine'
+import { localPath } from '#storage'
+import type { FixtureTable } from './fixtures.js'
+import { type Predicate, productName, type TableAnswer, type TableQuestion } from './question.js'
+
+/** The answer along our own read path: the files of a pinned version, chosen by our metadata, read by our engine. */
+export async function ownAnswer(
+  engine: Engine,
+  { pinned }: FixtureTable,
+  question: TableQuestion,
+): Promise<TableAnswer> {
+  const { files } = await pinned.select({})
+  const columns = question.columns.map((column) => column.name).join(', ')
+  const paths = files.map((file) => sqlString(localPath(file.path))).join(', ')
+  const parts = [
+    ...(files.length > 0 ? [`SELECT ${columns} FROM read_parquet([${paths}])`] : []),
+    ...pinned.tail.map((slice) => `SELECT ${columns} FROM ${slice.relation}`),
+  ]
+  if (parts.length === 0) return noRows(question)
+  return answerFrom(engine, `(${parts.join(' UNION ALL ')})`, question)
+}
+
+async function answerFrom(engine: Engine, relation: string, question: TableQuestion): Promise<TableAnswer> {
+  const facts = question.columns.flatMap(({ name, type }) => {
+    const value =
+      type === 'timestamptz' ? `epoch_us(${name})` : type === 'binary' ? `lower(hex(${name}))` : name
+    const scaled = (fact: string) =>
+      type === 'decimal' ? `(${fact}::DECIMAL(38, 8) * 100000000)::HUGEINT` : fact
+    return [scaled(`min(${value})`), scaled(`max(${value})`), `count(*) - count(${name})`]
+  })
+  const sums = question.products.map(
+    ([a, b]) => `replace(sum(${a}::DECIMAL(38, 8) * ${b}::DECIMAL(38, 8))::VARCHAR, '.', '')::HUGEINT`,
+  )
+  const conditions = question.predicates.map((predicate) => `count(*) FILTER (${sqlOf(predicate, question)})`)
+  const list = ['count(*)', ...facts, ...sums, ...conditions].map((fact) => `(${fact})::VARCHAR`)
+  const { columns } = await engine.query(`SELECT ${list.join(', ')} FROM ${relation}`)
+  const cells = columns.map((column) => textOf(column[0]))
+  const next = () => cells.shift() ?? null
+  const days = await engine.query(
+    `SELECT date_diff('day', DATE '1970-01-01', (${question.dayColumn} AT TIME ZONE 'UTC')::DATE)::VARCHAR,
+      count(*)::VARCHAR FROM ${relation} GROUP BY 1`,
+  )
+  return {
+    count: next() ?? '',
+    columns: Object.fromEntries(
+      question.columns.map(({ name }) => [name, { min: next(), max: next(), nulls: next() ?? '' }]),
+    ),
+    products: Object.fromEntries(question.products.map((pair) => [productName(pair), next()])),
+    predicates: question.predicates.map(() => next() ?? ''),
+    days: Object.fromEntries(
+      (days.columns[0] ?? []).map((day, index) => [String(day), String(days.columns[1]?.[index])]),
+    ),
+  }
+}
+
+function textOf(value: SqlValue | undefined): string | null {
+  return value === null || value === undefined ? null : String(value)
+}
+
+function sqlOf({ column, op, value }: Predicate, question: TableQuestion): string {
+  if (op === 'is null' || value === undefined) return `${column} IS NULL`
+  const type = question.columns.find(({ name }) => name === column)?.type
+  switch (type) {
+    case 'timestamptz':
+      return `epoch_us(${column}) ${op} ${value}`
+    case 'decimal':
+      return `${column}::DECIMAL(38, 8) * 100000000 ${op} ${value}`
+    case 'string':
+      return `${column} ${op} ${sqlString(value)}`
+    default:
+      return `${column} ${op} ${value}`
+  }
+}
+
+function noRows(question: TableQuestion): TableAnswer {
+  const none = { min: null, max: null, nulls: '0' }
+  return {
+    count: '0',
+    columns: Object.fromEntries(question.columns.map(({ name }) => [name, none])),
+    days: {},
+    products: Object.fromEntries(question.products.map((pair) => [productName(pair), null])),
+    predicates: question.predicates.map(() => '0'),
+  }
+}

@@ -1,0 +1,71 @@
+import { fileURLToPath } from 'node:url'
+import type { Row } from '../support/row-batch.js'
+import type { Predicate, TableQuestion } from './question.js'
+
+/** Software that reads Iceberg tables and that nobody here wrote. */
+export interface Peer {
+  /** What filters on the command line match. */
+  readonly id: string
+  readonly title: string
+  /** Beside this file. */
+  readonly script: string
+  /** Pinned Python packages that the script needs, beside this file; null: a script for Node. */
+  readonly requirements: string | null
+  /** A row as this peer's types let it be seen, where they are narrower than the table's. */
+  readonly sees?: (row: Row) => Row
+  /** Predicates that it is not asked, since it is known to answer them wrong, or not at all. Default: none. */
+  readonly cannot?: (predicate: Predicate, question: TableQuestion) => boolean
+}
+
+export const PEERS: readonly Peer[] = [
+  {
+    id: 'pyiceberg',
+    title: 'PyIceberg (StaticTable)',
+    script: 'pyiceberg_static.py',
+    requirements: 'requirements/pyiceberg.txt',
+  },
+  {
+    id: 'duckdb',
+    title: 'DuckDB (iceberg extension)',
+    script: 'duckdb_iceberg.py',
+    requirements: 'requirements/duckdb.txt',
+    // Its day transform truncates towards zero where Iceberg's rounds down, so it leaves out the files of a bound's
+    // own day before 1970. (Seen in 1.5.5; PyIceberg and ClickHouse read the same files.)
+    cannot: ({ column, value }, { dayColumn }) => column === dayColumn && Number(value) < 0,
+  },
+  {
+    id: 'chdb',
+    title: 'chDB (icebergLocal)',
+    script: 'chdb_iceberg.py',
+    requirements: 'requirements/chdb.txt',
+  },
+  {
+    id: 'icebird',
+    title: 'icebird',
+    script: 'icebird.ts',
+    requirements: null,
+    sees: throughJavaScript,
+    // It reads whole tables only.
+    cannot: () => true,
+  },
+]
+
+export function besideThisFile(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url))
+}
+
+/**
+ * icebird gives decimals as doubles (rounded to 8 places, which is exact up to 90 million), times as milliseconds
+ * and binary as text.
+ */
+function throughJavaScript(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => {
+      if (value instanceof Uint8Array) return [name, new TextDecoder().decode(value)]
+      if (typeof value !== 'bigint') return [name, value]
+      if (/timestamp|received_at/.test(name)) return [name, (value / 1000n) * 1000n]
+      if (/price|size/.test(name)) return [name, BigInt((Number(value) * 1e-8).toFixed(8).replace('.', ''))]
+      return [name, value]
+    }),
+  )
+}

@@ -1,0 +1,57 @@
+import type { ColumnType } from '#core'
+
+/**
+ * What a peer is asked, as JSON on its standard input; the answer is JSON on its standard output.
+ * Values travel as text that every language can write alike: strings as they are, binary in hex, whole numbers in
+ * decimal, timestamptz as µs since 1970, decimals scaled by 10^8.
+ */
+export interface Question {
+  readonly tables: readonly TableQuestion[]
+}
+
+export interface TableQuestion {
+  readonly name: string
+  /** Local path of the table's folder. */
+  readonly path: string
+  readonly columns: readonly { readonly name: string; readonly type: ColumnType }[]
+  /** The timestamptz column whose UTC days are counted. */
+  readonly dayColumn: string
+  /** Pairs of decimal columns whose product is summed over the rows that have both. */
+  readonly products: readonly (readonly [string, string])[]
+  readonly predicates: readonly Predicate[]
+}
+
+export interface Predicate {
+  readonly column: string
+  readonly op: '=' | '<' | '>=' | 'is null'
+  /** Absent for `is null`. */
+  readonly value?: string
+}
+
+export interface Answer {
+  /** Names and versions of what answered. */
+  readonly version: string
+  readonly tables: Readonly<Record<string, TableAnswer>>
+}
+
+export interface TableAnswer {
+  readonly count: string
+  readonly columns: Readonly<Record<string, ColumnAnswer>>
+  /** Rows by day, counted from 1970-01-01. */
+  readonly days: Readonly<Record<string, string>>
+  /** Sums of products by `a*b`, scaled by 10^16; null when there is nothing to sum. */
+  readonly products: Readonly<Record<string, string | null>>
+  /** Rows that meet each predicate, in the order of the question. */
+  readonly predicates: readonly string[]
+}
+
+/** Strings and binary are ordered by their bytes. Null when no row has a value. */
+export interface ColumnAnswer {
+  readonly min: string | null
+  readonly max: string | null
+  readonly nulls: string
+}
+
+export function productName([a, b]: readonly [string, string]): string {
+  return `${a}*${b}`
+}

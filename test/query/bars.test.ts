@@ -1,0 +1,237 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { formatMicros } from '#core'
+import type { BarSource, BarsRequest, Order } from '#query'
+import { eventRows } from '../support/event-rows.js'
+import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
+import { BARS } from '../support/request-defaults.js'
+import type { Row } from '../support/row-batch.js'
+import { SeededRandom } from '../support/seeded-random.js'
+
+let lake: LakeFixture
+beforeEach(async () => {
+  lake = await openLakeFixture()
+})
+afterEach(() => lake.close())
+
+const JSON_ROWS = { encoding: 'json' } as const
+
+describe('bars', () => {
+  test('equal those that are counted by hand', async () => {
+    const property = fc.asyncProperty(
+      fc.record({
+        seed: fc.integer(),
+        of: fc.constantFrom<BarSource>('trades', 'bid', 'ask', 'mid'),
+        intervalSeconds: fc.constantFrom(1, 60, 3600, 7 * 3600, 12 * 3600, 86_400),
+        timeZone: fc.constantFrom('UTC', 'Australia/Sydney', 'America/New_York', 'Asia/Kolkata'),
+        order: fc.constantFrom<Order>('asc', 'desc'),
+        limit: fc.constantFrom(7, 50_000),
+      }),
+      async ({ seed, limit, ...shape }) => {
+        const random = new SeededRandom(seed)
+        const table = shape.of === 'trades' ? lake.trades : lake.quotes
+        await table.clear()
+        await table.addCommitted(eventRows(random, 60, 0, shape.of === 'trades' ? 'trades' : 'quotes'))
+        await table.add(eventRows(random, 60, 60, shape.of === 'trades' ? 'trades' : 'quotes'))
+        table.watermarks.set('ASX', BigInt(String(random.pick(table.rows).exchange_timestamp)))
+        const request: BarsRequest = { ...BARS, ...shape, limit }
+        const bars = await allPages(request)
+        expect(bars).toEqual(barsByHand(table.rows, request, table.watermarks))
+      },
+    )
+    await fc.assert(property, { numRuns: 60, verbose: true })
+  })
+
+  test('with a day as interval hold the whole local day, of 23 and 25 hours too', async () => {
+    // Sydney: clocks go forward on 5 October 2014 and back on 5 April 2015.
+    const instants = [
+      '2014-10-04T14:00:00Z',
+      '2014-10-05T12:59:59Z',
+      '2014-10-05T13:00:00Z',
+      '2015-04-04T13:00:00Z',
+      '2015-04-05T13:59:59Z',
+      '2015-04-05T14:00:00Z',
+    ]
+    await lake.trades.add(
+      instants.map((instant, index) => trade(BigInt(Date.parse(instant)) * 1000n, 100n, 1n, index)),
+    )
+    const request = {
+      ...BARS,
+      intervalSeconds: 86_400,
+      timeZone: 'Australia/Sydney',
+      fields: ['ts', 'count'],
+    }
+    expect(await allPages(request)).toEqual([
+      { ts: '2014-10-04T14:00:00.000000Z', count: 2 },
+      { ts: '2014-10-05T13:00:00.000000Z', count: 1 },
+      { ts: '2015-04-04T13:00:00.000000Z', count: 2 },
+      { ts: '2015-04-05T14:00:00.000000Z', count: 1 },
+    ])
+  })
+
+  test('are exact for the largest decimals there are', async () => {
+    const largest = 10n ** 18n - 1n
+    await lake.trades.add([
+      trade(0n, largest, largest, 0),
+      trade(1n, largest, largest, 1),
+      trade(2n, -largest, 1n, 2),
+    ])
+    const [bar] = await allPages(BARS)
+    const volume = largest * 2n + 1n
+    const notional = largest * largest * 2n - largest
+    expect(bar).toMatchObject({
+      high: '9999999999.99999999',
+      low: '-9999999999.99999999',
+      volume: decimal(volume, 8),
+      notional: decimal(notional, 16),
+      vwap: decimal(halfEven(notional, volume), 8),
+    })
+  })
+
+  test('whose notional leaves 38 digits are refused, with what to do', async () => {
+    const largest = 10n ** 18n - 1n
+    await lake.trades.add(Array.from({ length: 400 }, (_, index) => trade(0n, largest, largest, index)))
+    await expect(lake.router.bars(BARS, JSON_ROWS)).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringContaining('shorter interval'),
+    })
+  })
+
+  test('are none where there is nothing', async () => {
+    expect(await allPages({ ...BARS, timeZone: 'Asia/Tokyo' })).toEqual([])
+    await lake.quotes.add([{ ...trade(0n, 1n, 1n, 0), bid_price: 0n, ask_price: 5n }])
+    expect(await allPages({ ...BARS, of: 'bid', timeZone: 'Asia/Tokyo' })).toEqual([])
+    expect(await allPages({ ...BARS, of: 'mid' })).toEqual([])
+    expect(await allPages({ ...BARS, of: 'ask' })).toHaveLength(1)
+  })
+})
+
+function trade(micros: bigint, price: bigint, size: bigint, offset: number): Row {
+  const position = { log_partition: 0, log_offset: BigInt(offset), exchange_nanos: 0 }
+  return { symbol: 'BHP', exchange: 'ASX', exchange_timestamp: micros, price, size, ...position }
+}
+
+async function allPages(request: BarsRequest): Promise<unknown[]> {
+  const bars: unknown[] = []
+  let pageToken: string | null = null
+  do {
+    const answer = await lake.router.bars({ ...request, pageToken }, JSON_ROWS)
+    bars.push(...answer.rows.map((row) => JSON.parse(row)))
+    pageToken = answer.nextPageToken
+  } while (pageToken !== null)
+  return bars
+}
+
+interface Print {
+  readonly row: Row
+  /** Scaled by 10^8; by 10^9 for mid. */
+  readonly price: bigint
+}
+
+/** The slow, obvious way: one bucket after the other, in whole numbers. */
+function barsByHand(
+  rows: readonly Row[],
+  request: BarsRequest,
+  watermarks: ReadonlyMap<string, bigint>,
+): unknown[] {
+  const buckets = new Map<string, { start: bigint; end: bigint; prints: Print[] }>()
+  for (const row of rows) {
+    const price = priceOf(row, request.of)
+    if (price === null) continue
+    const { start, end } = bucketOf(BigInt(String(row.exchange_timestamp)), request)
+    const key = `${start}|${row.exchange}|${row.symbol}`
+    const bucket = buckets.get(key) ?? { start, end, prints: [] }
+    bucket.prints.push({ row, price })
+    buckets.set(key, bucket)
+  }
+  const scale = request.of === 'mid' ? 9 : 8
+  const bars = [...buckets.values()].map(({ start, end, prints }) => {
+    const sorted = prints.toSorted(comparePrints)
+    const prices = sorted.map((print) => print.price).toSorted((a, b) => (a < b ? -1 : 1))
+    const { symbol, exchange } = sorted[0]!.row
+    const watermark = watermarks.get(String(exchange))
+    return {
+      symbol,
+      exchange,
+      ts: formatMicros(start),
+      ts_ns: String(start * 1000n),
+      open: decimal(sorted[0]!.price, scale),
+      high: decimal(prices.at(-1)!, scale),
+      low: decimal(prices[0]!, scale),
+      close: decimal(sorted.at(-1)!.price, scale),
+      ...sumsOf(sorted, request.of),
+      count: sorted.length,
+      final: watermark !== undefined && end <= watermark - 300_000_000n,
+      order: [start, String(exchange), String(symbol)] as const,
+    }
+  })
+  bars.sort((a, b) => compareLists(a.order, b.order) * (request.order === 'asc' ? 1 : -1))
+  return bars.map(({ order: _, ...bar }) => bar)
+}
+
+function priceOf(row: Row, of: BarSource): bigint | null {
+  const side = (name: string) => (typeof row[name] === 'bigint' && row[name] !== 0n ? row[name] : null)
+  if (of === 'trades') return BigInt(String(row.price))
+  const [bid, ask] = [side('bid_price'), side('ask_price')]
+  if (of === 'bid') return bid
+  if (of === 'ask') return ask
+  return bid === null || ask === null ? null : (bid + ask) * 5n
+}
+
+function sumsOf(prints: readonly Print[], of: BarSource) {
+  if (of !== 'trades') return { volume: null, notional: null, vwap: null }
+  let [volume, notional] = [0n, 0n]
+  for (const { row, price } of prints) {
+    volume += BigInt(String(row.size))
+    notional += price * BigInt(String(row.size))
+  }
+  const vwap = volume === 0n ? null : decimal(halfEven(notional, volume), 8)
+  return { volume: decimal(volume, 8), notional: decimal(notional, 16), vwap }
+}
+
+/** By walking back, a quarter of an hour at a time, to where the local date changed. */
+function bucketOf(
+  micros: bigint,
+  { timeZone, intervalSeconds }: BarsRequest,
+): { start: bigint; end: bigint } {
+  const step = 900_000_000n
+  const format = new Intl.DateTimeFormat('en-CA', { timeZone })
+  const date = (at: bigint) => format.format(Number(at / 1000n))
+  let day = micros - (micros % step)
+  while (date(day - step) === date(micros)) day -= step
+  let next = day + step
+  while (date(next) === date(micros)) next += step
+  if (intervalSeconds === 86_400) return { start: day, end: next }
+  const interval = BigInt(intervalSeconds) * 1_000_000n
+  const start = day + ((micros - day) / interval) * interval
+  return { start, end: start + interval < next ? start + interval : next }
+}
+
+function comparePrints(a: Print, b: Print): number {
+  const key = ({ row, price }: Print) => [
+    BigInt(String(row.exchange_timestamp)),
+    BigInt(String(row.exchange_nanos ?? 0)),
+    row.log_offset == null ? 2n ** 63n : BigInt(String(row.log_offset)),
+    price,
+  ]
+  return compareLists(key(a), key(b))
+}
+
+function compareLists(a: readonly (bigint | string)[], b: readonly (bigint | string)[]): number {
+  const at = a.findIndex((part, index) => part !== b[index])
+  return at < 0 ? 0 : a[at]! < b[at]! ? -1 : 1
+}
+
+function halfEven(dividend: bigint, divisor: bigint): bigint {
+  const sign = dividend < 0n !== divisor < 0n ? -1n : 1n
+  const [n, d] = [dividend < 0n ? -dividend : dividend, divisor < 0n ? -divisor : divisor]
+  const [quotient, twice] = [n / d, (n % d) * 2n]
+  const up = twice > d || (twice === d && quotient % 2n === 1n)
+  return sign * (up ? quotient + 1n : quotient)
+}
+
+function decimal(scaled: bigint, scale: number): string {
+  const digits = String(scaled < 0n ? -scaled : scaled).padStart(scale + 1, '0')
+  const text = `${digits.slice(0, -scale)}.${digits.slice(-scale)}`.replace(/\.?0+$/, '')
+  return scaled < 0n ? `-${text}` : text
+}

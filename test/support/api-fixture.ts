@@ -1,0 +1,56 @@
+import { type ApiServer, createApi, type FileLoader, Loads } from '#api'
+import { createLogger, systemClock } from '#core'
+import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
+
+/** A server on a free port over fixture tables. */
+export interface ApiFixture {
+  readonly url: string
+  readonly server: ApiServer
+  readonly loads: Loads
+  readonly lake: LakeFixture
+  setReady(ready: boolean): void
+  close(): Promise<void>
+}
+
+const REFUSING: FileLoader = {
+  load: async () => {
+    throw new Error('this fixture loads nothing')
+  },
+}
+
+export async function openApiFixture(
+  loaderOf: (lake: LakeFixture) => FileLoader = () => REFUSING,
+): Promise<ApiFixture> {
+  const lake = await openLakeFixture()
+  const logger = createLogger({ level: 'silent', format: 'json' })
+  const { router, tables, directory } = lake
+  const loads = new Loads({ loader: loaderOf(lake), tables, clock: systemClock, logger })
+  let ready = true
+  const server = createApi({
+    router,
+    tables,
+    loads,
+    ready: () => ready,
+    clock: systemClock,
+    logger,
+    host: '127.0.0.1',
+    port: 0,
+    tempDirectory: directory,
+    version: '0.0.0',
+  })
+  await server.start()
+  return {
+    url: server.url,
+    server,
+    loads,
+    lake,
+    setReady: (value) => {
+      ready = value
+    },
+    close: async () => {
+      await server.stop()
+      await loads.stop()
+      lake.close()
+    },
+  }
+}

@@ -1,0 +1,48 @@
+import { dayOfMicros, TRADES } from '#core'
+import type { DataFile } from '../../src/storage/iceberg/manifest.js'
+import { lowerBound, upperBound } from '../../src/storage/iceberg/values.js'
+
+const SYMBOL = TRADES.columns.find(({ name }) => name === 'symbol')!.id
+const TIME = TRADES.columns.find(({ name }) => name === 'exchange_timestamp')!.id
+
+/** A row as far as pruning looks at it; null: the row has no such value. */
+export interface PrunedRow {
+  readonly symbol: string | null
+  readonly micros: bigint | null
+}
+
+/** What a manifest would say of a file of trades that holds these rows, all of one day. */
+export function tradesFile(path: string, rows: readonly PrunedRow[]): DataFile {
+  const symbols = rows.flatMap(({ symbol }) => (symbol === null ? [] : [symbol])).sort(byUtf8)
+  const times = rows
+    .flatMap(({ micros }) => (micros === null ? [] : [micros]))
+    .sort((a, b) => (a < b ? -1 : 1))
+  const bounds = (bound: typeof lowerBound, at: 0 | -1) => {
+    const entries: [number, Uint8Array][] = []
+    const symbol = symbols.length === 0 ? null : bound('string', symbols.at(at)!)
+    if (symbol) entries.push([SYMBOL, symbol])
+    const time = times.length === 0 ? null : bound('timestamptz', times.at(at)!)
+    if (time) entries.push([TIME, time])
+    return new Map(entries)
+  }
+  return {
+    path,
+    partition: [times.length === 0 ? null : dayOfMicros(times[0]!)],
+    recordCount: rows.length,
+    fileSizeBytes: 1000 + rows.length,
+    columnSizes: new Map([[SYMBOL, 100]]),
+    valueCounts: new Map([SYMBOL, TIME].map((id) => [id, rows.length])),
+    nullValueCounts: new Map([
+      [SYMBOL, rows.length - symbols.length],
+      [TIME, rows.length - times.length],
+    ]),
+    lowerBounds: bounds(lowerBound, 0),
+    upperBounds: bounds(upperBound, -1),
+    splitOffsets: [4],
+    sortOrderId: 1,
+  }
+}
+
+export function byUtf8(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}

@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { QUARANTINE, QUOTES, systemClock, type TableName, TRADES } from '#core'
+import { Engine } from '#engine'
+import { type QueryEngine, QueryRouter } from '#query'
+import { FixtureTable } from './fixture-table.js'
+
+/** An engine, fixture tables and a router over them, in a folder of their own. */
+export interface LakeFixture {
+  readonly directory: string
+  readonly engine: Engine
+  readonly trades: FixtureTable
+  readonly quotes: FixtureTable
+  readonly tables: ReadonlyMap<TableName, FixtureTable>
+  readonly router: QueryRouter
+  /** Makes queries wait until they are let go; `reached` resolves once one waits, with its signal. */
+  holdQueries(): { readonly reached: Promise<AbortSignal | undefined>; letGo(): void }
+  close(): void
+}
+
+export async function openLakeFixture(): Promise<LakeFixture> {
+  const directory = mkdtempSync(join(tmpdir(), 'ticklake-test-'))
+  const engine = await Engine.open({
+    memoryLimit: '1GB',
+    threads: 2,
+    tempDirectory: directory,
+    connections: 2,
+  })
+  const tables = new Map(
+    [TRADES, QUOTES, QUARANTINE].map((definition) => [
+      definition.name,
+      new FixtureTable(definition, engine, directory),
+    ]),
+  )
+  let held: { reach(signal?: AbortSignal): void; readonly gone: Promise<void> } | null = null
+  const gated: QueryEngine = {
+    query: async (sql, parameters, signal) => {
+      held?.reach(signal)
+      await held?.gone
+      return engine.query(sql, parameters, signal)
+    },
+  }
+  return {
+    directory,
+    engine,
+    trades: tables.get('trades')!,
+    quotes: tables.get('quotes')!,
+    tables,
+    router: new QueryRouter({ tables, engine: gated, clock: systemClock }),
+    holdQueries: () => {
+      let reach: (signal?: AbortSignal) => void = () => {}
+      let letGo = () => {}
+      const reached = new Promise<AbortSignal | undefined>((resolve) => {
+        reach = resolve
+      })
+      const gone = new Promise<void>((resolve) => {
+        letGo = resolve
+      })
+      held = { reach, gone }
+      return { reached, letGo }
+    },
+    close: () => {
+      engine.close()
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
