@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SingleBar } from 'cli-progress'
 import { type LoadJson, loadJson } from '#api'
-import { TicklakeError } from '#core'
+import { invalid, TicklakeError } from '#core'
 import { failureText } from './failure.js'
 import type { Lake } from './lake.js'
 import type { LakeClient } from './lake-client.js'
@@ -109,6 +109,7 @@ async function beginAtServer(
   { format, symbol, exchange, date, again }: FileOptions,
   signal: AbortSignal,
 ): Promise<AskLoad> {
+  if (!(await stat(file)).isFile()) throw invalid('file', file, 'a file')
   const own = format.endsWith('.sql') ? { format_sql: await readFile(format, 'utf8') } : { format }
   const name = { file_name: basename(file), ...(again && { again: 'true' }) }
   const response = await client.postFile(

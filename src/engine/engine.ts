@@ -73,6 +73,11 @@ export class Engine {
     this.#drops.add(dropped)
   }
 
+  /** Resolves when every table is gone that was to be dropped. */
+  async dropped(): Promise<void> {
+    await Promise.all(this.#drops)
+  }
+
   /** Writes the rows of a statement to one new Parquet file, on the side of the queries. */
   async writeParquet(request: ParquetRequest): Promise<ParquetFile> {
     return this.#aside((connection) => writeParquetFile(connection, request))
@@ -85,7 +90,7 @@ export class Engine {
 
   /** Ends all connections. Queries must have ended, appenders must be closed. */
   async close(): Promise<void> {
-    await Promise.all(this.#drops)
+    await this.dropped()
     for (const connection of this.#idle.splice(0)) connection.closeSync()
     duckdb.close_sync(this.#database)
   }

@@ -1,9 +1,17 @@
 import { setImmediate } from 'node:timers/promises'
-import { covers, type Logger, type OffsetVector, type Service, sameVector, TicklakeError } from '#core'
+import {
+  covers,
+  type Logger,
+  type OffsetVector,
+  QUARANTINE,
+  type Service,
+  sameVector,
+  TicklakeError,
+} from '#core'
 import type { StreamTable } from '#storage'
-import { ColumnarDecoder } from './columnar-decoder.js'
+import { ColumnarDecoder, type MalformedValue } from './columnar-decoder.js'
 import type { Log } from './log/log.js'
-import type { Producer } from './producer.js'
+import { Producer } from './producer.js'
 import type { SchemaRegistry } from './registry/registry.js'
 
 /** Bytes of one read: about 10,000 trades, so that the event loop gets its turn every 10 ms or so. */
@@ -13,8 +21,6 @@ export interface ConsumerOptions {
   readonly log: Log
   readonly registry: SchemaRegistry
   readonly table: StreamTable
-  /** Takes what could not be decoded. */
-  readonly producer: Producer
   readonly logger: Logger
 }
 
@@ -70,7 +76,7 @@ export class Consumer implements Service {
   }
 
   async #consume(signal: AbortSignal): Promise<void> {
-    const { log, table, producer } = this.#options
+    const { log, table } = this.#options
     const { topic } = table.definition
     let trimmed = table.committedOffsets()
     while (!signal.aborted) {
@@ -82,13 +88,51 @@ export class Consumer implements Service {
       const unknown = this.#decoder.missing(batches)
       if (unknown.length > 0) await this.#decoder.prepare(unknown)
       const rows = this.#decoder.decode(batches, this.#position)
-      if (rows.malformed.length > 0) await producer.quarantineMalformed(topic, rows.malformed)
+      if (rows.malformed.length > 0) await this.#quarantine(rows.malformed)
       await table.append(rows.batch.rowCount > 0 ? rows : null, next, !covers(next, log.end(topic)))
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, trimmed)) await log.trim(topic, committed)
       trimmed = committed
       await setImmediate()
+    }
+  }
+
+  /**
+   * Keeps values that are no records of the table, whole. How far each partition's were kept is progress in the log,
+   * in the same append: what is read again after a crash is not kept twice.
+   */
+  async #quarantine(malformed: readonly MalformedValue[]): Promise<void> {
+    const { log, registry, table } = this.#options
+    const producer = await Producer.open(table.definition, registry)
+    for (const partition of new Set(malformed.map((value) => value.partition))) {
+      const sourceId = `${table.definition.topic}/${partition}`
+      const known = log.progress(sourceId)
+      const values = malformed.filter(
+        (value) => value.partition === partition && value.offset >= (known?.rowsDone ?? 0),
+      )
+      const last = values.at(-1)
+      if (!last) continue
+      const records = producer.refused(
+        values.map(({ offset, detail, bytes }) => ({
+          line: BigInt(offset),
+          reason: 'malformed',
+          detail,
+          original: bytes,
+        })),
+        { sourceId, fileName: sourceId },
+      )
+      await log.append({
+        records: new Map([[QUARANTINE.topic, records]]),
+        progress: {
+          sourceId,
+          digest: '',
+          rowsDone: last.offset + 1,
+          accepted: 0,
+          quarantined: (known?.quarantined ?? 0) + values.length,
+          finished: false,
+        },
+      })
     }
   }
 }

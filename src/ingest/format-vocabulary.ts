@@ -63,12 +63,13 @@ export const FORMAT_MACROS: readonly string[] = [
   // read as if the clock had not changed yet (02:30 becomes 03:30); of two equal ones the later is meant.
   `CREATE MACRO local_nanos(local, zone) AS epoch_us(timezone(zone, local)) * 1000`,
 
-  // The same for milliseconds since local midnight, up to six decimals: text in, text out.
+  // The same for milliseconds since local midnight, up to six decimals: text in, text out. What is none gets a unit, so
+  // that the loader cannot take it for nanoseconds.
   `CREATE MACRO midnight_nanos(text, day, zone) AS CASE
      WHEN regexp_full_match(text, '\\d{1,8}(\\.\\d{1,6})?') AND text::DECIMAL(14, 6) < 86400000
      THEN (local_nanos(day::TIMESTAMP + to_milliseconds(split_part(text, '.', 1)::BIGINT), zone)
        + rpad(split_part(text, '.', 2), 6, '0')::BIGINT)::VARCHAR
-     ELSE text END`,
+     ELSE text || ' ms since midnight' END`,
 
   // Seconds (also with a fraction), milli-, micro- or nanoseconds since 1970, told apart by magnitude, or ISO 8601
   // (without an offset: UTC), as the loader wants it.

@@ -5,7 +5,6 @@ import {
   type DuckDBVector,
 } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
-import type { EncodeColumn } from './record-encoder.js'
 
 /** What getvariable('…') gives, by name; undefined is NULL. */
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -21,10 +20,16 @@ export interface SandboxOptions {
   readonly memoryLimit: string
 }
 
-/** Some rows of a result, by column. BIGINT and DECIMAL(18, 8) are `long`, INTEGER `int`, VARCHAR `string`. */
+/** A column of a result: BIGINT and DECIMAL(18, 8) are `long`, INTEGER is `int`, VARCHAR `string`. Typed arrays have no nulls. */
+export type ResultColumn =
+  | { readonly kind: 'string'; readonly values: readonly (string | null)[] }
+  | { readonly kind: 'int'; readonly values: Int32Array | readonly (number | null)[] }
+  | { readonly kind: 'long'; readonly values: BigInt64Array | readonly (bigint | null)[] }
+
+/** Some rows of a result, by column. */
 export interface ResultChunk {
   readonly rowCount: number
-  readonly columns: readonly EncodeColumn[]
+  readonly columns: readonly ResultColumn[]
 }
 
 /**
@@ -122,11 +127,11 @@ function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
-function readColumns(chunk: DuckDBDataChunk): readonly EncodeColumn[] {
+function readColumns(chunk: DuckDBDataChunk): readonly ResultColumn[] {
   return Array.from({ length: chunk.columnCount }, (_, index) => readColumn(chunk, index))
 }
 
-function readColumn(chunk: DuckDBDataChunk, index: number): EncodeColumn {
+function readColumn(chunk: DuckDBDataChunk, index: number): ResultColumn {
   const { rowCount } = chunk
   const vector = duckdb.data_chunk_get_vector(chunk.chunk, index)
   const type = duckdb.get_type_id(duckdb.vector_get_column_type(vector))

@@ -1,7 +1,6 @@
 import { assert, type QuarantineReason } from '#core'
 import type { RefusedRow } from './producer.js'
-import type { EncodeColumn } from './record-encoder.js'
-import type { ResultChunk } from './sandbox.js'
+import type { ResultChunk, ResultColumn } from './sandbox.js'
 import { FIRST_FIELD, LINE, ORIGINAL, PROBLEM, SKIPPED } from './source-query.js'
 
 /** Rows of the loader query, each put where it belongs. Their counts add up to `rowCount`. */
@@ -9,7 +8,7 @@ export interface SourceRows {
   readonly rowCount: number
   readonly acceptedCount: number
   /** The accepted rows, by field name. */
-  readonly columns: ReadonlyMap<string, EncodeColumn>
+  readonly columns: ReadonlyMap<string, ResultColumn>
   /** Number of each accepted row in the source, from 1. */
   readonly sourceRows: BigInt64Array
   readonly refused: readonly RefusedRow[]
@@ -86,12 +85,10 @@ function strings(chunk: ResultChunk, index: number): readonly (string | null)[] 
   return column.values
 }
 
-function take(column: EncodeColumn, rows: readonly number[]): EncodeColumn {
+function take(column: ResultColumn, rows: readonly number[]): ResultColumn {
   switch (column.kind) {
     case 'string':
       return { kind: 'string', values: rows.map((row) => column.values[row]!) }
-    case 'bytes':
-      return { kind: 'bytes', values: rows.map((row) => column.values[row]!) }
     case 'int':
       return { kind: 'int', values: rows.map((row) => column.values[row]!) }
     case 'long': {

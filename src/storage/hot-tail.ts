@@ -173,6 +173,7 @@ export class HotTail {
     const unused = (await this.#next)(this.#open.end)
     unused.seal(this.#watermarks)
     for (const segment of [...this.#sealed, this.#open, unused]) segment.retire()
+    await this.#options.engine.dropped()
   }
 
   #sealByAge(): void {

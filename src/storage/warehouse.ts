@@ -70,7 +70,10 @@ export class Warehouse implements Service {
  the configuration: changing the number would break the order of each symbol's rows`.replaceAll('\n', ''),
         )
       }
-      tables.set(definition.name, new IcebergStreamTable({ definition, metadata, engine, context, index, flush, logger }))
+      tables.set(
+        definition.name,
+        new IcebergStreamTable({ definition, metadata, engine, context, index, flush, logger }),
+      )
     }
     return new Warehouse(tables)
   }

@@ -116,10 +116,10 @@ describe('a file is loaded once', () => {
   })
 })
 
-test.each([1, 2, 3, 5])(
+test.each([1, 2, 3])(
   'a load broken off at its append %i and resumed equals an uninterrupted one',
   async (breakAt) => {
-    const content = csv(80_000)
+    const content = csv(40_000)
     const whole = await LoadFixture.open()
     try {
       await whole.loadText('a.csv', content, 'csv-trades')
@@ -133,7 +133,7 @@ test.each([1, 2, 3, 5])(
         },
         abort.signal,
       )
-      if (breakAt < 5) {
+      if (breakAt <= 2) {
         await expect(broken).rejects.toThrow('pulled the plug')
         const kept = fixture.trades().length
         expect(kept).toBeGreaterThan(0)
@@ -142,8 +142,8 @@ test.each([1, 2, 3, 5])(
         await broken
       }
       const resumed = await fixture.load(path, 'csv-trades')
-      expect(resumed).toMatchObject({ rowsRead: 80_000, alreadyLoaded: breakAt >= 5 })
-      expect(resumed.accepted + resumed.quarantined + resumed.skipped).toBe(80_000)
+      expect(resumed).toMatchObject({ rowsRead: 40_000, alreadyLoaded: breakAt > 2 })
+      expect(resumed.accepted + resumed.quarantined + resumed.skipped).toBe(40_000)
       expect(fixture.trades()).toEqual(whole.trades())
       expect(fixture.quarantined()).toEqual(whole.quarantined())
     } finally {

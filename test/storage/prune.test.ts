@@ -126,7 +126,6 @@ describe('file selection', () => {
       { numRuns: 60 },
     )
     expect(selected).toBeGreaterThan(100)
-    console.log(needless, selected)
     expect(needless / selected).toBeLessThan(0.5)
   })
 
