@@ -20,6 +20,8 @@ export interface PageToken {
   /** Fingerprint of the request apart from `limit`: a token goes on with its own request only. */
   readonly request: string
   readonly version: Version
+  /** Newest event time by exchange at that version, µs: what makes a bar final is the same on every page. */
+  readonly watermarks: ReadonlyMap<string, bigint>
   readonly position: PagePosition
 }
 
@@ -31,7 +33,8 @@ export function requestFingerprint(request: object): string {
 
 export function encodePageToken(token: PageToken): string {
   const { key, ties } = token.position
-  return seal([token.tableUuid, token.request, ...versionTuple(token.version), key, ties])
+  const watermarks = [...token.watermarks].map(([exchange, micros]) => [exchange, String(micros)])
+  return seal([token.tableUuid, token.request, ...versionTuple(token.version), watermarks, key, ties])
 }
 
 /** Reads a token of this table and request whose keys have `keyLength` parts. Anything else is `invalid_input`. */
@@ -43,17 +46,24 @@ export function decodePageToken(
 ): PageToken {
   const expected = 'the next_page_token of an earlier answer to the same request'
   const parts = readParts(text)
-  if (!Array.isArray(parts) || parts.length !== 6) throw invalid('page_token', text, expected)
-  const [uuid, fingerprinted, snapshotId, offsets, key, ties] = parts as unknown[]
+  if (!Array.isArray(parts) || parts.length !== 7) throw invalid('page_token', text, expected)
+  const [uuid, fingerprinted, snapshotId, offsets, marks, key, ties] = parts as unknown[]
+  const watermarks = parseWatermarks(marks)
   const version = parseVersion(snapshotId, offsets)
-  if (!version || !isKey(key, keyLength) || !Number.isSafeInteger(ties) || (ties as number) < 0) {
+  if (
+    !version ||
+    !watermarks ||
+    !isKey(key, keyLength) ||
+    !Number.isSafeInteger(ties) ||
+    (ties as number) < 0
+  ) {
     throw invalid('page_token', text, expected)
   }
   if (uuid !== tableUuid) throw invalid('page_token', text, `${expected} (it belongs to another table)`)
   if (fingerprinted !== request)
     throw invalid('page_token', text, `${expected} (it belongs to another request)`)
   // Number.isSafeInteger above proves that it is a number.
-  return { tableUuid, request, version, position: { key, ties: ties as number } }
+  return { tableUuid, request, version, watermarks, position: { key, ties: ties as number } }
 }
 
 function readParts(text: string): unknown {
@@ -63,6 +73,17 @@ function readParts(text: string): unknown {
     // A body that is not JSON: not one of ours, which the caller reports with what is right.
     return undefined
   }
+}
+
+function parseWatermarks(value: unknown): ReadonlyMap<string, bigint> | undefined {
+  if (!Array.isArray(value)) return undefined
+  const watermarks = new Map<string, bigint>()
+  for (const pair of value) {
+    if (!Array.isArray(pair) || typeof pair[0] !== 'string' || !/^-?\d{1,19}$/.test(String(pair[1])))
+      return undefined
+    watermarks.set(pair[0], BigInt(String(pair[1])))
+  }
+  return watermarks
 }
 
 function isKey(value: unknown, length: number): value is Key {

@@ -206,15 +206,17 @@ export class QueryRouter {
     const request = requestFingerprint({ ...list.request, table: list.table })
     const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyLength)
     return this.#pinned(token ? table.pinAt(token.version) : table.pin(), async (pinned) => {
-      const { scan, page } = await list.read(pinned, token?.position ?? null)
       const { version } = pinned
+      const watermarks = token?.watermarks ?? pinned.watermarks
+      const { scan, page } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
       return {
         encoding: options.encoding,
         fields: list.fields.map((field) => field.name),
         rows: page.rows,
         single: false,
         complete: true,
-        nextPageToken: page.last && encodePageToken({ tableUuid, request, version, position: page.last }),
+        nextPageToken:
+          page.last && encodePageToken({ tableUuid, request, version, watermarks, position: page.last }),
         meta: this.#meta(pinned, scan, startedMs),
       }
     })

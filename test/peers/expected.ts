@@ -37,16 +37,20 @@ export function questionOf(
   }
 }
 
+/** At the ends, where bounds are cut short or rounded, and in the middle, where files are left out. */
 function predicatesOf(column: string, rows: readonly Row[]): Predicate[] {
   const values = [...new Set(rows.map((row) => row[column] ?? null))].filter((value) => value !== null)
   const sorted = values.sort(compareCells)
-  const edges = new Set([sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)])
-  const compared = [...edges]
-    .filter((value) => value !== undefined)
-    .flatMap((value) =>
-      (['=', '<', '>='] as const).map((op): Predicate => ({ column, op, value: cellText(value) })),
-    )
-  return [...compared, { column, op: 'is null' }]
+  const [min, middle, max] = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)]
+  if (min === undefined || middle === undefined || max === undefined) return [{ column, op: 'is null' }]
+  return [
+    { column, op: '=', value: cellText(min) },
+    { column, op: '=', value: cellText(max) },
+    { column, op: '<', value: cellText(middle) },
+    { column, op: '>=', value: cellText(middle) },
+    { column, op: '>=', value: cellText(max) },
+    { column, op: 'is null' },
+  ]
 }
 
 /** The answer by brute force over the generated rows: bigint only, and nothing of the code under test but its days. */

@@ -37,7 +37,7 @@ export const FIXTURES: readonly FixtureOptions[] = [
     rowsPerSnapshot: 400,
     daysPerSnapshot: 3,
     extremes: false,
-    swept: null,
+    swept: FEW,
   },
   {
     name: 'extremes',

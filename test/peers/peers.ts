@@ -29,15 +29,14 @@ export const PEERS: readonly Peer[] = [
     title: 'DuckDB (iceberg extension)',
     script: 'duckdb_iceberg.py',
     requirements: 'requirements/duckdb.txt',
-    // Its day transform truncates towards zero where Iceberg's rounds down, so it leaves out the files of a bound's
-    // own day before 1970. (Seen in 1.5.5; PyIceberg and ClickHouse read the same files.)
-    cannot: ({ column, value }, { dayColumn }) => column === dayColumn && Number(value) < 0,
+    cannot: boundsBefore1970,
   },
   {
     id: 'chdb',
     title: 'chDB (icebergLocal)',
     script: 'chdb_iceberg.py',
     requirements: 'requirements/chdb.txt',
+    cannot: boundsBefore1970,
   },
   {
     id: 'icebird',
@@ -49,6 +48,14 @@ export const PEERS: readonly Peer[] = [
     cannot: () => true,
   },
 ]
+
+/**
+ * Iceberg's day transform rounds down. DuckDB 1.5.5 truncates towards zero and ClickHouse 26.9 clamps, so that before
+ * 1970 both prune the very files that hold a bound's day. (With pruning off they find the rows.)
+ */
+function boundsBefore1970({ column, value }: Predicate, { dayColumn }: TableQuestion): boolean {
+  return column === dayColumn && Number(value) < 0
+}
 
 export function besideThisFile(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url))

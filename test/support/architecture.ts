@@ -68,7 +68,7 @@ function rules(): IForbiddenRuleType[] {
       severity: 'error',
       from: { path: ENTRY },
       // The in-memory implementation of a contract serves the contract's tests.
-      to: { path: '^src/', pathNot: [ENTRY, '/memory(-[a-z]+)?[.]ts$'], reachable: false },
+      to: { path: '^src/', pathNot: [ENTRY, '/memory[.]ts$', '/memory-store[.]ts$'], reachable: false },
     },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     ...Object.entries(PACKAGE_HOMES).map(([name, home]) => ({

@@ -32,6 +32,20 @@ export function loggedRecords(log: Log, definition: TableDefinition): LoggedReco
   return [...byPartition.entries()].sort(([a], [b]) => a - b).flatMap(([, records]) => records)
 }
 
+/** A record without what every load sets, its time as text and its empty columns left out. */
+export function essence(record: LoggedRecord): Record<string, unknown> {
+  const {
+    source: _source,
+    source_row: _row,
+    exchange_timestamp: micros,
+    exchange_nanos: nanos,
+    ...rest
+  } = record
+  const time = new Date(Number(micros) / 1000).toISOString()
+  const kept = Object.entries(rest).filter(([, value]) => value !== null)
+  return { ...Object.fromEntries(kept), time: nanos === 0 ? time : `${micros}.${nanos}` }
+}
+
 function readable(record: object, decimals: ReadonlySet<string>): LoggedRecord {
   return Object.fromEntries(
     Object.entries(record).map(([name, value]: [string, unknown]) => {
