@@ -64,7 +64,12 @@ async function showDay(lake: Lake, folder: string, once: boolean, signal: AbortS
   if (once) return
   say('A live feed goes on at the real clock: try /v1/latest again and again. Ctrl-C ends the demo.')
   const load = async (format: string, file: string) => {
-    await loadIntoLake(lake, file, { format, exchange: EXCHANGE }, signal)
+    // Not committed each second: the tail shows the rows, and the flush policy decides when they become files.
+    await lake.loader.load(
+      { path: file, fileName: basename(file), format, exchange: EXCHANGE },
+      undefined,
+      signal,
+    )
   }
   await liveFeed({ market, folder, load, clock: systemClock, signal })
 }

@@ -29,6 +29,8 @@ export class Lake {
   readonly url: string
   /** Resolves when every table shows what its log held at the start. */
   readonly caughtUp: Promise<unknown>
+  /** Brings files into the log; their rows are visible at once, and committed when the tables flush. */
+  readonly loader: Loader
   readonly #loads: Loads
   readonly #warehouse: Warehouse
   readonly #steps: Steps
@@ -36,12 +38,14 @@ export class Lake {
   private constructor(parts: {
     url: string
     caughtUp: Promise<unknown>
+    loader: Loader
     loads: Loads
     warehouse: Warehouse
     steps: Steps
   }) {
     this.url = parts.url
     this.caughtUp = parts.caughtUp
+    this.loader = parts.loader
     this.#loads = parts.loads
     this.#warehouse = parts.warehouse
     this.#steps = parts.steps
@@ -127,10 +131,10 @@ export class Lake {
       await Promise.all([api.stop(), loads.stop()])
     })
     await api.start()
-    return new Lake({ url: api.url, caughtUp, loads, warehouse, steps })
+    return new Lake({ url: api.url, caughtUp, loader, loads, warehouse, steps })
   }
 
-  /** Takes a load, which runs when its turn comes; the job tells how it fares. The file stays where it is. */
+  /** Takes a load, which runs when its turn comes and is committed at its end; the job tells how it fares. */
   load(request: LoadRequest): LoadJob {
     this.#loads.enter()
     return this.#loads.take(request, async () => {})

@@ -27,6 +27,13 @@ export {
   type TableDefinition,
   type TableName,
 } from './table-definition.js'
-export { dayOfMicros, formatDay, formatMicros, MICROS_PER_DAY, parseTimeNanos } from './time.js'
+export {
+  dayOfMicros,
+  formatDay,
+  formatMicros,
+  MAX_EVENT_MICROS,
+  MICROS_PER_DAY,
+  parseTimeNanos,
+} from './time.js'
 export { TRADES } from './trade.js'
 export { covers, formatVector, type OffsetVector, parseVector, sameVector, type Version } from './version.js'

@@ -1,6 +1,11 @@
 import { invalid } from './errors.js'
 
 export const MICROS_PER_DAY = 86_400_000_000
+/**
+ * Event times lie within ±2^53 µs of 1970, in the years 1684 to 2255: exact as a JavaScript number, and as
+ * nanoseconds in 64 bits. Others are refused at ingest.
+ */
+export const MAX_EVENT_MICROS = Number.MAX_SAFE_INTEGER
 const NANOS_PER_SECOND = 1_000_000_000n
 
 /**
@@ -30,7 +35,7 @@ export function formatMicros(micros: bigint): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(remainder).padStart(6, '0')}Z`
 }
 
-/** The UTC day, counted from 1970-01-01. */
+/** The UTC day of an event time, counted from 1970-01-01. */
 export function dayOfMicros(micros: bigint): number {
   return Math.floor(Number(micros) / MICROS_PER_DAY)
 }

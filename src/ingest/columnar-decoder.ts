@@ -109,6 +109,8 @@ export class ColumnarDecoder {
     malformed: MalformedValue[],
   ): number {
     const offsets = builder.halves[this.#columnNames.indexOf('log_offset')]!
+    // The log's own times are filled in later, and are zeros here.
+    const times = builder.halves[this.#columnNames.indexOf(this.#definition.partitionColumn)]!
     let row = startRow
     let programId = -1
     let program = NO_PROGRAM
@@ -124,6 +126,7 @@ export class ColumnarDecoder {
           programId = id
         }
         this.#interpreter.decode(program, bytes, start + WIRE_HEADER_BYTES, end, builder, row)
+        checkTime(times[row * 2 + 1]!)
         offsets[row * 2] = offset | 0
         offsets[row * 2 + 1] = offset / TWO_TO_32
         row++
@@ -159,8 +162,16 @@ export class ColumnarDecoder {
 }
 
 const TWO_TO_32 = 2 ** 32
+/** The upper 32 bits of 2^53 µs. */
+const MAX_TIME_HIGH_HALF = 2 ** 21
 const NO_PROGRAM: DecodeProgram = { code: [], subprograms: [] }
 const WIRE_FORMAT = 'in the wire format (0x00, schema id, Avro)'
+
+/** Refuses an event time that is not within ±2^53 µs: its day could not be told exactly. */
+function checkTime(highHalf: number): void {
+  if (highHalf >= -MAX_TIME_HIGH_HALF && highHalf < MAX_TIME_HIGH_HALF) return
+  throw invalid('event_time', `${highHalf} * 2^32 µs`, 'a time in the years 1684 to 2255')
+}
 
 /** The first record of the batch at or after `from`: a position may fall inside a batch. */
 function firstIndex(batch: RecordBatch, from: OffsetVector): number {

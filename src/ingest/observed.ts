@@ -30,7 +30,7 @@ function daysOf(times: BigInt64Array): Set<number> {
   const days = new Set<number>()
   let dayStart = Number.NaN
   for (let row = 0; row < times.length; row++) {
-    // A double holds microseconds exactly up to the year 2255; after that it can only miss a day's very border.
+    // Exact: event times lie within ±2^53 µs.
     const micros = halves[row * 2 + 1]! * TWO_TO_32 + (halves[row * 2]! >>> 0)
     if (micros >= dayStart && micros < dayStart + MICROS_PER_DAY) continue
     const day = Math.floor(micros / MICROS_PER_DAY)

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import {
+  assert,
   type ColumnDefinition,
   type ColumnType,
   formatDay,
@@ -42,6 +43,8 @@ export async function prepareFiles(
   for (const day of [...segment.days].sort((a, b) => a - b)) {
     files.push(await writeDay(context, segment, day, fileName))
   }
+  const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0)
+  assert(rowCount === segment.rowCount, 'every row of a segment is in the file of its day')
   return files
 }
 

@@ -55,8 +55,12 @@ function randomValue(random: SeededRandom, type: RecordField['type']): CellValue
       return random.pick(TEXTS)
     case 'int':
       return random.pick([0, 1, -1, 999, 2 ** 31 - 1, -(2 ** 31), random.uint32() | 0])
-    case 'long':
     case 'timestamptz':
+      // Event times lie within ±2^53 µs.
+      return random.oneIn(4)
+        ? random.pick([0n, 1n, -1n, 2n ** 53n - 1n, -(2n ** 53n)])
+        : random.bigBelow(2n ** 54n) - 2n ** 53n
+    case 'long':
       return random.oneIn(2) ? random.pick(LONGS) : random.bigBelow(2n ** 64n) - 2n ** 63n
     case 'decimal':
       return random.oneIn(2)

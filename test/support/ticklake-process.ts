@@ -1,0 +1,126 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** How the program is started: from its sources, or as it was built. */
+export const FROM_SOURCE = ['--conditions=source', '--import', 'tsx', `${root}src/main.cts`] as const
+export const AS_BUILT = [`${root}dist/main.cjs`] as const
+
+export interface ProcessOptions {
+  readonly program: readonly string[]
+  /** TICKLAKE_* settings. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+export interface Finished {
+  /** Null when a signal ended it. */
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A ticklake command under way, in a process of its own. */
+export class TicklakeProcess {
+  readonly finished: Promise<Finished>
+  readonly #child: ChildProcess
+
+  constructor(args: readonly string[], { program, settings = {} }: ProcessOptions) {
+    const env = { ...process.env, ...settings }
+    const child = spawn(process.execPath, [...program, ...args], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const closed = once(child, 'close')
+    this.#child = child
+    this.finished = Promise.all([text(child.stdout), text(child.stderr), closed]).then(
+      ([stdout, stderr]) => ({
+        code: child.exitCode,
+        stdout,
+        stderr,
+      }),
+    )
+  }
+
+  /** Ends it at once, as a crash would. No effect when it has ended. */
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+}
+
+/** Runs a command to its end; throws with what it said when it fails. */
+export async function runTicklake(args: readonly string[], options: ProcessOptions): Promise<string> {
+  const { code, stdout, stderr } = await new TicklakeProcess(args, options).finished
+  if (code !== 0) throw new Error(`ticklake ${args.join(' ')} ended with ${code}: ${stderr.trim()}`)
+  return stdout
+}
+
+/** A server in a process of its own, on a free port. */
+export class TicklakeServer {
+  readonly url: string
+  readonly pid: number
+  readonly #child: ChildProcess
+
+  private constructor(url: string, child: ChildProcess) {
+    this.url = url
+    this.pid = child.pid ?? 0
+    this.#child = child
+  }
+
+  /** Resolves when the tables have caught up with the log. */
+  static async start(data: string, { program, settings = {} }: ProcessOptions): Promise<TicklakeServer> {
+    const args = [...program, 'serve', '--data', data, '--port', '0']
+    const env = {
+      ...process.env,
+      ...settings,
+      TICKLAKE_LOGGING_LEVEL: 'info',
+      TICKLAKE_LOGGING_FORMAT: 'json',
+    }
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'ignore', 'pipe'] })
+    const said: string[] = []
+    const url = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        // Read to the end: a full pipe would stop the server.
+        if (said.length < 100) said.push(line)
+        if (line.includes('"message":"serving"')) resolve(JSON.parse(line).url)
+      })
+      child.once('exit', () => reject(new Error(`ticklake serve has ended: ${said.join('\n')}`)))
+    })
+    const server = new TicklakeServer(url, child)
+    while (!(await fetch(`${url}/health/ready`)).ok);
+    return server
+  }
+
+  /** The text of an answer, and the token of its next page. Throws on a problem. */
+  async get(
+    path: string,
+    parameters: Readonly<Record<string, string>> = {},
+  ): Promise<{ body: string; next: string | null }> {
+    const response = await fetch(`${this.url}${path}?${new URLSearchParams(parameters)}`)
+    const body = await response.text()
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${body}`)
+    return { body, next: response.headers.get('x-next-page-token') }
+  }
+
+  /** All rows of a list, page after page, one JSON text each. */
+  async *rows(path: string, parameters: Readonly<Record<string, string>>): AsyncGenerator<string> {
+    const page = { ...parameters, format: 'ndjson', limit: '50000' }
+    for (let token: string | null = ''; token !== null; ) {
+      const { body, next } = await this.get(path, token === '' ? page : { ...page, page_token: token })
+      yield* body.split('\n').filter((line) => line !== '')
+      token = next
+    }
+  }
+
+  /** Asks it to stop and resolves when it has: everything is committed then. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return
+    const exited = once(this.#child, 'exit')
+    this.#child.kill('SIGTERM')
+    await exited
+  }
+}
