@@ -61,6 +61,7 @@ export class Consumer implements Service {
     this.#running = this.#consume(this.#stop.signal).catch((error: Error) => {
       if (this.#stop.signal.aborted) return
       this.#failure = error
+      table.fail(error)
       logger.error('reading the log has stopped', { topic: table.definition.topic, error: error.message })
     })
   }

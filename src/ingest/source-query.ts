@@ -3,6 +3,7 @@ import {
   DECIMAL_PRECISION,
   DECIMAL_SCALE,
   invalid,
+  MAX_EVENT_MICROS,
   QualityFlag,
   type TableDefinition,
 } from '#core'
@@ -227,7 +228,7 @@ function problem(definition: TableDefinition, columns: readonly ColumnDefinition
 function isWrong(column: ColumnDefinition): string {
   const { name } = column
   const missing = isNeeded(column) ? `${name} IS NULL` : 'false'
-  if (column.type === 'timestamptz') return 'time_micros IS NULL'
+  if (column.type === 'timestamptz') return `time_micros IS NULL OR abs(time_micros) > ${MAX_EVENT_MICROS}`
   if (column.type === 'decimal' || isLong(column)) {
     return isNeeded(column) ? `${name}_value IS NULL` : `${name} IS NOT NULL AND ${name}_value IS NULL`
   }
@@ -243,7 +244,12 @@ function columnProblems(column: ColumnDefinition): readonly string[] {
     `WHEN ${condition} THEN '${reason}: ${name}: ' || to_json(left(${name}, 100)) || ' is not ${expected}'`
   if (column.type === 'timestamptz') {
     const expected = 'a time that exists, as nanoseconds since 1970 or ISO 8601 with an offset'
-    return [...missing, when('time_micros IS NULL', 'not_a_time', expected)]
+    const inRange = 'a time in the years 1684 to 2255'
+    return [
+      ...missing,
+      when('time_micros IS NULL', 'not_a_time', expected),
+      when(`abs(time_micros) > ${MAX_EVENT_MICROS}`, 'out_of_range', inRange),
+    ]
   }
   if (isLong(column)) {
     return [

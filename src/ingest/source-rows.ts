@@ -1,6 +1,6 @@
 import { assert, type QuarantineReason } from '#core'
+import type { ResultChunk, ResultColumn } from '#engine'
 import type { RefusedRow } from './producer.js'
-import type { ResultChunk, ResultColumn } from './sandbox.js'
 import { FIRST_FIELD, LINE, ORIGINAL, PROBLEM, SKIPPED } from './source-query.js'
 
 /** Rows of the loader query, each put where it belongs. Their counts add up to `rowCount`. */

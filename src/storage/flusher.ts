@@ -37,6 +37,11 @@ export class Flusher {
     return this.#lastFailure
   }
 
+  /** Whether it has given up: what is sealed now will not be committed by this process. */
+  get hasGivenUp(): boolean {
+    return this.#stopping
+  }
+
   /** Works until the tail has no sealed segment left. Called again while it works, it changes nothing. */
   flushSealed(tail: HotTail): void {
     this.#running ??= this.#flushAll(tail).finally(() => {

@@ -99,12 +99,18 @@ export class IcebergStreamTable implements StreamTable {
     await this.#running().append(rows, next, more)
   }
 
+  fail(error: Error): void {
+    this.#tail?.fail(error)
+  }
+
   async flush(): Promise<void> {
     const tail = this.#running()
     await tail.seal()
     const target = tail.end
     const failureBefore = this.#flusher.lastFailure
     while (!covers(this.committedOffsets(), target)) {
+      if (this.#flusher.hasGivenUp)
+        throw failureBefore ?? new TicklakeError('unavailable', 'the table is stopping')
       await tail.changed()
       const failure = this.#flusher.lastFailure
       if (failure && failure !== failureBefore) throw failure

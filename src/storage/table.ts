@@ -70,6 +70,9 @@ export interface StreamTable extends Service {
    */
   append(rows: LogRows | null, next: OffsetVector, more: boolean): Promise<void>
 
+  /** The reader of the log has stopped for good: whoever waits for rows gets this error. What is there stays readable. */
+  fail(error: Error): void
+
   /** Seals what the tail holds and resolves when all of it is committed. */
   flush(): Promise<void>
 

@@ -49,6 +49,8 @@ describe('a row that does not cast keeps its line, reason and original', () => {
     [{ time: '2024-02-30T10:00:00Z' }, 'not_a_time', '"2024-02-30T10:00:00Z" is not a time'],
     [{ time: '2024-02-01T10:00:00' }, 'not_a_time', 'ISO 8601 with an offset'],
     [{ time: '99999999999999999999' }, 'not_a_time', 'exchange_timestamp'],
+    [{ time: '9999-01-01T00:00:00Z' }, 'out_of_range', 'is not a time in the years 1684 to 2255'],
+    [{ time: '2024-02-01T10:00:00Z', price: 'NaN' }, 'not_a_number', 'price: "NaN" is not a decimal number'],
     [{ time: 'infinity' }, 'not_a_time', '"infinity" is not a time'],
     [{ price: 'abc' }, 'not_a_number', 'price: "abc" is not a decimal number'],
     [{ price: 'NaN' }, 'not_a_number', 'price: "NaN"'],

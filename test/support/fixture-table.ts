@@ -83,6 +83,10 @@ export class FixtureTable implements StreamTable {
     await this.flush()
   }
 
+  fail(error: Error): void {
+    throw error
+  }
+
   flush(): Promise<void> {
     return this.#inTurn(() => this.#flush())
   }

@@ -5,6 +5,7 @@ import {
   type DuckDBVector,
 } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
+import { sqlString } from './query-result.js'
 
 /** What getvariable('…') gives, by name; undefined is NULL. */
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -59,7 +60,7 @@ export class Sandbox {
     const sandbox = new Sandbox(instance, connection)
     await sandbox.setVariables(options.variables)
     for (const sql of options.setup) await connection.run(sql)
-    await connection.run(`SET allowed_paths = [${options.files.map(literal).join(', ')}]`)
+    await connection.run(`SET allowed_paths = [${options.files.map(sqlString).join(', ')}]`)
     await connection.run('SET enable_external_access = false')
     await connection.run('SET lock_configuration = true')
     return sandbox
@@ -72,7 +73,7 @@ export class Sandbox {
 
   async setVariables(variables: Variables): Promise<void> {
     for (const [name, value] of Object.entries(variables)) {
-      const text = value === undefined ? 'NULL::VARCHAR' : literal(value)
+      const text = value === undefined ? 'NULL::VARCHAR' : sqlString(value)
       await this.#connection.run(`SET VARIABLE ${name} = ${text}`)
     }
   }
@@ -121,10 +122,6 @@ export class Sandbox {
     this.#connection.closeSync()
     this.#instance.closeSync()
   }
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }
 
 function readColumns(chunk: DuckDBDataChunk): readonly ResultColumn[] {

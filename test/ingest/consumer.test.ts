@@ -1,0 +1,158 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createLogger, QUARANTINE, systemClock, type TableName, TRADES } from '#core'
+import { Engine } from '#engine'
+import { Consumer, EmbeddedRegistry, MemoryLog, Producer } from '#ingest'
+import { type StreamTable, Warehouse } from '#storage'
+import { SeededRandom } from '../support/seeded-random.js'
+import { encodeColumns, randomRecords } from '../support/table-records.js'
+
+const logger = createLogger({ level: 'silent', format: 'text' })
+const never = new AbortController().signal
+const PARTITION_COUNT = 2
+
+let directory: string
+let engine: Engine
+let log: MemoryLog
+let registry: EmbeddedRegistry
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'ticklake-consumer-'))
+  engine = await Engine.open({ memoryLimit: '1GB', threads: 1, tempDirectory: directory, connections: 2 })
+  log = new MemoryLog(systemClock)
+  await log.start()
+  await log.createTopic(TRADES.topic, PARTITION_COUNT)
+  await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)
+  registry = new EmbeddedRegistry(log.store)
+})
+
+afterEach(async () => {
+  await log.stop()
+  await engine.close()
+  await rm(directory, { recursive: true })
+})
+
+interface Reading {
+  readonly table: (name: TableName) => StreamTable
+  readonly consumers: readonly Consumer[]
+  stop(): Promise<void>
+}
+
+/** Tables and consumers of trades and quarantine, on the log of this test. */
+async function startReading(fence: number): Promise<Reading> {
+  const warehouse = await Warehouse.open({
+    directory,
+    engine,
+    clock: systemClock,
+    random: new SeededRandom(fence),
+    logger,
+    partitionCount: PARTITION_COUNT,
+    flush: { rows: 1_000_000, bytes: 2 ** 30, ageMs: 3_600_000 },
+    fence,
+  })
+  await warehouse.start()
+  const table = (name: TableName) => {
+    const found = warehouse.tables.get(name)
+    if (!found) throw new Error(`a warehouse has ${name}`)
+    return found
+  }
+  const consumers = (['trades', 'quarantine'] as const).map(
+    (name) => new Consumer({ log, registry, table: table(name), logger }),
+  )
+  for (const consumer of consumers) await consumer.start()
+  return {
+    table,
+    consumers,
+    stop: async () => {
+      for (const consumer of consumers) await consumer.stop()
+      await warehouse.stop()
+    },
+  }
+}
+
+async function produceTrades(seed: number, count: number): Promise<void> {
+  const producer = await Producer.open(TRADES, registry)
+  const records = randomRecords(new SeededRandom(seed), TRADES, count)
+  const columns = new Map(
+    encodeColumns(TRADES, records).map((column, index) => [fieldNames[index] ?? '', column]),
+  )
+  const rows = BigInt64Array.from({ length: count }, (_, row) => BigInt(row + 1))
+  const source = { sourceId: 'abcdefghjkmn', fileName: 'trades.csv' }
+  await log.append({ records: new Map([[TRADES.topic, producer.accepted(columns, count, source, rows)]]) })
+}
+
+const fieldNames = [
+  ...TRADES.columns.filter((column) => column.origin === 'record').map((column) => column.name),
+  'source_row',
+]
+
+async function rowCount(table: StreamTable): Promise<number> {
+  const pinned = table.pin()
+  const { files } = await pinned.select({})
+  pinned.release()
+  return [...files.map((file) => file.recordCount), ...pinned.tail.map((slice) => slice.rowCount)].reduce(
+    (sum, count) => sum + count,
+    0,
+  )
+}
+
+describe('a consumer', () => {
+  test('goes on where the newest snapshot ends: nothing is missing after a restart and nothing twice [inv 2]', async () => {
+    await produceTrades(1, 500)
+    const first = await startReading(1)
+    await first.table('trades').visible(log.end(TRADES.topic), never)
+    await first.stop()
+    await produceTrades(2, 300)
+    const second = await startReading(2)
+    await Promise.all(second.consumers.map((consumer) => consumer.caughtUp(never)))
+    expect(await rowCount(second.table('trades'))).toBe(800)
+    expect(second.consumers.map((consumer) => consumer.lag)).toEqual([0, 0])
+    await second.stop()
+  })
+
+  test('quarantines a value that is no record, once, however often it is read [inv 10]', async () => {
+    await produceTrades(3, 10)
+    const junk = Buffer.from('{"not":"avro"}')
+    await log.append({ records: new Map([[TRADES.topic, [{ key: 'BHP', value: junk }]]]) })
+    const first = await startReading(1)
+    await first.table('trades').visible(log.end(TRADES.topic), never)
+    await first.table('quarantine').visible(log.end(QUARANTINE.topic), never)
+    expect(await rowCount(first.table('trades'))).toBe(10)
+    expect(await rowCount(first.table('quarantine'))).toBe(1)
+    await first.stop()
+
+    // As after a crash before the first commit: the tables begin again, the log and its progress stay.
+    await rm(join(directory, 'warehouse'), { recursive: true })
+    const second = await startReading(2)
+    await second.table('trades').visible(log.end(TRADES.topic), never)
+    await second.table('quarantine').visible(log.end(QUARANTINE.topic), never)
+    expect(await rowCount(second.table('trades'))).toBe(10)
+    expect(await rowCount(second.table('quarantine'))).toBe(1)
+    const pinned = second.table('quarantine').pin()
+    const { columns } = await engine.query(
+      `SELECT reason, source_id, original = '{"not":"avro"}'::BLOB FROM ${pinned.tail[0]?.relation}`,
+    )
+    pinned.release()
+    expect(columns).toEqual([['malformed'], [expect.stringMatching(/^market-data\.trades\/[01]$/)], [true]])
+    await second.stop()
+  })
+
+  test('that cannot read on says why to everyone who waits', async () => {
+    await produceTrades(4, 5)
+    const first = await startReading(1)
+    await first.table('trades').visible(log.end(TRADES.topic), never)
+    await first.stop()
+    // A log that ends before the table's vector: its next records would be taken for old ones.
+    log = new MemoryLog(systemClock)
+    await log.start()
+    await log.createTopic(TRADES.topic, PARTITION_COUNT)
+    await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)
+    registry = new EmbeddedRegistry(log.store)
+    const second = await startReading(2)
+    await expect(second.table('trades').visible([9, 9], never)).rejects.toThrow(TRADES.topic)
+    expect(second.consumers[0]?.failure?.message).toContain(TRADES.topic)
+    await second.stop()
+  })
+})
