@@ -34,15 +34,15 @@ export interface TableDefinition {
 export const DECIMAL_PRECISION = 18
 export const DECIMAL_SCALE = 8
 
+export type ColumnRow = readonly [
+  name: string,
+  type: ColumnType,
+  presence: 'required' | 'optional' | 'log',
+  doc: string,
+]
+
 /** Builds a column list whose field ids count from 1 in the order written. */
-export function columns(
-  list: readonly (readonly [
-    name: string,
-    type: ColumnType,
-    presence: 'required' | 'optional' | 'log',
-    doc: string,
-  ])[],
-): readonly ColumnDefinition[] {
+export function columns(list: readonly ColumnRow[]): readonly ColumnDefinition[] {
   return list.map(([name, type, presence, doc], index) => ({
     id: index + 1,
     name,

@@ -69,6 +69,16 @@ export class HotTail {
     return this.#open.end
   }
 
+  /** Where the rows end that were taken, visible or not. */
+  get appendedEnd(): OffsetVector {
+    return this.#open.appendedEnd
+  }
+
+  /** Where the sealed rows end. */
+  get sealedEnd(): OffsetVector {
+    return this.#open.start
+  }
+
   /** Newest event time by exchange among all rows up to `end`. */
   get watermarks(): ReadonlyMap<string, bigint> {
     return this.#watermarks
@@ -93,11 +103,7 @@ export class HotTail {
     else if (!more) this.#cancelPublish ??= this.#options.clock.after(PUBLISH_AFTER_MS, () => this.publish())
     const { rows: maxRows, bytes, ageMs } = this.#options.policy
     if (this.#open.appendedRowCount >= maxRows || this.#open.sizeBytes >= bytes) await this.seal()
-    else
-      this.#cancelAge ??= this.#options.clock.after(
-        ageMs,
-        () => void this.seal().catch((error) => this.fail(error)),
-      )
+    else this.#cancelAge ??= this.#options.clock.after(ageMs, () => this.#sealByAge())
   }
 
   /** Makes all appended rows visible. Synchronous. */

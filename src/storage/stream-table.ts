@@ -105,8 +105,8 @@ export class IcebergStreamTable implements StreamTable {
 
   async flush(): Promise<void> {
     const tail = this.#running()
-    await tail.seal()
-    const target = tail.end
+    const target = tail.appendedEnd
+    while (!covers(tail.sealedEnd, target)) await tail.seal()
     const failureBefore = this.#flusher.lastFailure
     while (!covers(this.committedOffsets(), target)) {
       if (this.#flusher.hasGivenUp)

@@ -27,12 +27,14 @@ export async function watchCount(
   let last = 0
   for (let isLast = false; !isLast; polls++) {
     isLast = isOver
+    const askedMs = performance.now()
     const { body } = await server.get('/v1/trades/count', { symbols: symbol })
     const { data, meta } = JSON.parse(body)
     if (data.count < last) falls.push(`${data.count} after ${last}`)
     last = data.count
     routes[meta.route] = (routes[meta.route] ?? 0) + 1
-    if (everyMs > 0) await after(everyMs)
+    const waitMs = askedMs + everyMs - performance.now()
+    if (waitMs > 0) await after(waitMs)
   }
   await over
   return { polls, falls, routes, last }

@@ -1,0 +1,69 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Config, loadConfig } from '#config'
+import { createLogger, systemClock, systemRandom, type TableName } from '#core'
+import { Engine } from '#engine'
+import { Consumer, EmbeddedLog, EmbeddedRegistry } from '#ingest'
+import { type StreamTable, Warehouse } from '#storage'
+
+export const logger = createLogger({ level: 'warn', format: 'text' })
+
+/** The parts of a lake that bring rows from a log into tables, on default settings. */
+export interface Parts {
+  readonly config: Config
+  readonly engine: Engine
+  readonly log: EmbeddedLog
+  readonly registry: EmbeddedRegistry
+  readonly tables: ReadonlyMap<TableName, StreamTable>
+  readonly trades: StreamTable
+  consumer(): Consumer
+  stop(): Promise<void>
+}
+
+/** Opens the log of one folder and the tables of another. */
+export async function openParts(logFolder: string, data: string): Promise<Parts> {
+  const config = loadConfig({ data })
+  const tempDirectory = join(data, 'temp')
+  await mkdir(tempDirectory, { recursive: true })
+  const engine = await Engine.open({ ...config.engine, tempDirectory })
+  const log = await openLog(logFolder, config)
+  const registry = new EmbeddedRegistry(log.store)
+  const warehouse = await Warehouse.open({
+    directory: data,
+    engine,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    partitionCount: config.log.partitions,
+    flush: config.flush,
+    fence: 1,
+  })
+  await warehouse.start()
+  const { tables } = warehouse
+  const trades = tables.get('trades')
+  if (!trades) throw new Error('the warehouse has no table of trades')
+  return {
+    config,
+    engine,
+    log,
+    registry,
+    tables,
+    trades,
+    consumer: () => new Consumer({ log, registry, table: trades, logger }),
+    stop: async () => {
+      await warehouse.stop()
+      await log.stop()
+      engine.close()
+    },
+  }
+}
+
+/** Opens a log that keeps everything, with the topics of trades and of refused records. */
+export async function openLog(folder: string, config: Config): Promise<EmbeddedLog> {
+  const log = new EmbeddedLog(folder, systemClock)
+  await log.start()
+  for (const topic of ['market-data.trades', 'market-data.quarantine']) {
+    await log.createTopic(topic, config.log.partitions)
+  }
+  return log
+}
