@@ -1,0 +1,149 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createLogger, TicklakeError, TRADES } from '#core'
+import { Engine } from '#engine'
+import { Flusher } from '../../src/storage/flusher.js'
+import { type FlushPolicy, HotTail } from '../../src/storage/hot-tail.js'
+import type { TailSegment } from '../../src/storage/tail-segment.js'
+import { logRows } from '../support/log-rows.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { MarketRows } from '../support/market-rows.js'
+
+const NEVER: FlushPolicy = { rows: 1_000_000, bytes: 2 ** 30, ageMs: 3_600_000 }
+const logger = createLogger({ level: 'silent', format: 'text' })
+
+let directory: string
+let engine: Engine
+let clock: ManualClock
+let market: MarketRows
+let tail: HotTail
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'ticklake-tail-'))
+  engine = await Engine.open({ memoryLimit: '1GB', threads: 1, tempDirectory: directory, connections: 1 })
+  clock = new ManualClock()
+  market = new MarketRows(TRADES, { seed: 5, partitionCount: 2, days: [19_000] })
+})
+
+afterEach(async () => {
+  await tail.close()
+  await engine.close()
+  await rm(directory, { recursive: true })
+})
+
+async function open(policy: FlushPolicy, onSealed: () => void = () => {}): Promise<void> {
+  tail = await HotTail.open({
+    definition: TRADES,
+    engine,
+    clock,
+    policy,
+    start: [0, 0],
+    watermarks: new Map(),
+    onSealed,
+  })
+}
+
+async function append(rowCount: number, more = false): Promise<void> {
+  const rows = market.take(rowCount)
+  await tail.append(logRows(TRADES, rows), market.next, more)
+}
+
+describe('the hot tail', () => {
+  test('shows rows 12 ms after they came, and while more come at once, with those', async () => {
+    await open(NEVER)
+    await append(10)
+    expect(tail.end).toEqual([0, 0])
+    clock.advance(12)
+    expect(tail.end).toEqual(market.next)
+    await append(10, true)
+    clock.advance(1000)
+    expect(tail.end).not.toEqual(market.next)
+    await append(10)
+    clock.advance(12)
+    expect(tail.end).toEqual(market.next)
+  })
+
+  test('seals by rows, by bytes and by age, each segment where the one before it ended', async () => {
+    await open({ rows: 50, bytes: 2 ** 30, ageMs: 60_000 })
+    await append(50)
+    await append(20)
+    expect(tail.sealed).toHaveLength(1)
+    clock.advance(60_000)
+    await tail.changed()
+    expect(tail.sealed.map((segment) => segment.rowCount)).toEqual([50, 20])
+    expect(tail.sealed[1]?.start).toEqual(tail.sealed[0]?.end)
+    expect(tail.sealedEnd).toEqual(tail.sealed[1]?.end)
+    expect(tail.sealed[1]?.end).toEqual(market.next)
+  })
+
+  test('lets appends wait while two sealed segments are unflushed [inv 13]', async () => {
+    await open({ rows: 10, bytes: 2 ** 30, ageMs: 60_000 })
+    await append(10)
+    await append(10)
+    let taken = false
+    const third = append(10).then(() => {
+      taken = true
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(taken).toBe(false)
+    expect(tail.sealed).toHaveLength(2)
+    tail.committed(tail.sealed[0] as TailSegment)
+    await third
+    expect(tail.sealed).toHaveLength(2)
+  })
+})
+
+describe('the flusher', () => {
+  test('tries a failed commit again with the files that were written, until it holds', async () => {
+    let prepared = 0
+    let attempts = 0
+    const committed: TailSegment[] = []
+    const flusher = new Flusher({
+      clock,
+      logger,
+      prepare: async () => {
+        prepared++
+        return []
+      },
+      commit: async (segment) => {
+        if (++attempts < 3) throw new Error('no space left on device')
+        committed.push(segment)
+        tail.committed(segment)
+      },
+    })
+    await open(NEVER, () => flusher.flushSealed(tail))
+    await append(5)
+    await tail.seal()
+    const [sealed] = tail.sealed
+    await tail.changed()
+    expect(flusher.lastFailure?.message).toBe('no space left on device')
+    clock.advance(500)
+    await tail.changed()
+    clock.advance(1000)
+    await tail.changed()
+    expect(committed).toEqual([sealed])
+    expect([prepared, attempts]).toEqual([1, 3])
+    await flusher.stop()
+  })
+
+  test('gives up when trying again cannot help, and appends say why', async () => {
+    const conflict = new TicklakeError('conflict', 'the table is somewhere else')
+    const flusher = new Flusher({
+      clock,
+      logger,
+      prepare: async () => [],
+      commit: async () => {
+        throw conflict
+      },
+    })
+    await open(NEVER, () => flusher.flushSealed(tail))
+    await append(5)
+    await tail.seal()
+    await tail.changed()
+    expect(flusher.hasGivenUp).toBe(true)
+    await expect(append(5)).rejects.toBe(conflict)
+    await flusher.stop()
+  })
+})
