@@ -36,6 +36,8 @@ export interface Surroundings {
   readonly cores: number
 }
 
+/** DuckDB takes a path with one of these for a pattern, and would read all the files that it fits. */
+const PATTERN = /[*?[]/
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 
 /** A whole number; text counts too, since environment variables and options are text. */
@@ -57,7 +59,9 @@ function text(pattern: RegExp, error: string) {
 }
 
 const SETTINGS = z.strictObject({
-  data: text(/./, 'the path of a folder'),
+  data: text(/./, 'the path of a folder')
+    .transform((path) => resolve(path))
+    .refine((path) => !PATTERN.test(path), 'the path of a folder without *, ? and [ in it'),
   host: text(
     LOOPBACK,
     'a loopback address (127.0.0.1, ::1 or localhost): without API keys, nobody else may reach the data',
@@ -143,7 +147,6 @@ function resolveSettings(settings: Settings, { env, isTerminal, cores }: Surroun
   const readable = isTerminal && env.NODE_ENV !== 'production'
   return {
     ...settings,
-    data: resolve(settings.data),
     logging: { level, format: format === 'auto' ? (readable ? 'text' : 'json') : format },
     engine: {
       ...settings.engine,

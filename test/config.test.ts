@@ -39,6 +39,7 @@ test('one core is left free where there are more than two', () => {
 })
 
 test.each([
+  [{ data: 'a*' }, {}, '--data: "a*" is not the path of a folder without *, ? and [ in it'],
   [{ port: '80800' }, {}, '--port: "80800" is not a whole number from 0 to 65535'],
   [{ port: 'http' }, {}, '--port: "http" is not a whole number from 0 to 65535'],
   [{}, { TICKLAKE_FLUSH_ROWS: '0' }, 'TICKLAKE_FLUSH_ROWS: "0" is not a whole number from 1 to 100000000'],

@@ -5,24 +5,37 @@ import type { DataFile, StreamTable, TableMetadata } from '#storage'
 /** A table, as GET /admin/tables answers it. */
 export const tableSchema = z
   .object({
-    table: z.string(),
-    location: z.string(),
-    table_uuid: z.string(),
-    snapshot_id: z.string().nullable(),
-    snapshots: z.int(),
+    table: z.string().meta({ description: 'trades, quotes or quarantine' }),
+    location: z.string().meta({ description: 'URL of the folder of the Iceberg table' }),
+    table_uuid: z.string().meta({ description: "the table's UUID in its Iceberg metadata" }),
+    snapshot_id: z.string().nullable().meta({ description: 'newest snapshot; null before the first commit' }),
+    snapshots: z.int().meta({ description: 'snapshots that are kept' }),
     files: z.int().meta({ description: 'data files of the newest snapshot' }),
     rows: z.int().meta({ description: 'rows of the newest version: files and tail' }),
-    rows_in_tail: z.int(),
-    bytes: z.int(),
-    offsets: z.array(z.int()).meta({ description: 'next offset of each partition, visible' }),
-    committed_offsets: z.array(z.int()).meta({ description: 'the same of the newest snapshot' }),
+    rows_in_tail: z.int().meta({ description: 'of these rows, those not yet in a file' }),
+    bytes: z.int().meta({ description: 'size of the data files in bytes' }),
+    offsets: z.array(z.int()).meta({
+      description: 'for each log partition the next offset to be read; what is before it is visible',
+    }),
+    committed_offsets: z
+      .array(z.int())
+      .meta({ description: 'the same of the newest snapshot: what is before it is in files' }),
   })
   .meta({ id: 'Table' })
 
 /** The same with its partitions. */
 export const tableDetailSchema = tableSchema
   .extend({
-    partitions: z.array(z.object({ partition: z.string(), files: z.int(), rows: z.int(), bytes: z.int() })),
+    partitions: z
+      .array(
+        z.object({
+          partition: z.string().meta({ description: 'UTC day, such as 2014-03-10' }),
+          files: z.int().meta({ description: 'data files' }),
+          rows: z.int().meta({ description: 'rows of these files' }),
+          bytes: z.int().meta({ description: 'size of these files in bytes' }),
+        }),
+      )
+      .meta({ description: 'the files of the newest snapshot by partition; the tail is not among them' }),
   })
   .meta({ id: 'TableDetail' })
 

@@ -16,3 +16,14 @@ export function guardHost(hostHeader: string | undefined): void {
   const name = hostHeader?.replace(/:\d+$/, '').toLowerCase() ?? ''
   if (!isLoopback(name)) throw new HttpError(421, 'Host: only localhost, 127.0.0.1 and [::1] are served here')
 }
+
+/**
+ * Refuses a request that a page of a foreign site has a browser here send. Such a page cannot read answers, but it can
+ * send a file to load without asking first (CORS calls it a simple request): the browser names the page's Origin.
+ */
+export function guardOrigin(originHeader: string | undefined): void {
+  if (originHeader === undefined) return
+  const host = URL.canParse(originHeader) ? new URL(originHeader).hostname : ''
+  if (!isLoopback(host))
+    throw new HttpError(403, `Origin: pages of ${originHeader} may not send requests here`)
+}

@@ -40,26 +40,43 @@ export const loadParameters = z.object({
   wait: flag('answer when the load has ended'),
 })
 
+const count = (description: string) => z.int().nullable().meta({ description })
+
 /** A load, as it is answered. */
 export const loadSchema = z
   .object({
-    id: z.string(),
-    file_name: z.string(),
-    state: z.enum(['queued', 'running', 'done', 'failed']),
-    already_loaded: z.boolean().nullable(),
-    rows_read: z.int().nullable(),
-    accepted: z.int().nullable(),
-    quarantined: z.int().nullable(),
-    quarantine_reasons: z.record(z.string(), z.int()).nullable(),
-    skipped: z.int().nullable(),
-    seconds: z.number().nullable(),
-    rows_per_second: z.int().nullable(),
-    source_id: z.string().nullable(),
+    id: z.string().meta({ description: 'for GET /v1/loads/{id}' }),
+    file_name: z.string().meta({ description: 'as it was given' }),
+    state: z
+      .enum(['queued', 'running', 'done', 'failed'])
+      .meta({ description: 'done: the rows are committed; failed: error says why' }),
+    already_loaded: z
+      .boolean()
+      .nullable()
+      .meta({ description: 'the same content was loaded before in the same way: nothing was added' }),
+    rows_read: count('rows read so far: accepted, quarantined and skipped'),
+    accepted: count('rows that went to the table'),
+    quarantined: count('rows that went to quarantine, whole and with their reason'),
+    quarantine_reasons: z
+      .record(z.string(), z.int())
+      .nullable()
+      .meta({ description: 'quarantined rows by reason; null until the load is done' }),
+    skipped: count('lines that the format passes over, such as other streams and empty lines'),
+    seconds: z.number().nullable().meta({
+      description: 'until all rows were in the log, in seconds; the commit that follows is not counted',
+    }),
+    rows_per_second: z.int().nullable().meta({ description: 'rows_read / seconds' }),
+    source_id: z
+      .string()
+      .nullable()
+      .meta({ description: 'the attempt: message_id of its rows is <source_id>:<row>' }),
     snapshot_id: z
       .string()
       .nullable()
       .meta({ description: 'newest snapshot of the table that the rows went to' }),
-    snapshot_ids: z.record(z.string(), z.string().nullable()),
+    snapshot_ids: z
+      .record(z.string(), z.string().nullable())
+      .meta({ description: 'newest snapshot of each table that the load reached, by table' }),
     error: z.unknown().meta({ description: 'problem details of a failed load, else null' }),
   })
   .meta({ id: 'Load' })
@@ -111,7 +128,7 @@ function loadRequest(parameters: Omit<z.output<typeof loadParameters>, 'wait'>, 
   return {
     path,
     fileName: basename(name),
-    format: sql === undefined ? format! : { sql, name: 'format_sql' },
+    format: sql === undefined ? format! : { sql, name: 'of your own' },
     again,
     ...(symbol !== undefined && { symbol }),
     ...(exchange !== undefined && { exchange }),
@@ -142,7 +159,7 @@ export function loadJson(job: LoadJob, requestId: string): LoadJson {
     quarantined: counts?.quarantined ?? null,
     quarantine_reasons: result?.quarantineReasons ?? null,
     skipped: counts?.skipped ?? null,
-    seconds: result?.seconds ?? null,
+    seconds: result && Math.round(result.seconds * 1000) / 1000,
     rows_per_second: result && result.seconds > 0 ? Math.round(result.rowsRead / result.seconds) : null,
     source_id: result?.sourceId ?? null,
     snapshot_id: snapshotIds.find(([table]) => table !== 'quarantine')?.[1] ?? null,

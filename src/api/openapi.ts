@@ -6,29 +6,36 @@ import type { Resource } from './resource.js'
 
 const META = z
   .object({
-    route: z.enum(['real-time', 'historical', 'hybrid']),
-    receipt: z.string().meta({ description: 'the version that was read' }),
-    snapshot_id: z.string().nullable(),
-    engine: z.literal('duckdb'),
-    cache: z.literal('none'),
-    files_total: z.int(),
-    files_read: z.int(),
-    rows_scanned: z.int(),
-    bytes_read: z.int(),
-    elapsed_ms: z.number(),
+    route: z
+      .enum(['real-time', 'historical', 'hybrid'])
+      .meta({ description: 'where rows were read: the tail in memory, files, or both' }),
+    receipt: z
+      .string()
+      .meta({ description: 'names the version that was read: table, snapshot and log positions' }),
+    snapshot_id: z
+      .string()
+      .nullable()
+      .meta({ description: 'snapshot of that version; null before the first' }),
+    engine: z.literal('duckdb').meta({ description: 'what ran the query' }),
+    cache: z.literal('none').meta({ description: 'there is no cache yet' }),
+    files_total: z.int().meta({ description: 'data files of the snapshot' }),
+    files_read: z.int().meta({ description: 'of these, the files that statistics could not leave out' }),
+    rows_scanned: z.int().meta({ description: 'rows of the files and tail segments that were read' }),
+    bytes_read: z.int().meta({ description: 'size of the files that were read, in bytes' }),
+    elapsed_ms: z.number().meta({ description: 'time spent on the query, in milliseconds' }),
   })
   .meta({ id: 'Meta' })
 
 const PROBLEM = z
   .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    request_id: z.string(),
-    field: z.string().optional(),
-    value: z.string().optional(),
-    expected: z.string().optional(),
+    type: z.string().meta({ description: 'kind of problem', example: 'urn:ticklake:problem:invalid_input' }),
+    title: z.string().meta({ description: 'the status in words' }),
+    status: z.int().meta({ description: 'the HTTP status' }),
+    detail: z.string().meta({ description: 'what went wrong, in a sentence' }),
+    request_id: z.string().meta({ description: 'as in X-Request-Id and in the log' }),
+    field: z.string().optional().meta({ description: 'the parameter that is wrong' }),
+    value: z.string().optional().meta({ description: 'its value, as it was given' }),
+    expected: z.string().optional().meta({ description: 'what would be right' }),
   })
   .meta({ id: 'Problem' })
 
@@ -37,8 +44,18 @@ const PROBLEM_RESPONSE = {
   content: { 'application/problem+json': { schema: PROBLEM } },
 }
 
+const PAGE =
+  'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete and X-Receipt are then headers.'
+
 function envelope(data: z.ZodType) {
-  return z.object({ data, complete: z.boolean(), next_page_token: z.string().nullable() })
+  return z.object({
+    data,
+    complete: z.boolean().meta({ description: 'false: the answer was cut; more pages do not make it so' }),
+    next_page_token: z
+      .string()
+      .nullable()
+      .meta({ description: 'page_token of the next page; null: this is the last' }),
+  })
 }
 
 function json(description: string, schema: z.ZodType) {
@@ -51,8 +68,8 @@ export function openApiDocument(resources: readonly Resource[], version: string)
   for (const { path, summary, parameters, data } of resources) {
     const content = {
       'application/json': { schema: envelope(data).extend({ meta: META }) },
-      'application/x-ndjson': { schema: z.string() },
-      'text/csv': { schema: z.string() },
+      'application/x-ndjson': { schema: z.string().meta({ description: 'a row of `data` a line' }) },
+      'text/csv': { schema: z.string().meta({ description: 'RFC 4180, with a header of field names' }) },
     }
     registry.registerPath({
       method: 'get',
@@ -60,7 +77,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       summary,
       tags: ['market data'],
       request: { query: parameters },
-      responses: { 200: { description: 'A page of the answer', content }, default: PROBLEM_RESPONSE },
+      responses: { 200: { description: PAGE, content }, default: PROBLEM_RESPONSE },
     })
   }
   registry.registerPath({
@@ -83,7 +100,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     path: '/v1/loads/{id}',
     summary: 'How a load is going',
     tags: ['loads'],
-    request: { params: z.object({ id: z.string() }) },
+    request: { params: z.object({ id: z.string().meta({ description: '`id` of the load' }) }) },
     responses: { 200: json('The load', envelope(loadSchema)), default: PROBLEM_RESPONSE },
   })
   registry.registerPath({
@@ -98,7 +115,11 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     path: '/admin/tables/{table}',
     summary: 'A table and its partitions',
     tags: ['admin'],
-    request: { params: z.object({ table: z.string() }) },
+    request: {
+      params: z.object({
+        table: z.string().meta({ description: 'trades, quotes or quarantine', example: 'trades' }),
+      }),
+    },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
   for (const [name, summary] of [
@@ -110,7 +131,10 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       path: `/health/${name}`,
       summary,
       tags: ['health'],
-      responses: { 200: json('Yes', z.object({ status: z.string() })), default: PROBLEM_RESPONSE },
+      responses: {
+        200: json('Yes', z.object({ status: z.literal(name).meta({ description: 'the answer itself' }) })),
+        default: PROBLEM_RESPONSE,
+      },
     })
   }
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
@@ -118,7 +142,9 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     info: {
       title: 'ticklake',
       version,
-      description: 'Trades, quotes and bars, exact and within milliseconds of arriving.',
+      description:
+        'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts; a price is in ' +
+        "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text.",
     },
   })
 }

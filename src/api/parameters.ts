@@ -38,8 +38,14 @@ export const selectionParameters = {
     .optional()
     .meta({ description: 'instruments, up to 1,000; all when absent', example: 'BHP,CBA', type: 'string' }),
   exchange: optionalText('the feed whose symbols are meant', 'ASX'),
-  start: optionalText('event time, inclusive: RFC 3339 or nanoseconds since 1970', '2014-03-10T00:00:00Z'),
-  end: optionalText('event time, exclusive: RFC 3339 or nanoseconds since 1970', '2014-03-11T00:00:00Z'),
+  start: optionalText(
+    'event time, inclusive: RFC 3339, a date (its midnight UTC) or nanoseconds since 1970',
+    '2014-03-10T00:00:00Z',
+  ),
+  end: optionalText(
+    'event time, exclusive: RFC 3339, a date (its midnight UTC) or nanoseconds since 1970',
+    '2014-03-11T00:00:00Z',
+  ),
 }
 
 export const pageParameters = {
@@ -50,13 +56,15 @@ export const pageParameters = {
     .pipe(z.int().min(1, limitPhrase()).max(MAX_LIMIT, limitPhrase()))
     .default(DEFAULT_LIMIT)
     .meta({
-      description: 'rows of a page',
+      description: 'most rows of a page',
       type: 'integer',
       minimum: 1,
       maximum: MAX_LIMIT,
       default: DEFAULT_LIMIT,
     }),
-  page_token: optionalText('next_page_token of the page before; all else as it was there, but for limit', ''),
+  page_token: z.string().optional().meta({
+    description: 'next_page_token of the page before; all else as it was there, but for limit',
+  }),
 }
 
 export const orderParameter = {
@@ -76,8 +84,15 @@ export const barParameters = {
     .string()
     .transform((text) => parseInterval('interval', text))
     .default(60)
-    .meta({ description: 'length of a bar, 1s to 1d', type: 'string', example: '5m', default: '1m' }),
-  of: oneOf(BAR_SOURCES).default('trades').meta({ description: 'what the prices are' }),
+    .meta({
+      description: 'length of a bar: a number and s, m, h or d, from 1s to 1d',
+      type: 'string',
+      example: '5m',
+      default: '1m',
+    }),
+  of: oneOf(BAR_SOURCES)
+    .default('trades')
+    .meta({ description: 'whose prices: trades, or the bid, the ask or their middle of quotes' }),
   tz: z
     .string()
     .transform((text) => parseTimeZone('tz', text))

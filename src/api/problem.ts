@@ -48,6 +48,7 @@ export const RETRY_AFTER = { 'Retry-After': '1' } as const
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
+  403: 'Forbidden',
   404: 'Not found',
   406: 'Not acceptable',
   409: 'Conflict',
@@ -82,6 +83,10 @@ export function problemOf(error: unknown, requestId: string): ProblemAnswer {
       headers: error.headers,
       isBug: false,
     }
+  }
+  if (error instanceof URIError) {
+    const detail = 'the path is not percent-encoded UTF-8'
+    return { problem: problem('http_400', 400, detail, requestId), headers: {}, isBug: false }
   }
   const detail = 'something went wrong here; the log tells more under the request id'
   return { problem: problem('internal', 500, detail, requestId), headers: {}, isBug: true }

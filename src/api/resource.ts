@@ -46,6 +46,21 @@ export function rowOf(fields: readonly Field[]): z.ZodObject {
   )
 }
 
+const SNAPSHOT_DOCS: Readonly<Record<(typeof SNAPSHOT_FIELDS)[number], string>> = {
+  snapshot_id: 'Iceberg snapshot id, as text: it may exceed 2^53',
+  parent_snapshot_id: 'the snapshot it follows; null for the first',
+  sequence_number: 'Iceberg sequence number: one more with each commit',
+  ts: 'time of the commit, RFC 3339 in UTC, milliseconds',
+  operation: 'Iceberg operation: append, overwrite, delete or replace',
+  added_rows: 'rows that it added; null where its writer did not count, as below',
+  added_files: 'data files that it added',
+  total_rows: 'rows of the table with it',
+  total_files: 'data files of the table with it',
+  total_bytes: 'size of these files in bytes',
+  offsets: 'next log offset of each partition, as JSON text: what is before it is in files',
+  current: 'true for the newest',
+}
+
 export function snapshotRowsSchema(): z.ZodType {
   const counts = new Set([
     'sequence_number',
@@ -57,7 +72,9 @@ export function snapshotRowsSchema(): z.ZodType {
   ])
   const type = (name: string) =>
     name === 'current' ? z.boolean() : counts.has(name) ? z.number() : z.string()
-  const members = SNAPSHOT_FIELDS.map((name) => [name, type(name).nullable()] as const)
+  const members = SNAPSHOT_FIELDS.map(
+    (name) => [name, type(name).nullable().meta({ description: SNAPSHOT_DOCS[name] })] as const,
+  )
   return z.array(z.object(Object.fromEntries(members)).meta({ id: 'Snapshot' }))
 }
 

@@ -9,7 +9,7 @@ import type { QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
 import { HOME_PAGE } from './home.js'
-import { guardHost, isLoopback } from './host-guard.js'
+import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
 import { openApiDocument } from './openapi.js'
@@ -48,6 +48,12 @@ export function createApi(options: ApiOptions): ApiServer {
 /** Ours, made here or taken from a client that passed one on; in the answer's header from the start. */
 const REQUEST_ID = 'X-Request-Id'
 
+/** A format of one's own travels in the URL (16 KiB is Node's own bound). */
+const MAX_HEADER_BYTES = 256 * 1024
+
+/** How long a stop waits for requests that run. */
+const STOP_AFTER_MS = 5_000
+
 class ExpressServer implements ApiServer {
   readonly #options: ApiOptions
   readonly #server: Server
@@ -56,7 +62,7 @@ class ExpressServer implements ApiServer {
 
   constructor(options: ApiOptions) {
     this.#options = options
-    this.#server = createServer(this.#routes())
+    this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, this.#routes())
     // An upload takes as long as it takes; headers have their own, short timeout.
     this.#server.requestTimeout = 0
   }
@@ -72,7 +78,7 @@ class ExpressServer implements ApiServer {
     try {
       await once(this.#server, 'listening')
     } catch (error) {
-      throw new TicklakeError('unavailable', `cannot listen on ${host}:${port}: ${String(error)}`, {
+      throw new TicklakeError('unavailable', `cannot listen on ${host}:${port}: ${listenFailure(error)}`, {
         cause: error,
       })
     }
@@ -81,12 +87,15 @@ class ExpressServer implements ApiServer {
     this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
   }
 
-  /** Takes no new requests, finishes those that run, then closes. */
+  /** Takes no new requests, finishes those that run, if they do so in time, then closes. */
   async stop(): Promise<void> {
     if (!this.#isStopping && !this.#server.listening) return
     this.#isStopping = true
+    // A client that neither sends on nor reads on would hold up the stop for ever.
+    const cancel = this.#options.clock.after(STOP_AFTER_MS, () => this.#server.closeAllConnections())
     // Called a second time, it says "not running" and still calls back when the last connection has ended.
     await new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    cancel()
   }
 
   #routes(): Express {
@@ -152,13 +161,16 @@ class ExpressServer implements ApiServer {
     const { method, originalUrl: url } = request
     response.once('close', () => {
       const elapsedMs = Math.round((clock.monotonicMs() - startedMs) * 10) / 10
-      const level = url.startsWith('/health/') ? 'debug' : 'info'
+      const level = isPolled(method, url) ? 'debug' : 'info'
       const status = response.writableFinished ? response.statusCode : 'left'
       logger[level]('request', { request_id: id, method, url, status, elapsed_ms: elapsedMs })
       // A connection that is kept alive would hold up the stop once its request is over.
       if (this.#isStopping) setImmediate(() => this.#server.closeIdleConnections())
     })
-    if (isLoopback(host)) guardHost(request.get('host'))
+    if (isLoopback(host)) {
+      guardHost(request.get('host'))
+      guardOrigin(request.get('origin'))
+    }
     next()
   }
 
@@ -194,6 +206,18 @@ class ExpressServer implements ApiServer {
       .type('application/problem+json')
       .send(JSON.stringify(problem))
   }
+}
+
+/** What is asked again and again would hide the rest of the log. */
+function isPolled(method: string, url: string): boolean {
+  return method === 'GET' && (url.startsWith('/health/') || url.startsWith('/v1/loads/'))
+}
+
+function listenFailure(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : null
+  if (code === 'EADDRINUSE')
+    return 'another process has this port: choose another with --port, or stop that one'
+  return error instanceof Error ? error.message : String(error)
 }
 
 function requireReady(ready: () => boolean): void {

@@ -18,7 +18,7 @@ import { csvAsTable } from './query.js'
 import { groupDigits, parseCsv } from './text-table.js'
 
 export interface DemoOptions {
-  readonly once: boolean
+  readonly once?: boolean
   readonly port?: string
 }
 
@@ -51,7 +51,12 @@ export async function demo(options: DemoOptions, signal: AbortSignal): Promise<v
   }
 }
 
-async function showDay(lake: Lake, folder: string, once: boolean, signal: AbortSignal): Promise<void> {
+async function showDay(
+  lake: Lake,
+  folder: string,
+  once: boolean | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   const market = new DemoMarket(SEED, SYMBOL_COUNT)
   say(`Making a trading day: ${SYMBOL_COUNT} symbols, ${groupDigits(EVENT_COUNT)} trades and quotes …`)
   const files = await writeDay(market, folder)
@@ -60,8 +65,11 @@ async function showDay(lake: Lake, folder: string, once: boolean, signal: AbortS
     say(`Loaded ${summary(basename(file), report)}`)
   }
   await askThree(new LakeClient(lake.url), market.symbols, signal)
+  if (once) {
+    say('\nThat was all of it. Without --once the server stays up, with a live feed.')
+    return
+  }
   say(`\nAnswers: ${lake.url}/v1/…   Documentation: ${lake.url}/docs`)
-  if (once) return
   say('A live feed goes on at the real clock: try /v1/latest again and again. Ctrl-C ends the demo.')
   const load = async (format: string, file: string) => {
     // Not committed each second: the tail shows the rows, and the flush policy decides when they become files.

@@ -76,15 +76,23 @@ function searchOf(parameters: Parameters): string {
 async function problemOf(response: Response): Promise<TicklakeError> {
   const text = await response.text()
   const code = CODE_OF_STATUS[response.status] ?? 'unavailable'
-  return new TicklakeError(code, detailOf(text) ?? `${response.status} ${response.statusText}: ${text}`)
+  const problem = parseProblem(text)
+  const said = (name: string) => (typeof problem[name] === 'string' ? problem[name] : undefined)
+  const [field, value, expected] = [said('field'), said('value'), said('expected')]
+  return new TicklakeError(code, said('detail') ?? `${response.status} ${response.statusText}: ${text}`, {
+    ...(field !== undefined && { field }),
+    ...(value !== undefined && { value }),
+    ...(expected !== undefined && { expected }),
+  })
 }
 
-function detailOf(text: string): string | null {
+/** The members of a JSON object; none of anything else. */
+function parseProblem(text: string): Readonly<Record<string, unknown>> {
   try {
     const problem: unknown = JSON.parse(text)
-    if (typeof problem === 'object' && problem !== null && 'detail' in problem) return String(problem.detail)
+    return typeof problem === 'object' && problem !== null ? { ...problem } : {}
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
+    return {}
   }
-  return null
 }

@@ -68,11 +68,11 @@ export class Lake {
     steps: Steps,
   ): Promise<Lake> {
     const folder = (name: string) => join(config.data, name)
-    await mkdir(config.data, { recursive: true })
-    const lock = await FencedLock.take(folder('owner.lock'))
+    const lock = await takeFolder(config.data)
     steps.onUndo(() => lock.release())
 
-    const tempDirectory = folder('temp')
+    // Emptied at each start, so its name is one that nobody else gives a folder: the data folder may hold other things.
+    const tempDirectory = folder('ticklake-temp')
     await rm(tempDirectory, { recursive: true, force: true })
     await mkdir(tempDirectory)
     const engine = await Engine.open({ ...config.engine, tempDirectory })
@@ -152,6 +152,18 @@ export class Lake {
   /** Stops taking, commits what the tables hold in memory, and gives the folder back. Safe to call twice. */
   async stop(): Promise<void> {
     await this.#steps.undo()
+  }
+}
+
+/** Makes the data folder if it is absent, and takes it. What the system refuses is told with the folder's name. */
+async function takeFolder(path: string): Promise<FencedLock> {
+  try {
+    await mkdir(path, { recursive: true })
+    return await FencedLock.take(join(path, 'owner.lock'))
+  } catch (error) {
+    if (error instanceof TicklakeError) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new TicklakeError('unavailable', `cannot use ${path} as data folder: ${reason}`, { cause: error })
   }
 }
 

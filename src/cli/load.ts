@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SingleBar } from 'cli-progress'
 import { type LoadJson, loadJson } from '#api'
 import { invalid, TicklakeError } from '#core'
-import { failureText } from './failure.js'
+import { AlreadyTold, failureText } from './failure.js'
 import type { Lake } from './lake.js'
 import type { LakeClient } from './lake-client.js'
 import { findServer, type Target, withOwnLake } from './target.js'
@@ -20,7 +20,7 @@ export interface FileOptions {
 }
 
 export interface LoadOptions extends FileOptions, Target {
-  readonly json: boolean
+  readonly json?: boolean
 }
 
 /** Asks for the state of a load that was begun. */
@@ -38,14 +38,27 @@ export async function load(
   options: LoadOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  if (options.data === undefined) {
-    const client = await findServer(options.url)
-    return loadAll(files, options.json, signal, (file) => beginAtServer(client, file, options, signal))
+  const { format, data, url, json } = options
+  // Once, and before anything is opened: a wrong path is a mistake on the command line, not of each file.
+  const ownSql = format.endsWith('.sql') ? await readFormat(format) : null
+  if (data === undefined) {
+    const client = await findServer(url)
+    const asked = ownSql === null ? { format } : { format_sql: ownSql }
+    return loadAll(files, json, signal, AT_SERVER, (file) =>
+      beginAtServer(client, file, asked, options, signal),
+    )
   }
-  await withOwnLake(options.data, signal, (lake) =>
-    loadAll(files, options.json, signal, async (file) => beginInLake(lake, file, options)),
+  await withOwnLake(data, signal, (lake) =>
+    loadAll(files, json, signal, IN_LAKE, async (file) => {
+      await requireContent(file)
+      return beginInLake(lake, file, options)
+    }),
   )
 }
+
+/** What becomes of a load whose command is asked to stop. */
+const AT_SERVER = 'what the server has taken whole, it loads all the same'
+const IN_LAKE = 'load the file again in the same way, and it goes on where it stopped'
 
 /** Loads one file into a lake of this process and resolves when it is committed. */
 export async function loadIntoLake(
@@ -55,6 +68,14 @@ export async function loadIntoLake(
   signal: AbortSignal,
 ): Promise<LoadJson> {
   return untilEnded(beginInLake(lake, file, options), () => {}, signal)
+}
+
+async function readFormat(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw invalid('--format', path, 'an SQL file that can be read', error)
+  }
 }
 
 /** One line for people: what was taken, how fast, and what was refused why. */
@@ -74,8 +95,9 @@ export function summary(file: string, report: LoadJson): string {
 
 async function loadAll(
   files: readonly string[],
-  json: boolean,
+  json: boolean | undefined,
   signal: AbortSignal,
+  whenStopped: string,
   begin: (file: string) => Promise<AskLoad>,
 ): Promise<void> {
   let failures = 0
@@ -84,14 +106,35 @@ async function loadAll(
     try {
       const report = await watch(file, await begin(file), signal)
       process.stdout.write(`${json ? jsonLine(file, report) : summary(file, report)}\n`)
+      requireSomeRow(report)
     } catch (error) {
       // Asked to stop: the files that are left were not tried.
-      if (signal.aborted) throw error
+      if (signal.aborted) throw stopped(signal, whenStopped)
       failures++
       process.stderr.write(`${failureText(error, file)}\n`)
     }
   }
-  if (failures > 0) throw new TicklakeError('incomplete', `${failures} of ${files.length} files failed`)
+  if (failures === 0) return
+  const howMany = `${failures} of ${files.length} files failed`
+  throw files.length === 1 ? new AlreadyTold(howMany) : new TicklakeError('incomplete', howMany)
+}
+
+function stopped({ reason }: AbortSignal, whatFollows: string): TicklakeError {
+  const why = reason instanceof Error ? reason.message : String(reason)
+  return new TicklakeError('unavailable', `${why}; ${whatFollows}`, { cause: reason })
+}
+
+/** A file of which every row is refused is a mistake in how it was asked for, and must not look like a success. */
+function requireSomeRow({ accepted, quarantined, already_loaded }: LoadJson): void {
+  if (already_loaded || accepted !== 0 || !quarantined) return
+  throw new TicklakeError('incomplete', 'not one row was taken: is this the right --format?')
+}
+
+/** The file is there and holds something. */
+async function requireContent(file: string): Promise<void> {
+  const found = await stat(file)
+  if (!found.isFile()) throw invalid('file', file, 'a file')
+  if (found.size === 0) throw new TicklakeError('incomplete', 'the file is empty')
 }
 
 function beginInLake(lake: Lake, file: string, { format, ...options }: FileOptions): AskLoad {
@@ -106,15 +149,15 @@ function beginInLake(lake: Lake, file: string, { format, ...options }: FileOptio
 async function beginAtServer(
   client: LakeClient,
   file: string,
-  { format, symbol, exchange, date, again }: FileOptions,
+  asked: { readonly format: string } | { readonly format_sql: string },
+  { symbol, exchange, date, again }: FileOptions,
   signal: AbortSignal,
 ): Promise<AskLoad> {
-  if (!(await stat(file)).isFile()) throw invalid('file', file, 'a file')
-  const own = format.endsWith('.sql') ? { format_sql: await readFile(format, 'utf8') } : { format }
+  await requireContent(file)
   const name = { file_name: basename(file), ...(again && { again: 'true' }) }
   const response = await client.postFile(
     '/v1/loads',
-    { ...own, ...name, symbol, exchange, date },
+    { ...asked, ...name, symbol, exchange, date },
     file,
     signal,
   )

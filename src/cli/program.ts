@@ -1,6 +1,6 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { demo } from './demo.js'
-import { exitCodeOf, failureText } from './failure.js'
+import { AlreadyTold, exitCodeOf, failureText } from './failure.js'
 import { load } from './load.js'
 import { query, SUBJECTS } from './query.js'
 import { serve } from './serve.js'
@@ -10,6 +10,35 @@ import { VERSION } from './version.js'
 
 const DATA = '--data <folder>'
 const URL_OPTION = '--url <url>'
+const SERVER_TO_ASK = 'server to ask (default: the one at the configured host and port)'
+
+const ROOT_HELP = `
+Settings and their defaults are in config/default.yaml. Each has an environment variable:
+engine.memoryLimit is TICKLAKE_ENGINE_MEMORY_LIMIT.
+
+Exit codes: 0 done, 1 failed, 2 the command line is wrong.`
+
+const LOAD_HELP = `
+Formats:
+  csv-trades, csv-quotes, parquet-trades    named columns
+  asx-trades, asx-quotes                    ASX, without header (--symbol)
+  binance-ws-trades, binance-ws-quotes      recorded websocket messages
+  lean-equity-trades, lean-equity-quotes,
+  lean-forex-quotes                         LEAN's tick archives
+
+A load that was interrupted goes on where it stopped when the same file is loaded in the same way.
+
+Examples:
+  ticklake load trades.csv.gz --format csv-trades --exchange XNAS
+  ticklake load 20131007_trade.zip --format lean-equity-trades --symbol SPY
+  ticklake load mine.csv --format ./mine.sql --data ./data`
+
+const QUERY_HELP = `
+Examples:
+  ticklake query symbols
+  ticklake query trades --symbols BHP --start 2014-03-10 --end 2014-03-11 --limit 20
+  ticklake query bars --symbols EURUSD --interval 1h --of mid --tz America/New_York
+  ticklake query quotes --symbols BHP --limit 1000000 --output csv > quotes.csv`
 
 /**
  * Runs one command and sets the process's exit code: 0 done, 1 failed, 2 the command line is wrong. Nothing that is
@@ -20,7 +49,8 @@ export async function run(argv: readonly string[]): Promise<void> {
     await program(stopSignal()).parseAsync(argv)
   } catch (error) {
     // Commander has printed its own.
-    if (!(error instanceof CommanderError)) process.stderr.write(`${failureText(error)}\n`)
+    if (!(error instanceof CommanderError || error instanceof AlreadyTold))
+      process.stderr.write(`${failureText(error)}\n`)
     process.exitCode = exitCodeOf(error)
   }
 }
@@ -35,6 +65,7 @@ export function program(signal: AbortSignal): Command {
     .helpCommand(false)
     .exitOverride()
     .showHelpAfterError('(ticklake --help lists the commands, ticklake <command> --help their options)')
+    .addHelpText('after', ROOT_HELP)
 
   root
     .command('serve')
@@ -48,14 +79,20 @@ export function program(signal: AbortSignal): Command {
     .command('load')
     .description('load files into a running server, or into a data folder that no server owns')
     .argument('<files...>', 'CSV, JSON lines or Parquet files, also .gz, .zst and .zip')
-    .requiredOption('--format <name>', 'a format of config/formats, or the path of an SQL file of your own')
+    .requiredOption('--format <name>', 'one of the formats below, or the path of an SQL file of your own')
     .option('--symbol <symbol>', 'instrument, where the file does not name it')
     .option('--exchange <name>', 'exchange, where the format does not know it')
     .option('--date <date>', 'day as YYYY-MM-DD, where neither the file nor its name has it')
-    .option('--again', 'load a file that was loaded before once more, as a new attempt', false)
-    .addOption(new Option(URL_OPTION, 'server to send the files to').conflicts('data'))
+    .option('--again', 'load a file that was loaded before once more, as a new attempt')
+    .addOption(
+      new Option(
+        URL_OPTION,
+        'server to send the files to (default: the one at the configured host and port)',
+      ).conflicts('data'),
+    )
     .option(DATA, 'load into this folder, in this process')
-    .option('--json', 'print one line of JSON for each file', false)
+    .option('--json', 'print one line of JSON for each file')
+    .addHelpText('after', LOAD_HELP)
     .action((files, options) => load(files, options, signal))
 
   root
@@ -73,15 +110,16 @@ export function program(signal: AbortSignal): Command {
     )
     .option('--tz <zone>', 'time zone whose midnights bars start from (default: UTC)')
     .option('--order <order>', 'asc or desc, by time (trades, quotes, bars; default: asc)')
-    .option('--fields <list>', 'fields of a row, with commas between')
+    .option('--fields <list>', 'fields of a row, with commas between (not for symbols)')
     .option('--limit <rows>', 'at most so many rows', '1000')
     .addOption(
-      new Option('--output <form>', 'how to print them')
+      new Option('--output <form>', 'how to print them; json: one whole answer for each 50,000 rows')
         .choices(['table', 'json', 'ndjson', 'csv'])
         .default('table'),
     )
-    .addOption(new Option(URL_OPTION, 'server to ask').conflicts('data'))
+    .addOption(new Option(URL_OPTION, SERVER_TO_ASK).conflicts('data'))
     .option(DATA, 'open this folder, in this process')
+    .addHelpText('after', QUERY_HELP)
     .action((what, options) => query(what, options, signal))
 
   root
@@ -89,7 +127,7 @@ export function program(signal: AbortSignal): Command {
     .description('show tables: snapshots, files, rows, bytes, partitions and offsets')
     .argument('[name]', 'only this table, in detail')
     .addOption(new Option('--output <form>', 'how to print them').choices(['table', 'json']).default('table'))
-    .addOption(new Option(URL_OPTION, 'server to ask').conflicts('data'))
+    .addOption(new Option(URL_OPTION, SERVER_TO_ASK).conflicts('data'))
     .option(DATA, 'open this folder, in this process')
     .action((name, options) => tables(name, options, signal))
 
@@ -98,7 +136,7 @@ export function program(signal: AbortSignal): Command {
     .description(
       'load a made-up trading day into a temporary folder, keep a live feed going and ask three questions',
     )
-    .option('--once', 'end after the answers', false)
+    .option('--once', 'end after the answers')
     .option('--port <number>', 'port (default: 8080, or any free one if that is taken)')
     .action((options) => demo(options, signal))
 

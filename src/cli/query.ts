@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { invalid } from '#core'
+import { invalid, TicklakeError } from '#core'
 import type { LakeClient, Parameters } from './lake-client.js'
 import { type Target, withLake } from './target.js'
 import { parseCsv, textTable } from './text-table.js'
@@ -27,6 +27,15 @@ export interface QueryOptions extends Target {
 /** The most rows that the interface gives at once. */
 const PAGE_ROWS = 50_000
 
+/** Options that mean something for some subjects only. */
+const SOME_SUBJECTS: Readonly<Record<'interval' | 'of' | 'tz' | 'order' | 'fields', readonly Subject[]>> = {
+  interval: ['bars'],
+  of: ['bars', 'latest', 'symbols'],
+  tz: ['bars'],
+  order: ['trades', 'quotes', 'bars'],
+  fields: ['trades', 'quotes', 'bars', 'latest'],
+}
+
 /** Fields that a terminal shows when none are asked for. */
 const SHOWN: Readonly<Partial<Record<Subject, string>>> = {
   trades: 'ts,exchange,symbol,price,size,side,venue,conditions',
@@ -45,10 +54,13 @@ const MEDIA_TYPES: Readonly<Record<Output, string>> = {
 export async function query(subject: Subject, options: QueryOptions, signal: AbortSignal): Promise<void> {
   const rowsWanted = parseLimit(options.limit)
   const { symbols, exchange, start, end, of, order, tz, interval } = options
+  requireMeaning(subject, options)
   const fields = options.fields ?? (options.output === 'table' ? SHOWN[subject] : undefined)
   const parameters: Parameters = { symbols, exchange, start, end, of, order, tz, interval, fields }
   await withLake(options, signal, async (client) => {
-    const more = await printPages(client, subject, parameters, rowsWanted, options.output, signal)
+    const more = await printPages(client, subject, parameters, rowsWanted, options.output, signal).catch(
+      sayWhichOption,
+    )
     if (more) process.stderr.write(`there are more rows: raise --limit (${rowsWanted})\n`)
   })
 }
@@ -89,13 +101,34 @@ async function printPages(
     else await print(page.endsWith('\n') ? page : `${page}\n`)
     if (token === undefined) break
   }
-  if (output === 'table') await print(`${csvAsTable(csv)}\n`)
+  if (output === 'table') {
+    await print(`${csvAsTable(csv)}\n`)
+    if (parseCsv(csv).length < 2)
+      process.stderr.write('no rows: `ticklake query symbols` shows what there is\n')
+  }
   return token !== undefined
 }
 
 /** Waits while the reader of standard output is slower. */
 async function print(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
+
+/** An option that would change nothing is refused, not passed over. */
+function requireMeaning(subject: Subject, options: QueryOptions): void {
+  for (const [name, subjects] of Object.entries(SOME_SUBJECTS)) {
+    const value = Object.entries(options).find(([given]) => given === name)?.[1]
+    if (value === undefined || subjects.includes(subject)) continue
+    throw invalid(`--${name}`, value, `for ${subject}: it is an option of ${subjects.join(', ')}`)
+  }
+}
+
+/** A parameter that the lake refuses is the option of the same name. */
+function sayWhichOption(error: unknown): never {
+  if (!(error instanceof TicklakeError) || error.code !== 'invalid_input') throw error
+  const { field, value, expected } = error.detail
+  if (field === undefined || value === undefined || expected === undefined) throw error
+  throw invalid(`--${field}`, value, expected, error)
 }
 
 function parseLimit(text: string): number {

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { loadConfig } from '#config'
-import { createLogger, systemClock, systemRandom, TicklakeError } from '#core'
+import { createLogger, invalid, systemClock, systemRandom, TicklakeError } from '#core'
 import { Lake } from './lake.js'
 import { LakeClient } from './lake-client.js'
 import { aborted } from './stop-signal.js'
@@ -21,8 +23,13 @@ export async function withLake(
   signal: AbortSignal,
   use: (client: LakeClient) => Promise<void>,
 ): Promise<void> {
-  if (target.data !== undefined)
+  if (target.data !== undefined) {
+    // Asking must not make an empty lake where a path is mistyped.
+    if (!existsSync(join(target.data, 'warehouse'))) {
+      throw invalid('--data', target.data, 'a data folder: `ticklake serve` and `ticklake load` make one')
+    }
     return withOwnLake(target.data, signal, (lake) => use(new LakeClient(lake.url)))
+  }
   await use(await findServer(target.url))
 }
 

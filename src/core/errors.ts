@@ -47,12 +47,17 @@ export class TicklakeError extends Error {
   }
 }
 
+/** Characters of a wrong value that a message shows. */
+const SHOWN_LENGTH = 100
+
 /** The error for one wrong value from outside: names the field, the value and what would be right. */
 export function invalid(field: string, value: unknown, expected: string, cause?: unknown): TicklakeError {
-  const shown = typeof value === 'string' ? value : String(value)
+  const given = typeof value === 'string' ? value : String(value)
+  // A long one (a page token) would hide what is wrong with it.
+  const shown = given.length > SHOWN_LENGTH ? `${given.slice(0, SHOWN_LENGTH)}…` : given
   return new TicklakeError('invalid_input', `${field}: ${JSON.stringify(shown)} is not ${expected}`, {
     field,
-    value: shown,
+    value: given,
     expected,
     cause,
   })

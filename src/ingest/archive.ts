@@ -3,9 +3,9 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Transform } from 'node:stream'
 import { crc32, createGunzip, createInflateRaw } from 'node:zlib'
-import { Decompress } from 'fzstd'
 import { type Entry, openPromise } from 'yauzl'
 import { invalid, TicklakeError } from '#core'
+import { isZstd, unzstd } from './zstd.js'
 
 /** One file of an input: the input itself, decompressed, or an entry of a .zip. */
 export interface ArchiveEntry {
@@ -33,7 +33,7 @@ export async function* openArchive(path: string, fileName: string): AsyncGenerat
   const stream = () => createReadStream(path)
   if (startsWith(head, [0x1f, 0x8b])) {
     yield { name: stem(fileName, '.gz'), content: decompress(fileName, inflate(createGunzip(), stream())) }
-  } else if (startsWith(head, [0x28, 0xb5, 0x2f, 0xfd])) {
+  } else if (isZstd(head)) {
     yield { name: stem(fileName, '.zst'), content: decompress(fileName, unzstd(stream())) }
   } else if (startsWith(head, [0x50, 0x4b, 0x03, 0x04]) || startsWith(head, [0x50, 0x4b, 0x05, 0x06])) {
     yield* zipEntries(path, fileName)
@@ -167,21 +167,6 @@ async function* inflate(stream: Transform, input: Bytes): Bytes {
   } finally {
     stream.destroy()
   }
-}
-
-async function* unzstd(input: Bytes): Bytes {
-  const output: Uint8Array[] = []
-  const stream = new Decompress((chunk) => output.push(chunk))
-  const push = function* (chunk: Uint8Array, isLast: boolean): Generator<Uint8Array> {
-    try {
-      stream.push(chunk, isLast)
-    } finally {
-      // What was decompressed before a failure counts.
-      yield* output.splice(0)
-    }
-  }
-  for await (const chunk of input) yield* push(chunk, false)
-  yield* push(new Uint8Array(0), true)
 }
 
 async function readHead(path: string, fileName: string): Promise<Uint8Array> {

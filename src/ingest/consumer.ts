@@ -90,7 +90,8 @@ export class Consumer implements Service {
       if (unknown.length > 0) await this.#decoder.prepare(unknown)
       const rows = this.#decoder.decode(batches, this.#position)
       if (rows.malformed.length > 0) await this.#quarantine(rows.malformed)
-      await table.append(rows.batch.rowCount > 0 ? rows : null, next, !covers(next, log.end(topic)))
+      const more = !covers(next, log.end(topic))
+      await table.append(rows.batch.rowCount > 0 ? rows : null, next, more, signal)
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, trimmed)) await log.trim(topic, committed)

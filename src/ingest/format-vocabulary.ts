@@ -72,8 +72,10 @@ export const FORMAT_MACROS: readonly string[] = [
      ELSE text || ' ms since midnight' END`,
 
   // Seconds (also with a fraction), milli-, micro- or nanoseconds since 1970, told apart by magnitude, or ISO 8601
-  // (without an offset: UTC), as the loader wants it.
+  // (without an offset: UTC), as the loader wants it. Fewer than nine digits are more likely a day (20140310) or a time
+  // of day (93000) than seconds before March 1973: they get words, so that the loader cannot take them for nanoseconds.
   `CREATE MACRO any_time(text) AS CASE
+     WHEN regexp_full_match(text, '-?\\d{1,8}') THEN text || ' (a time since 1970 has nine digits or more)'
      WHEN regexp_full_match(text, '-?\\d{1,11}') THEN text || '000000000'
      WHEN regexp_full_match(text, '-?\\d{12,14}') THEN text || '000000'
      WHEN regexp_full_match(text, '-?\\d{15,17}') THEN text || '000'

@@ -30,6 +30,8 @@ export interface SourceLoadContext {
 
 /** Rows of one append: enough that a transaction costs little, few enough that two of them are small. */
 const APPEND_ROWS = 16_384
+/** Bytes of one append: lines may be long, and a refused one is kept whole. */
+const APPEND_BYTES = 16 * 1024 * 1024
 
 const SANDBOX_MEMORY = '1GB'
 
@@ -44,6 +46,7 @@ export class SourceLoad {
   #rowsMet = 0
   #records: LogRecord[] = []
   #quarantine: LogRecord[] = []
+  #collectedBytes = 0
   /** The append under way: the next rows are read meanwhile. */
   #appending: Promise<void> = Promise.resolve()
 
@@ -98,12 +101,15 @@ export class SourceLoad {
       assert(done >= 0, 'a row is counted when it is met')
       if (done < chunk.rowCount) {
         const rows = sortRows(chunk, query.fields, done, this.#rowsMet, file.encoding)
-        this.#records.push(...producer.accepted(rows.columns, rows.acceptedCount, source, rows.sourceRows))
-        this.#quarantine.push(...producer.refused(rows.refused, source))
+        this.#collect(
+          producer.accepted(rows.columns, rows.acceptedCount, source, rows.sourceRows),
+          producer.refused(rows.refused, source),
+        )
         this.#count(rows)
       }
       this.#rowsMet += chunk.rowCount
-      if (this.#records.length + this.#quarantine.length >= APPEND_ROWS) {
+      const recordCount = this.#records.length + this.#quarantine.length
+      if (recordCount >= APPEND_ROWS || this.#collectedBytes >= APPEND_BYTES) {
         await this.#append(false)
         onProgress(this.counts)
       }
@@ -163,6 +169,13 @@ export class SourceLoad {
     return { file: path, file_name: name, header, encoding, symbol, exchange, date }
   }
 
+  #collect(accepted: readonly LogRecord[], refused: readonly LogRecord[]): void {
+    this.#records.push(...accepted)
+    this.#quarantine.push(...refused)
+    for (const { value } of accepted) this.#collectedBytes += value.length
+    for (const { value } of refused) this.#collectedBytes += value.length
+  }
+
   #count({ rowCount, acceptedCount, refused, skippedCount }: SourceRows): void {
     assert(
       rowCount === acceptedCount + refused.length + skippedCount,
@@ -188,6 +201,7 @@ export class SourceLoad {
     ])
     this.#records = []
     this.#quarantine = []
+    this.#collectedBytes = 0
     this.#appending = this.#context.log.append({ records, progress: this.#progress })
     // Thrown by the next await of it; unhandled it must not be meanwhile.
     this.#appending.catch(() => undefined)

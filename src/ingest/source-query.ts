@@ -24,6 +24,9 @@ const ROW_COLUMNS = ['line', 'original', 'skip', 'reject']
 /** The loader gives these itself. */
 const LOADER_COLUMNS = ['exchange_nanos', 'message_id', 'source', 'source_row']
 
+/** Characters of a symbol or the name of an exchange. */
+const MAX_NAME_LENGTH = 64
+
 /** Digits beyond this many are refused rather than counted: no exponent of a price comes near. */
 const EXPONENT_LIMIT = 10_000
 
@@ -232,7 +235,18 @@ function isWrong(column: ColumnDefinition): string {
   if (column.type === 'decimal' || isLong(column)) {
     return isNeeded(column) ? `${name}_value IS NULL` : `${name} IS NOT NULL AND ${name}_value IS NULL`
   }
+  if (isName(column)) return `${missing} OR coalesce(${isNoName(name)}, false)`
   return name === 'side' ? "coalesce(lower(side) NOT IN ('buy', 'sell', 'unknown'), false)" : missing
+}
+
+/** What rows are found by: they become keys of the log, of page tokens and of watermarks. */
+function isName({ name }: ColumnDefinition): boolean {
+  return name === 'symbol' || name === 'exchange'
+}
+
+/** The same that is asked of the options `--symbol` and `--exchange`, blanks at the ends apart. */
+function isNoName(name: string): string {
+  return `(length(${name}) > ${MAX_NAME_LENGTH} OR regexp_matches(${name}, '\\p{C}'))`
 }
 
 function columnProblems(column: ColumnDefinition): readonly string[] {
@@ -265,6 +279,10 @@ function columnProblems(column: ColumnDefinition): readonly string[] {
       when(`${failed} AND ${name}_magnitude = 0`, 'rounds_to_zero', `more than half of 10^-${DECIMAL_SCALE}`),
       when(failed, 'out_of_range', `a decimal(${DECIMAL_PRECISION},${DECIMAL_SCALE})`),
     ]
+  }
+  if (isName(column)) {
+    const expected = `a name of 1 to ${MAX_NAME_LENGTH} printable characters`
+    return [...missing, when(isNoName(name), 'malformed', expected)]
   }
   return name === 'side' ? [when(isWrong(column), 'not_a_side', 'buy, sell or unknown')] : missing
 }

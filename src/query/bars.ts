@@ -7,7 +7,7 @@ import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.j
 import { chooseFields, type Encoding, encodeRow } from './field.js'
 import { INSTRUMENT } from './instrument.js'
 import { keyText, ORDER_COLUMNS, orderKey } from './order-key.js'
-import type { PagePosition } from './page-token.js'
+import type { KeyForm, PagePosition } from './page-token.js'
 import {
   type BarSource,
   type BarsRequest,
@@ -21,7 +21,7 @@ import { relation, type Scan } from './scan.js'
 export const ALLOWED_LATENESS_MICROS = 300_000_000n
 
 /** Bucket start and end in µs, exchange, symbol. */
-export const BAR_KEY_LENGTH = 4
+export const BAR_KEY_FORM: KeyForm = ['number', 'number', 'text', 'text']
 
 interface BarInput {
   readonly table: MarketTable

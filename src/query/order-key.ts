@@ -1,5 +1,5 @@
 import type { Bindings } from './bindings.js'
-import type { Key, PagePosition } from './page-token.js'
+import type { Key, KeyForm, PagePosition } from './page-token.js'
 import type { Order } from './request.js'
 
 /**
@@ -16,7 +16,8 @@ const AFTER_TIME = [
   'coalesce(log_offset, 9223372036854775807)',
 ] as const
 
-export const ORDER_KEY_LENGTH = AFTER_TIME.length + 2
+/** Event time, the parts after it, and the tie. */
+export const ORDER_KEY_FORM: KeyForm = ['number', ...AFTER_TIME.map(() => 'number' as const), 'number']
 
 /** 0 for a row that has a log position, which no other row has; a hash of these columns for any other. */
 export function tieOf(columns: readonly string[]): string {

@@ -20,7 +20,7 @@ export interface PageToken {
   /** Fingerprint of the request apart from `limit`: a token goes on with its own request only. */
   readonly request: string
   readonly version: Version
-  /** Newest event time by exchange at that version, µs: what makes a bar final is the same on every page. */
+  /** Of bars: newest event time by exchange at that version, µs, so that `final` is the same on every page. */
   readonly watermarks: ReadonlyMap<string, bigint>
   readonly position: PagePosition
 }
@@ -37,12 +37,15 @@ export function encodePageToken(token: PageToken): string {
   return seal([token.tableUuid, token.request, ...versionTuple(token.version), watermarks, key, ties])
 }
 
-/** Reads a token of this table and request whose keys have `keyLength` parts. Anything else is `invalid_input`. */
+/** What the parts of a key are: whole numbers as texts, or any texts. */
+export type KeyForm = readonly ('number' | 'text')[]
+
+/** Reads a token of this table and request whose keys have this form. Anything else is `invalid_input`. */
 export function decodePageToken(
   text: string,
   tableUuid: string,
   request: string,
-  keyLength: number,
+  keyForm: KeyForm,
 ): PageToken {
   const expected = 'the next_page_token of an earlier answer to the same request'
   const parts = readParts(text)
@@ -53,7 +56,7 @@ export function decodePageToken(
   if (
     !version ||
     !watermarks ||
-    !isKey(key, keyLength) ||
+    !isKey(key, keyForm) ||
     !Number.isSafeInteger(ties) ||
     (ties as number) < 0
   ) {
@@ -86,7 +89,10 @@ function parseWatermarks(value: unknown): ReadonlyMap<string, bigint> | undefine
   return watermarks
 }
 
-function isKey(value: unknown, length: number): value is Key {
-  if (!Array.isArray(value) || value.length !== length) return false
-  return value.every((part) => part === null || typeof part === 'string')
+function isKey(value: unknown, form: KeyForm): value is Key {
+  if (!Array.isArray(value) || value.length !== form.length) return false
+  return value.every(
+    (part, index) =>
+      part === null || (typeof part === 'string' && (form[index] === 'text' || /^-?\d{1,20}$/.test(part))),
+  )
 }

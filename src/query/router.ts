@@ -11,19 +11,20 @@ import {
   textColumn,
 } from './answer.js'
 import { BAR_FIELDS } from './bar-fields.js'
-import { BAR_KEY_LENGTH, barSelectionAfter, barsStatement, barTable, extentStatement } from './bars.js'
+import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, extentStatement } from './bars.js'
 import { calendarExtent, type LocalDay, localDays } from './calendar.js'
 import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
 import { rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
-import { INSTRUMENT_KEY_LENGTH } from './instrument.js'
+import { INSTRUMENT_KEY_FORM } from './instrument.js'
 import { latestStatement, latestWindows } from './latest.js'
-import { ORDER_KEY_LENGTH } from './order-key.js'
+import { ORDER_KEY_FORM } from './order-key.js'
 import { cutPage } from './page.js'
 import {
   decodePageToken,
   encodePageToken,
   type Key,
+  type KeyForm,
   type PagePosition,
   requestFingerprint,
 } from './page-token.js'
@@ -68,11 +69,14 @@ interface PagedList {
   readonly table: TableName
   readonly request: Page
   readonly fields: readonly Pick<Field, 'name'>[]
-  readonly keyLength: number
+  readonly keyForm: KeyForm
+  /** Whether the rows depend on the watermarks: then all pages have those of the first. */
+  readonly usesWatermarks: boolean
   read(pinned: PinnedVersion, after: PagePosition | null): Promise<Reading>
 }
 
 const isAlwaysUnique = () => true
+const NO_WATERMARKS: ReadonlyMap<string, bigint> = new Map()
 
 /**
  * Answers requests: pins one version of a table, chooses its files and tail slices, and lets the engine write the rows.
@@ -95,7 +99,8 @@ export class QueryRouter {
       table: request.table,
       request,
       fields: chooseFields(rowFields(request.table), request.fields),
-      keyLength: ORDER_KEY_LENGTH,
+      keyForm: ORDER_KEY_FORM,
+      usesWatermarks: false,
       read: async (pinned, after) => {
         const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
         const statement = rowsStatement(request, scan, after, options.encoding)
@@ -110,7 +115,8 @@ export class QueryRouter {
       table: barTable(request.of),
       request,
       fields: chooseFields(BAR_FIELDS, request.fields),
-      keyLength: BAR_KEY_LENGTH,
+      keyForm: BAR_KEY_FORM,
+      usesWatermarks: true,
       read: async (pinned, after) => {
         const scan = await planScan(pinned, rowFilter(barSelectionAfter(request, after)))
         const days = await this.#calendar(request, scan, after, options)
@@ -129,7 +135,8 @@ export class QueryRouter {
       table: request.table,
       request,
       fields: chooseFields(rowFields(request.table), request.fields),
-      keyLength: INSTRUMENT_KEY_LENGTH,
+      keyForm: INSTRUMENT_KEY_FORM,
+      usesWatermarks: false,
       read: async (pinned, after) => {
         let reading: Reading = { scan: NOTHING, page: { rows: [], last: null } }
         for (const window of latestWindows(request, pinned.watermarks)) {
@@ -149,7 +156,8 @@ export class QueryRouter {
       table: request.table,
       request,
       fields: SYMBOL_FIELDS,
-      keyLength: INSTRUMENT_KEY_LENGTH,
+      keyForm: INSTRUMENT_KEY_FORM,
+      usesWatermarks: false,
       read: async (pinned, after) => {
         const scan = await planScan(pinned, rowFilter(request))
         const statement = symbolsStatement(request, scan, after, options.encoding)
@@ -204,11 +212,12 @@ export class QueryRouter {
     const { tableUuid } = table.metadata()
     const { pageToken } = list.request
     const request = requestFingerprint({ ...list.request, table: list.table })
-    const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyLength)
+    const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
     return this.#pinned(token ? table.pinAt(token.version) : table.pin(), async (pinned) => {
       const { version } = pinned
-      const watermarks = token?.watermarks ?? pinned.watermarks
+      const watermarks = (list.usesWatermarks && token?.watermarks) || pinned.watermarks
       const { scan, page } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
+      const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
       return {
         encoding: options.encoding,
         fields: list.fields.map((field) => field.name),
@@ -216,7 +225,8 @@ export class QueryRouter {
         single: false,
         complete: true,
         nextPageToken:
-          page.last && encodePageToken({ tableUuid, request, version, watermarks, position: page.last }),
+          page.last &&
+          encodePageToken({ tableUuid, request, version, watermarks: carried, position: page.last }),
         meta: this.#meta(pinned, scan, startedMs),
       }
     })

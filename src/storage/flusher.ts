@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import { type Clock, type Logger, TicklakeError } from '#core'
 import type { HotTail } from './hot-tail.js'
 import type { DataFile } from './iceberg/manifest.js'
@@ -19,7 +20,7 @@ export interface FlusherOptions {
 /**
  * Brings sealed segments into snapshots, oldest first, one at a time. A failure that may pass (a full disk) is tried
  * again, with the files that were already written; meanwhile the tail fills up and appends wait. One that cannot
- * pass (the table's vector is not where the segment begins) fails the tail.
+ * pass (the table's vector is not where the segment begins, an invariant does not hold) fails the tail.
  */
 export class Flusher {
   readonly #options: FlusherOptions
@@ -80,7 +81,9 @@ export class Flusher {
 
   async #afterFailure(tail: HotTail, error: Error, delayMs: number): Promise<void> {
     this.#lastFailure = error
-    const final = error instanceof TicklakeError && error.code !== 'unavailable' && error.code !== 'timeout'
+    const final =
+      error instanceof AssertionError ||
+      (error instanceof TicklakeError && error.code !== 'unavailable' && error.code !== 'timeout')
     const { logger, clock } = this.#options
     logger.error(final ? 'flush failed for good' : 'flush failed; it is tried again', {
       error: error.message,

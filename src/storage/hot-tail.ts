@@ -1,4 +1,12 @@
-import { assert, type Clock, covers, type OffsetVector, sameVector, type TableDefinition } from '#core'
+import {
+  assert,
+  type Clock,
+  covers,
+  type OffsetVector,
+  sameVector,
+  type TableDefinition,
+  TicklakeError,
+} from '#core'
 import type { Engine } from '#engine'
 import type { LogRows } from './table.js'
 import { TailSegment } from './tail-segment.js'
@@ -93,14 +101,23 @@ export class HotTail {
     return [...this.#sealed, this.#open].filter((segment) => segment.rowCount > 0)
   }
 
-  /** Takes rows; waits while too many sealed segments are unflushed. One caller at a time. */
-  async append(rows: LogRows | null, next: OffsetVector, more: boolean): Promise<void> {
-    while (this.#sealed.length >= MAX_SEALED_SEGMENTS && !this.#failure) await this.changed()
+  /**
+   * Takes rows; waits while too many sealed segments are unflushed, or until the signal aborts: then it has taken
+   * nothing. One caller at a time.
+   */
+  async append(
+    rows: LogRows | null,
+    next: OffsetVector,
+    more: boolean,
+    signal: AbortSignal | null = null,
+  ): Promise<void> {
+    await this.#until(() => this.#sealed.length < MAX_SEALED_SEGMENTS, signal)
     if (this.#failure) throw this.#failure
     this.#open.append(rows, next)
     if (rows) this.#appendedWatermarks = newest(this.#appendedWatermarks, rows.watermarks)
     if (this.#open.unflushedRowCount >= PUBLISH_ROWS) this.publish()
-    else if (!more) this.#cancelPublish ??= this.#options.clock.after(PUBLISH_AFTER_MS, () => this.publish())
+    else if (!more)
+      this.#cancelPublish ??= this.#options.clock.after(PUBLISH_AFTER_MS, () => this.#publishInTime())
     const { rows: maxRows, bytes, ageMs } = this.#options.policy
     if (this.#open.appendedRowCount >= maxRows || this.#open.sizeBytes >= bytes) await this.seal()
     else this.#cancelAge ??= this.#options.clock.after(ageMs, () => this.#sealByAge())
@@ -152,18 +169,8 @@ export class HotTail {
   }
 
   /** Resolves when the visible rows reach the vector, or the signal aborts. */
-  async visible(offsets: OffsetVector, signal: AbortSignal): Promise<void> {
-    const wake = () => this.#wake()
-    signal.addEventListener('abort', wake, { once: true })
-    try {
-      while (!covers(this.end, offsets)) {
-        signal.throwIfAborted()
-        if (this.#failure) throw this.#failure
-        await this.changed()
-      }
-    } finally {
-      signal.removeEventListener('abort', wake)
-    }
+  visible(offsets: OffsetVector, signal: AbortSignal): Promise<void> {
+    return this.#until(() => covers(this.end, offsets), signal)
   }
 
   /** Resolves at the next publish, commit or failed flush. */
@@ -171,15 +178,44 @@ export class HotTail {
     return new Promise((resolve) => this.#waiters.push(resolve))
   }
 
-  /** Drops everything that is in memory. Uncommitted rows are still in the log. */
+  /** Drops everything that is in memory. Uncommitted rows are still in the log; whoever waits for them hears of it. */
   async close(): Promise<void> {
+    this.fail(this.#failure ?? new TicklakeError('unavailable', 'the table is stopping'))
     this.#cancelPublish?.()
     this.#cancelAge?.()
-    this.#open.seal(this.#watermarks)
+    try {
+      this.#open.seal(this.#watermarks)
+    } catch {
+      // Its rows could not be published, which those who waited for them were told: it goes as it is.
+    }
     const unused = (await this.#next)(this.#open.end)
     unused.seal(this.#watermarks)
     for (const segment of [...this.#sealed, this.#open, unused]) segment.retire()
     await this.#options.engine.dropped()
+  }
+
+  /** DuckDB may have no memory left: nobody awaits a timer, so that its error must not leave this call. */
+  #publishInTime(): void {
+    try {
+      this.publish()
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Waits for something to hold; throws when the tail fails or the signal aborts before. */
+  async #until(holds: () => boolean, signal: AbortSignal | null): Promise<void> {
+    const wake = () => this.#wake()
+    signal?.addEventListener('abort', wake, { once: true })
+    try {
+      while (!holds()) {
+        signal?.throwIfAborted()
+        if (this.#failure) throw this.#failure
+        await this.changed()
+      }
+    } finally {
+      signal?.removeEventListener('abort', wake)
+    }
   }
 
   #sealByAge(): void {

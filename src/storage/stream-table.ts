@@ -95,8 +95,8 @@ export class IcebergStreamTable implements StreamTable {
     return currentOffsets(this.#metadata)
   }
 
-  async append(rows: LogRows | null, next: OffsetVector, more: boolean): Promise<void> {
-    await this.#running().append(rows, next, more)
+  async append(rows: LogRows | null, next: OffsetVector, more: boolean, signal?: AbortSignal): Promise<void> {
+    await this.#running().append(rows, next, more, signal)
   }
 
   fail(error: Error): void {

@@ -66,9 +66,9 @@ export interface StreamTable extends Service {
   /**
    * Takes the rows that were read up to `next`; `null` advances the position only. They are visible to `pin` within
    * 15 ms, or, when the log holds `more` to read at once, with the rows that come next. Waits while two sealed
-   * segments are unflushed (backpressure).
+   * segments are unflushed (backpressure), or until the signal aborts: then nothing was taken.
    */
-  append(rows: LogRows | null, next: OffsetVector, more: boolean): Promise<void>
+  append(rows: LogRows | null, next: OffsetVector, more: boolean, signal?: AbortSignal): Promise<void>
 
   /** The reader of the log has stopped for good: whoever waits for rows gets this error. What is there stays readable. */
   fail(error: Error): void

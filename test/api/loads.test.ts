@@ -125,8 +125,10 @@ describe('a load', () => {
   })
 
   test('may bring SQL of its own, or name a format, and nothing else', async () => {
+    const long = `format_sql=${'SELECT+1'.padEnd(100_000, '+')}&wait=true`
+    expect((await post(long)).response.status).toBe(200)
     expect((await post('format_sql=SELECT+1&wait=true')).response.status).toBe(200)
-    expect(loader.requests[0]!.format).toEqual({ name: 'format_sql', sql: 'SELECT 1' })
+    expect(loader.requests[1]!.format).toEqual({ name: 'of your own', sql: 'SELECT 1' })
     for (const query of [
       '',
       'format=a&format_sql=b',
@@ -138,7 +140,7 @@ describe('a load', () => {
       expect((await post(query)).response.status, query).toBe(400)
     }
     expect((await post('format=lines', '')).body).toMatchObject({ status: 400, field: 'body' })
-    expect(loader.requests).toHaveLength(1)
+    expect(loader.requests).toHaveLength(2)
   })
 
   test('beyond a hundred in line is a 429', async () => {

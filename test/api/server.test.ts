@@ -1,7 +1,9 @@
+import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ApiFixture, openApiFixture } from '../support/api-fixture.js'
 import { eventRows } from '../support/event-rows.js'
+import { ManualClock } from '../support/manual-clock.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
 let api: ApiFixture
@@ -196,6 +198,22 @@ describe('the server', () => {
     expect((await fetch(`http://localhost:${port}/health/live`)).status).toBe(200)
   })
 
+  test('refuses what a page of a foreign site has a browser send', async () => {
+    const send = (origin: string) =>
+      fetch(`${api.url}/v1/loads?format=csv-trades`, { method: 'POST', body: 'x', headers: { origin } })
+    for (const origin of ['https://evil.example', 'http://127.0.0.1.evil.example', 'null']) {
+      expect((await send(origin)).status, origin).toBe(403)
+    }
+    for (const origin of [api.url, 'http://localhost:3000', 'http://[::1]']) {
+      expect((await send(origin)).status, origin).toBe(202)
+    }
+  })
+
+  test("a path that cannot be decoded is the client's mistake", async () => {
+    expect(await getProblem('/admin/tables/%ff')).toMatchObject({ status: 400 })
+    expect(await getProblem('/v1/loads/%zz')).toMatchObject({ status: 400 })
+  })
+
   test('documents what it answers', async () => {
     // The document is compared with what the routes do.
     const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as {
@@ -216,6 +234,11 @@ describe('the server', () => {
     expect(await docs.text()).toContain('swagger-ui')
     expect((await fetch(`${api.url}/docs/swagger-ui-bundle.js`)).status).toBe(200)
     expect(await (await fetch(api.url)).text()).toContain('/openapi.json')
+  })
+
+  test('describes every parameter and every field', async () => {
+    const document: unknown = await (await fetch(`${api.url}/openapi.json`)).json()
+    expect(undescribed(document, '')).toEqual([])
   })
 
   test('describes its tables', async () => {
@@ -247,6 +270,22 @@ describe('the server', () => {
     await stopped
   })
 
+  test('waits only so long for a client that does not go on', async () => {
+    const clock = new ManualClock()
+    const stalled = await openApiFixture(undefined, clock)
+    const { port } = new URL(stalled.url)
+    const upload = httpRequest({ host: '127.0.0.1', port, path: '/v1/loads?format=a', method: 'POST' })
+    const broken = once(upload, 'error')
+    upload.write('the first half')
+    // Answered behind it: the upload has begun.
+    await fetch(`${stalled.url}/health/live`)
+    const stopped = stalled.server.stop()
+    clock.advance(5_000)
+    await stopped
+    await broken
+    await stalled.close()
+  })
+
   test('ends the query of a client that leaves, and releases its version', async () => {
     await fill()
     const queries = api.lake.holdQueries()
@@ -262,3 +301,15 @@ describe('the server', () => {
     await api.lake.trades.unpinned()
   })
 })
+
+/** Where an OpenAPI document has a parameter or a member of a schema without a description of its own or behind it. */
+function undescribed(node: unknown, path: string): readonly string[] {
+  if (typeof node !== 'object' || node === null) return []
+  return Object.entries(node).flatMap(([key, value]) => {
+    const here = `${path}/${key}`
+    const needsOne = path.endsWith('/properties') || path.endsWith('/parameters')
+    // The envelope's `data` and `meta` are described by what they hold.
+    const hasOne = /"(description|[$]ref)":/.test(JSON.stringify(value))
+    return [...(needsOne && !hasOne ? [here] : []), ...undescribed(value, here)]
+  })
+}

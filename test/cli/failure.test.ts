@@ -33,6 +33,10 @@ describe('what is printed', () => {
     )
     expect(failureText(new TicklakeError('corrupt', 'two\n lines'))).toBe('error: two lines')
     expect(failureText(systemError)).toBe(`error: ${systemError.message}`)
+    const missing = Object.assign(new Error("ENOENT: no such file or directory, stat '/a.csv'"), {
+      syscall: 'stat',
+    })
+    expect(failureText(missing, '/a.csv')).toBe('error: /a.csv: no such file or directory')
   })
 
   test('is the stack for a mistake of ours', () => {

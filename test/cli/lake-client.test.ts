@@ -15,7 +15,10 @@ let folder: string
 /** Answers /problem as a refused request, anything else with what was asked. */
 async function answer(request: IncomingMessage): Promise<{ status: number; body: string }> {
   if (request.url?.startsWith('/problem')) {
-    return { status: 400, body: JSON.stringify({ title: 'wrong', detail: 'limit: "0" is not right' }) }
+    return {
+      status: 400,
+      body: JSON.stringify({ title: 'wrong', detail: 'limit: "0" is not right', field: 'limit', value: '0' }),
+    }
   }
   if (request.url?.startsWith('/broken')) return { status: 502, body: '<html>' }
   return {
@@ -58,6 +61,7 @@ test('a file is sent as the body', async () => {
 test('a problem is told in the words of the server', async () => {
   await expect(client.get('/problem', {}, 'text/csv', signal)).rejects.toMatchObject({
     code: 'invalid_input',
+    detail: { field: 'limit', value: '0' },
     message: 'limit: "0" is not right',
   })
   await expect(client.get('/broken', {}, 'text/csv', signal)).rejects.toThrow('502 Bad Gateway: <html>')

@@ -55,6 +55,15 @@ describe('a wrong command line ends with 2', () => {
     [['load', 'a.csv'], "required option '--format <name>' not specified"],
     [['serve', '--port', '80800'], 'error: --port: "80800" is not a whole number from 0 to 65535'],
     [['serve', '--host', '0.0.0.0'], 'error: --host: "0.0.0.0" is not a loopback address'],
+    [
+      ['query', 'trades', '--interval', '5m'],
+      'error: --interval: "5m" is not for trades: it is an option of bars',
+    ],
+    [['query', 'symbols', '--data', 'nowhere'], 'error: --data: "nowhere" is not a data folder'],
+    [
+      ['load', 'a.csv', '--format', './nowhere.sql'],
+      '--format: "./nowhere.sql" is not an SQL file that can be read',
+    ],
     [['query', 'trades', '--limit', 'all'], 'error: --limit: "all" is not a whole number of rows from 1'],
   ])('%j', async (words, message) => {
     const { code, stderr } = await ticklake(...words)
@@ -119,12 +128,39 @@ test('a file is loaded, committed and found again by later processes', async () 
   ])
 })
 
+test('what the lake refuses is told as the option that it came from', async () => {
+  const { code, stderr } = await ticklake('query', 'bars', '--interval', '7x', '--data', data)
+  expect(stderr).toBe('error: --interval: "7x" is not an interval from 1s to 1d, such as 1s, 5m, 1h or 1d\n')
+  expect(code).toBe(2)
+})
+
+test('an answer without rows says so, beside the names of its columns', async () => {
+  const { code, stdout, stderr } = await ticklake('query', 'trades', '--symbols', 'NONE', '--data', data)
+  expect(stdout).toMatch(/^ts +exchange +symbol +price/)
+  expect(stderr).toBe('no rows: `ticklake query symbols` shows what there is\n')
+  expect(code).toBe(0)
+})
+
+test('a file of which not one row is taken is no success', async () => {
+  const words = ['--format', 'asx-trades', '--symbol', 'X', '--data', join(folder, 'wrong')]
+  const { code, stdout, stderr } = await ticklake('load', file, ...words)
+  expect(stdout).toContain('5 to quarantine (wrong_column_count 5)')
+  expect(stderr).toBe(`error: ${file}: not one row was taken: is this the right --format?\n`)
+  expect(code).toBe(1)
+})
+
+test('a data folder that cannot be used is named, with the reason', async () => {
+  const { code, stderr } = await ticklake('serve', '--port', '0', '--data', file)
+  expect(stderr).toMatch(/^error: cannot use .*trades[.]csv as data folder: EEXIST/)
+  expect(code).toBe(1)
+})
+
 test('a file that fails is named, the others are loaded, and the command ends with 1', async () => {
   const missing = join(folder, 'missing.csv')
   const words = ['--format', 'csv-trades', '--exchange', 'Y', '--data', join(folder, 'other')]
   const { code, stdout, stderr } = await ticklake('load', missing, file, ...words)
   expect(code).toBe(1)
-  expect(stderr).toContain(`error: ${missing}: `)
+  expect(stderr).toContain(`error: ${missing}: no such file or directory\n`)
   expect(stderr).toContain('error: 1 of 2 files failed')
   expect(stdout).toContain(`${file}: 3 rows`)
 })

@@ -28,12 +28,18 @@ async function stage(name: string, content: Uint8Array | string) {
 /** Some 700 kB that do not compress to nothing. */
 const LINES = Array.from({ length: 40_000 }, (_, row) => `${row},${(row * 7919) % 10_007},abc`).join('\n')
 
+/** RFC 8878, 3.1.2. */
+const SKIPPABLE_FRAME = Buffer.from('502a4d18' + '04000000' + 'ffffffff', 'hex')
+
 describe('an input is staged as plain text', () => {
   test.each([
     ['a.csv', LINES, 'a.csv'],
     ['a.csv.gz', gzipSync(LINES), 'a.csv'],
     ['a.csv.zst', zstdOf(LINES), 'a.csv'],
     ['misnamed.csv', gzipSync(LINES), 'misnamed.csv'],
+    ['two.zst', Buffer.concat([zstdOf(LINES.slice(0, 1000)), zstdOf(LINES.slice(1000))]), 'two'],
+    // As pzstd writes it: a frame to be skipped comes first.
+    ['parallel.zst', Buffer.concat([SKIPPABLE_FRAME, zstdOf(LINES)]), 'parallel'],
     ['a.zip', zipOf({ 'inner/b.csv': LINES }), 'b.csv'],
     ['two.gz', Buffer.concat([gzipSync(LINES.slice(0, 1000)), gzipSync(LINES.slice(1000))]), 'two'],
   ])('%s', async (name, content, entry) => {
@@ -145,6 +151,30 @@ describe('a truncated or damaged archive is kept up to its last whole line', () 
     bytes[bytes.length - 8]! ^= 1
     const staged = await stage('a.gz', bytes)
     expect(staged.incomplete?.message).toContain('incorrect data check')
+  })
+
+  test('a .zst of which any bit has changed', async () => {
+    // `zstd --check` of three short lines.
+    const text = 'time,price\n1,2\n1,3\n'
+    const whole = Buffer.from('KLUv/SQTmQAAdGltZSxwcmljZQoxLDIKMSwzCsiZFR0=', 'base64')
+    expect((await stage('a.zst', whole)).contents[0]!.text).toBe(text)
+    // Behind the magic: with another one it is no .zst. Some bits of the header have no effect on the content.
+    for (let bit = 32; bit < whole.length * 8; bit++) {
+      const bytes = Buffer.from(whole)
+      bytes[bit >> 3]! ^= 1 << (bit & 7)
+      const staged = await stage('a.zst', bytes)
+      const outcome = staged.incomplete?.code ?? staged.contents[0]!.text
+      expect(bit < 48 ? ['incomplete', text] : ['incomplete'], `bit ${bit}`).toContain(outcome)
+      await staged.dispose()
+    }
+  })
+
+  test('a .zst without checksum whose frame has another size than it says', async () => {
+    // `zstd --no-check` of the same lines, the size of whose content is then said to be one more.
+    const bytes = Buffer.from('KLUv/SATmQAAdGltZSxwcmljZQoxLDIKMSwzCg==', 'base64')
+    expect((await stage('a.zst', bytes)).incomplete).toBeUndefined()
+    bytes[5]! += 1
+    expect((await stage('a.zst', bytes)).incomplete).toMatchObject({ code: 'incomplete' })
   })
 
   test('a .zip whose directory promises another content', async () => {

@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLogger, QUARANTINE, systemClock, type TableName, TRADES } from '#core'
 import { Engine } from '#engine'
@@ -41,7 +42,7 @@ interface Reading {
 }
 
 /** Tables and consumers of trades and quarantine, on the log of this test. */
-async function startReading(fence: number): Promise<Reading> {
+async function startReading(fence: number, flushRows = 1_000_000): Promise<Reading> {
   const warehouse = await Warehouse.open({
     directory,
     engine,
@@ -49,7 +50,7 @@ async function startReading(fence: number): Promise<Reading> {
     random: new SeededRandom(fence),
     logger,
     partitionCount: PARTITION_COUNT,
-    flush: { rows: 1_000_000, bytes: 2 ** 30, ageMs: 3_600_000 },
+    flush: { rows: flushRows, bytes: 2 ** 30, ageMs: 3_600_000 },
     fence,
   })
   await warehouse.start()
@@ -136,6 +137,27 @@ describe('a consumer', () => {
     )
     pinned.release()
     expect(columns).toEqual([['malformed'], [expect.stringMatching(/^market-data\.trades\/[01]$/)], [true]])
+    await second.stop()
+  })
+
+  test('stops while nothing can be flushed and the tail takes no more; no row is lost', async () => {
+    const first = await startReading(1, 10)
+    // A file where a folder has to be made: every flush fails, and is tried again.
+    const obstacle = join(directory, 'warehouse', 'market_data', 'trades', 'data')
+    await writeFile(obstacle, '')
+    for (const seed of [5, 6]) {
+      await produceTrades(seed, 20)
+      await first.table('trades').visible(log.end(TRADES.topic), never)
+    }
+    // Two sealed segments wait: these rows have to.
+    await produceTrades(7, 20)
+    for (let turn = 0; turn < 10; turn++) await setImmediate()
+    expect(first.consumers[0]?.lag).toBe(20)
+    await first.stop()
+    await rm(obstacle)
+    const second = await startReading(2)
+    await second.consumers[0]?.caughtUp(never)
+    expect(await rowCount(second.table('trades'))).toBe(60)
     await second.stop()
   })
 

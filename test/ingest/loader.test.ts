@@ -62,6 +62,34 @@ test('identical rows are all kept', async () => {
   expect(fixture.trades()).toHaveLength(50)
 })
 
+test('a symbol or an exchange that could be no key is refused', async () => {
+  const names = ['S'.repeat(64), 'S'.repeat(65), 'A\0B', '\u{200b}A', 'Ä 日本']
+  const lines = names.flatMap((name) => [`${name},X,1700000000000,1,1`, `A,${name},1700000000000,1,1`])
+  const result = await fixture.loadText('a.csv', [HEADER, ...lines].join('\n'), 'csv-trades')
+  expect(result).toMatchObject({ accepted: 4, quarantined: 6, quarantineReasons: { malformed: 6 } })
+  expect(fixture.trades().map(({ symbol, exchange }) => [symbol, exchange])).toEqual(
+    expect.arrayContaining([
+      ['S'.repeat(64), 'X'],
+      ['A', 'Ä 日本'],
+    ]),
+  )
+  expect(fixture.quarantined()[0]?.detail).toMatch(/is not a name of 1 to 64 printable characters/)
+})
+
+test('long lines are appended by their bytes, not held by their number', async () => {
+  // Some 2,000 of these rows are the bytes of one append; all of them are fewer than its rows.
+  const lines = Array.from({ length: 4096 }, (_, row) => `A,X,soon,${row},${'1'.repeat(8500)}`)
+  const path = await fixture.file('a.csv', [HEADER, ...lines].join('\n'))
+  const progress: number[] = []
+  await fixture.loader.load({ path, fileName: 'a.csv', format: 'csv-trades' }, ({ rowsRead }) => {
+    progress.push(rowsRead)
+  })
+  expect(progress.length).toBeGreaterThan(2)
+  expect(progress[0]).toBeLessThan(2100)
+  expect(progress.at(-1)).toBe(4096)
+  expect(fixture.quarantined()).toHaveLength(4096)
+})
+
 describe('a file is loaded once', () => {
   test('a second load is a no-op that says so, under whatever name and packing', async () => {
     const first = await fixture.loadText('a.csv', csv(100), 'csv-trades')

@@ -15,6 +15,17 @@ const quotes = () => fixture.quotes().map(essence)
 const problems = () => fixture.quarantined().map(({ line, reason, detail }) => `${line} ${reason}: ${detail}`)
 
 describe('csv', () => {
+  test('a day, or a time of day, is not taken for seconds of 1970', async () => {
+    const lines = ['20140310', '93000', '-1'].map((time) => `A,X,${time},1,1`)
+    await fixture.loadText('a.csv', ['symbol,exchange,time,price,size', ...lines].join('\n'), 'csv-trades')
+    expect(trades()).toEqual([])
+    expect(problems()).toEqual([
+      expect.stringMatching(/^2 not_a_time: .*20140310/),
+      expect.stringMatching(/^3 not_a_time: .*93000/),
+      expect.stringMatching(/^4 not_a_time/),
+    ])
+  })
+
   test('trades: names in any case and order, quoted fields, scientific notation', async () => {
     await fixture.loadText(
       'a.csv',

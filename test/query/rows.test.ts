@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Order, RowsRequest } from '#query'
+import { seal, unseal } from '../../src/query/sealed.js'
 import { EVENT_SYMBOLS, EVENTS_SPAN_MICROS, EVENTS_START_MICROS, eventRows } from '../support/event-rows.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
 import { ROWS } from '../support/request-defaults.js'
@@ -233,6 +234,24 @@ describe('a page token', () => {
       await expect(ask({ pageToken: text }), text).rejects.toMatchObject(wrong)
     }
     expect(lake.trades.pinCount).toBe(0)
+  })
+})
+
+describe('a forged page token', () => {
+  test.each([
+    ['a time that is no number', ['soon', '0', '0', '0', '0']],
+    ['a position that is SQL', ['0', '0', '0) OR (1', '0', '0']],
+    ['too few parts', ['0']],
+    ['a part that is no text', [0, '0', '0', '0', '0']],
+  ])('with %s is refused', async (_, key) => {
+    await lake.trades.addCommitted(eventRows(new SeededRandom(1), 9, 0, 'trades'))
+    const { nextPageToken } = await lake.router.rows({ ...ROWS, limit: 3 }, JSON_ROWS)
+    const parts = unseal(nextPageToken!) as unknown[]
+    const forged = seal([...parts.slice(0, 5), key, 0])
+    await expect(lake.router.rows({ ...ROWS, pageToken: forged }, JSON_ROWS)).rejects.toMatchObject({
+      code: 'invalid_input',
+      detail: { field: 'page_token' },
+    })
   })
 })
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLogger, TicklakeError, TRADES } from '#core'
+import { assert, createLogger, TicklakeError, TRADES } from '#core'
 import { Engine } from '#engine'
 import { Flusher } from '../../src/storage/flusher.js'
 import { type FlushPolicy, HotTail } from '../../src/storage/hot-tail.js'
@@ -95,6 +95,42 @@ describe('the hot tail', () => {
   })
 })
 
+describe('who waits for the hot tail', () => {
+  test('to take rows is let go by a signal, with nothing taken', async () => {
+    await open({ rows: 10, bytes: 2 ** 30, ageMs: 60_000 })
+    await append(10)
+    await append(10)
+    const stopping = new AbortController()
+    const third = tail.append(logRows(TRADES, market.take(10)), market.next, false, stopping.signal)
+    stopping.abort(new Error('stopping'))
+    await expect(third).rejects.toThrow('stopping')
+    expect(tail.appendedEnd).toEqual(tail.sealedEnd)
+  })
+
+  test('to show rows hears of its end', async () => {
+    await open(NEVER)
+    const shown = tail.visible([1, 1], new AbortController().signal)
+    const outcome = expect(shown).rejects.toThrow('stopping')
+    await tail.close()
+    await outcome
+    await engine.close()
+    engine = await Engine.open({ memoryLimit: '1GB', threads: 1, tempDirectory: directory, connections: 1 })
+    await open(NEVER)
+  })
+
+  test('to show rows hears that they could not be published', async () => {
+    await open(NEVER)
+    await append(10)
+    const shown = tail.visible(market.next, new AbortController().signal)
+    const outcome = expect(shown).rejects.toThrow('columns')
+    // As when DuckDB has no memory left for them.
+    await engine.run('ALTER TABLE tail_trades_0 ADD COLUMN unexpected INTEGER')
+    clock.advance(12)
+    await outcome
+    await expect(append(10)).rejects.toThrow('columns')
+  })
+})
+
 describe('the flusher', () => {
   test('tries a failed commit again with the files that were written, until it holds', async () => {
     let prepared = 0
@@ -126,6 +162,25 @@ describe('the flusher', () => {
     expect(committed).toEqual([sealed])
     expect([prepared, attempts]).toEqual([1, 3])
     await flusher.stop()
+  })
+
+  test('does not try again what an invariant forbids', async () => {
+    let attempts = 0
+    const flusher = new Flusher({
+      clock,
+      logger,
+      prepare: async () => {
+        attempts++
+        assert(false, 'every row of a segment is in the file of its day')
+      },
+      commit: async () => {},
+    })
+    await open(NEVER, () => flusher.flushSealed(tail))
+    await append(5)
+    await tail.seal()
+    await flusher.stop()
+    expect(attempts).toBe(1)
+    await expect(append(5)).rejects.toThrow('every row')
   })
 
   test('gives up when trying again cannot help, and appends say why', async () => {

@@ -1,5 +1,5 @@
 import { type ApiServer, createApi, type FileLoader, Loads } from '#api'
-import { createLogger, systemClock } from '#core'
+import { type Clock, createLogger, systemClock } from '#core'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
 
 /** A server on a free port over fixture tables. */
@@ -20,18 +20,19 @@ const REFUSING: FileLoader = {
 
 export async function openApiFixture(
   loaderOf: (lake: LakeFixture) => FileLoader = () => REFUSING,
+  clock: Clock = systemClock,
 ): Promise<ApiFixture> {
   const lake = await openLakeFixture()
   const logger = createLogger({ level: 'silent', format: 'json' })
   const { router, tables, directory } = lake
-  const loads = new Loads({ loader: loaderOf(lake), tables, clock: systemClock, logger })
+  const loads = new Loads({ loader: loaderOf(lake), tables, clock, logger })
   let ready = true
   const server = createApi({
     router,
     tables,
     loads,
     ready: () => ready,
-    clock: systemClock,
+    clock,
     logger,
     host: '127.0.0.1',
     port: 0,

@@ -26,6 +26,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'lossless-json': '^src/storage/',
   'swagger-ui-express': '^src/api/',
   winston: '^src/core/',
+  'xxhash-wasm': '^src/ingest/',
   yaml: '^src/config[.]ts$',
   yauzl: '^src/ingest/',
   zod: '^src/(config[.]ts$|api/)',

@@ -1,5 +1,6 @@
+import { watch } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as after } from 'node:timers/promises'
 import type { SeededRandom } from './seeded-random.js'
 import { type ProcessOptions, runTicklake, TicklakeProcess, TicklakeServer } from './ticklake-process.js'
 
@@ -33,16 +34,13 @@ export interface CrashRunResult {
 export async function crashRun(options: CrashRunOptions): Promise<CrashRunResult> {
   const { folder, random, killCount, report } = options
   const whole = join(folder, 'whole')
-  // Before the program is read in, there is nothing to interrupt.
-  const readInMs = await timeOf(['--version'], options)
-  const wholeMs = await timeOf(loadArguments(options, whole), options)
-  const momentMs = () => readInMs + random.below(Math.max(1, Math.ceil(wholeMs - readInMs)))
+  const { changes } = await loadUntil(options, whole, Number.POSITIVE_INFINITY)
   const expected = await rowsOf(whole, options)
   const different: string[] = []
   let kills = 0
   for (let round = 0; kills < killCount; round++) {
     const data = join(folder, `killed-${round}`)
-    kills += await loadWithKills(options, data, killCount - kills, momentMs)
+    kills += await loadWithKills(options, data, killCount - kills, () => 1 + random.below(changes))
     const rows = await rowsOf(data, options)
     const isSame = rows.length === expected.length && rows.every((row, index) => row === expected[index])
     if (!isSame) different.push(data)
@@ -60,25 +58,36 @@ async function loadWithKills(
   options: CrashRunOptions,
   data: string,
   most: number,
-  momentMs: () => number,
+  nextMoment: () => number,
 ): Promise<number> {
-  for (let kills = 0; ; ) {
-    const process = new TicklakeProcess(loadArguments(options, data), options)
-    if (kills < most) {
-      await Promise.race([after(momentMs()), process.finished])
-      process.kill()
-    }
-    const { code, stderr } = await process.finished
-    if (code === 0) return kills
-    if (code !== null) throw new Error(`the load ended with ${code}: ${stderr}`)
-    kills++
+  for (let kills = 0; ; kills++) {
+    const { isKilled } = await loadUntil(
+      options,
+      data,
+      kills < most ? nextMoment() : Number.POSITIVE_INFINITY,
+    )
+    if (!isKilled) return kills
   }
 }
 
-async function timeOf(args: readonly string[], options: ProcessOptions): Promise<number> {
-  const startedMs = performance.now()
-  await runTicklake(args, options)
-  return performance.now() - startedMs
+/**
+ * Loads the file, but kills the process at that change below the data folder (a write, a new file, a new name), if it
+ * comes to it. Changes measure how far the work is, however busy the machine.
+ */
+async function loadUntil(options: CrashRunOptions, data: string, moment: number) {
+  await mkdir(data, { recursive: true })
+  const load = new TicklakeProcess(loadArguments(options, data), options)
+  let changes = 0
+  const watcher = watch(data, { recursive: true }, () => {
+    changes++
+    if (changes === moment) load.kill()
+  })
+  // A file may go while its watch is being set up.
+  watcher.on('error', () => {})
+  const { code, stderr } = await load.finished
+  watcher.close()
+  if (code !== 0 && code !== null) throw new Error(`the load ended with ${code}: ${stderr}`)
+  return { changes, isKilled: code === null }
 }
 
 function loadArguments({ file }: CrashRunOptions, data: string): string[] {
