@@ -35,6 +35,6 @@ for (const index of files.keys()) {
     (FORMAT parquet, PARQUET_VERSION v1, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`)
 }
 const seconds = (systemClock.monotonicMs() - startedMs) / 1000
-engine.close()
+await engine.close()
 const result: CeilingResult = { seconds, rowCount }
 console.log(JSON.stringify(result))

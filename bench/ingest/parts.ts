@@ -53,7 +53,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     stop: async () => {
       await warehouse.stop()
       await log.stop()
-      engine.close()
+      await engine.close()
     },
   }
 }
