@@ -19,7 +19,12 @@ export interface Config {
     readonly maxAgeMs: number
   }
   readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
-  readonly engine: { readonly memoryLimit: string; readonly threads: number; readonly connections: number }
+  readonly engine: {
+    readonly memoryLimit: string
+    readonly threads: number
+    readonly connections: number
+    readonly maxWaiting: number
+  }
 }
 
 /** Settings that a command's options may override. */
@@ -87,6 +92,7 @@ const SETTINGS = z.strictObject({
       error: 'a whole number from 1 to 1024, or auto',
     }),
     connections: whole(1, 1018),
+    maxWaiting: whole(0, 1_000_000),
   }),
 })
 

@@ -16,7 +16,13 @@ const ROW_GROUP_ROWS = 122_880
 
 const { data, output, threads } = childInput<{ data: string; output: string; threads: number }>()
 await mkdir(output, { recursive: true })
-const engine = await Engine.open({ memoryLimit: '8GB', threads, tempDirectory: output, connections: 1 })
+const engine = await Engine.open({
+  memoryLimit: '8GB',
+  threads,
+  tempDirectory: output,
+  connections: 1,
+  maxWaiting: 100,
+})
 const folder = join(data, 'warehouse/market_data/trades/data')
 const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith('.parquet'))
 const columns = TRADES.columns.map((column) => column.name).join(', ')

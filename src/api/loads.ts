@@ -8,7 +8,6 @@ import {
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
-import { HttpError, RETRY_AFTER } from './problem.js'
 
 /** A file to load. */
 export interface LoadRequest {
@@ -101,11 +100,11 @@ export class Loads implements Service {
     await Promise.all([...this.#jobs.values()].map((job) => job.ended))
   }
 
-  /** Reserves a place; 429 when all are taken. Give it back with `leave` if nothing comes of it. */
+  /** Reserves a place; `overloaded` when all are taken. Give it back with `leave` if nothing comes of it. */
   enter(): void {
     this.#stopping.signal.throwIfAborted()
     if (this.#taken >= MAX_RUNNING + MAX_QUEUED) {
-      throw new HttpError(429, `${this.#taken} loads are running or waiting: try again later`, RETRY_AFTER)
+      throw new TicklakeError('overloaded', `${this.#taken} loads are running or waiting: try again later`)
     }
     this.#taken++
   }

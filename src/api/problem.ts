@@ -1,6 +1,6 @@
 import { type ErrorCode, TicklakeError } from '#core'
 
-/** A refusal that only HTTP knows: no such route, not acceptable, too many requests. */
+/** A refusal that only HTTP knows: no such route, no such method, not acceptable. */
 export class HttpError extends Error {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -39,17 +39,20 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   locked: 409,
   gone: 410,
   incomplete: 422,
+  overloaded: 429,
   corrupt: 500,
   unavailable: 503,
   timeout: 504,
 }
 
-export const RETRY_AFTER = { 'Retry-After': '1' } as const
+/** Codes after which the same request may be sent again, in a second. */
+const RETRIED: ReadonlySet<ErrorCode> = new Set(['unavailable', 'overloaded'])
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
   403: 'Forbidden',
   404: 'Not found',
+  405: 'Method not allowed',
   406: 'Not acceptable',
   409: 'Conflict',
   410: 'Gone',
@@ -73,7 +76,7 @@ export function problemOf(error: unknown, requestId: string): ProblemAnswer {
         ...(value !== undefined && { value }),
         ...(expected !== undefined && { expected }),
       },
-      headers: status === 503 ? RETRY_AFTER : {},
+      headers: RETRIED.has(error.code) ? { 'Retry-After': '1' } : {},
       isBug: status === 500,
     }
   }

@@ -57,7 +57,7 @@ const SNAPSHOT_DOCS: Readonly<Record<(typeof SNAPSHOT_FIELDS)[number], string>> 
   total_rows: 'rows of the table with it',
   total_files: 'data files of the table with it',
   total_bytes: 'size of these files in bytes',
-  offsets: 'next log offset of each partition, as JSON text: what is before it is in files',
+  offsets: 'for each log partition the next offset to be read: what is before it is in files',
   current: 'true for the newest',
 }
 
@@ -70,8 +70,11 @@ export function snapshotRowsSchema(): z.ZodType {
     'total_files',
     'total_bytes',
   ])
-  const type = (name: string) =>
-    name === 'current' ? z.boolean() : counts.has(name) ? z.number() : z.string()
+  const type = (name: string) => {
+    if (name === 'current') return z.boolean()
+    if (name === 'offsets') return z.array(z.int())
+    return counts.has(name) ? z.int() : z.string()
+  }
   const members = SNAPSHOT_FIELDS.map(
     (name) => [name, type(name).nullable().meta({ description: SNAPSHOT_DOCS[name] })] as const,
   )

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import express, {
+  type Express,
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
 import swaggerUi from 'swagger-ui-express'
 import { assert, type Clock, type Logger, type Service, type TableName, TicklakeError } from '#core'
 import type { QueryRouter } from '#query'
@@ -103,14 +109,16 @@ class ExpressServer implements ApiServer {
     const app = express()
     app.disable('x-powered-by').disable('etag')
     app.use((request, response, next) => this.#receive(request, response, next))
-    app.get('/', (_, response) => void response.type('html').send(HOME_PAGE))
-    app.get('/health/live', (_, response) => void response.json({ status: 'live' }))
-    app.get('/health/ready', (_, response) => {
+    const get = (path: string, handler: RequestHandler) =>
+      app.route(path).get(handler).all(refuseMethod('GET, HEAD'))
+    get('/', (_, response) => void response.type('html').send(HOME_PAGE))
+    get('/health/live', (_, response) => void response.json({ status: 'live' }))
+    get('/health/ready', (_, response) => {
       requireReady(ready)
       response.json({ status: 'ready' })
     })
     const document = openApiDocument(RESOURCES, version)
-    app.get('/openapi.json', (_, response) => void response.json(document))
+    get('/openapi.json', (_, response) => void response.json(document))
     app.use(
       '/docs',
       swaggerUi.serve,
@@ -121,12 +129,15 @@ class ExpressServer implements ApiServer {
       next()
     })
     for (const resource of RESOURCES) {
-      app.get(resource.path, (request, response) => this.#answer(resource, request, response))
+      get(resource.path, (request, response) => this.#answer(resource, request, response))
     }
-    const { post, get } = loadRoutes(loads, tempDirectory)
-    app.post('/v1/loads', (request, response) => post(request, response, requestId(response)))
-    app.get('/v1/loads/:id', (request, response) => get(request, response, requestId(response)))
-    app.get('/admin/tables', async (request, response) => {
+    const load = loadRoutes(loads, tempDirectory)
+    app
+      .route('/v1/loads')
+      .post((request, response) => load.post(request, response, requestId(response)))
+      .all(refuseMethod('POST'))
+    get('/v1/loads/:id', (request, response) => load.get(request, response, requestId(response)))
+    get('/admin/tables', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
       const described = await Promise.all([...tables.keys()].map((name) => describeTable(tables, name)))
       sendData(
@@ -134,9 +145,9 @@ class ExpressServer implements ApiServer {
         described.map(({ partitions: _, ...table }) => table),
       )
     })
-    app.get('/admin/tables/:table', async (request, response) => {
+    get('/admin/tables/:table', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
-      sendData(response, await describeTable(tables, request.params.table))
+      sendData(response, await describeTable(tables, String(request.params.table)))
     })
     app.use((request: Request) => {
       throw new HttpError(
@@ -218,6 +229,14 @@ function listenFailure(error: unknown): string {
   if (code === 'EADDRINUSE')
     return 'another process has this port: choose another with --port, or stop that one'
   return error instanceof Error ? error.message : String(error)
+}
+
+/** For the methods that a route does not have; `allowed` are those that it has. */
+function refuseMethod(allowed: string): RequestHandler {
+  return (request) => {
+    const message = `${request.method} is not for ${request.path}: it takes ${allowed}`
+    throw new HttpError(405, message, { Allow: allowed })
+  }
 }
 
 function requireReady(ready: () => boolean): void {

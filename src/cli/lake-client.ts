@@ -9,7 +9,7 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
   409: 'conflict',
   410: 'gone',
-  429: 'unavailable',
+  429: 'overloaded',
   503: 'unavailable',
   504: 'timeout',
 }

@@ -1,5 +1,5 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApi, type LoadJob, type LoadRequest, Loads } from '#api'
 import type { Config } from '#config'
@@ -158,13 +158,32 @@ export class Lake {
 /** Makes the data folder if it is absent, and takes it. What the system refuses is told with the folder's name. */
 async function takeFolder(path: string): Promise<FencedLock> {
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolder(path)
     return await FencedLock.take(join(path, 'owner.lock'))
   } catch (error) {
     if (error instanceof TicklakeError) throw error
     const reason = error instanceof Error ? error.message : String(error)
     throw new TicklakeError('unavailable', `cannot use ${path} as data folder: ${reason}`, { cause: error })
   }
+}
+
+/** Makes a folder and those above it that are absent. Node's own way of doing so never ends below /proc. */
+async function makeFolder(path: string): Promise<void> {
+  if (await isFolder(path)) return
+  const parent = dirname(path)
+  if (parent !== path) await makeFolder(parent)
+  await mkdir(path).catch(async (error) => {
+    // Another process may have made it meanwhile.
+    if (!(await isFolder(path))) throw error
+  })
+}
+
+/** False also where it cannot be told: making the folder then fails with the reason. */
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
 }
 
 /** What has been started, to be ended in reverse. */

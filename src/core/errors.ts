@@ -8,7 +8,8 @@
  * | gone | it existed: its snapshot has expired | no |
  * | conflict | somebody else committed first, or the state does not allow this | after a reload |
  * | locked | another process owns the data folder | when that process has ended |
- * | unavailable | not ready yet, or overloaded | yes, later |
+ * | unavailable | not ready yet, or stopping | yes, later |
+ * | overloaded | as much is under way and waiting as may be | yes, later |
  * | corrupt | stored bytes fail their check | no |
  * | incomplete | an input ended early; what was read before is accounted for | with the whole input |
  * | timeout | a bound in time was reached | yes |
@@ -20,6 +21,7 @@ export type ErrorCode =
   | 'conflict'
   | 'locked'
   | 'unavailable'
+  | 'overloaded'
   | 'corrupt'
   | 'incomplete'
   | 'timeout'

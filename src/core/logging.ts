@@ -1,6 +1,6 @@
 import winston from 'winston'
 
-/** Structured logging: a message and fields. Secrets never go into the fields. */
+/** Structured logging: a message and fields, named as in the API (`rows_read`). Secrets never go into the fields. */
 export interface Logger {
   debug(message: string, fields?: object): void
   info(message: string, fields?: object): void

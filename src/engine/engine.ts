@@ -13,6 +13,8 @@ export interface EngineOptions {
   readonly tempDirectory: string
   /** Queries that may run at once; further ones wait for a connection. */
   readonly connections: number
+  /** Queries that may wait for a connection; one more is refused with `overloaded`. */
+  readonly maxWaiting: number
 }
 
 /**
@@ -24,10 +26,12 @@ export class Engine {
   readonly #idle: DuckDBConnection[]
   readonly #drops = new Set<Promise<void>>()
   readonly #waiting: ((connection: DuckDBConnection) => void)[] = []
+  readonly #maxWaiting: number
 
-  private constructor(database: duckdb.Database, connections: DuckDBConnection[]) {
+  private constructor(database: duckdb.Database, connections: DuckDBConnection[], maxWaiting: number) {
     this.#database = database
     this.#idle = connections
+    this.#maxWaiting = maxWaiting
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
@@ -42,12 +46,12 @@ export class Engine {
     duckdb.set_config(config, 'duckdb_api', 'ticklake')
     const database = await duckdb.open(':memory:', config)
     const connections = Array.from({ length: options.connections }, () => connect(database))
-    return new Engine(database, await Promise.all(connections))
+    return new Engine(database, await Promise.all(connections), options.maxWaiting)
   }
 
   /**
    * Runs one statement and reads its whole result. Parameters are named: `$symbol`. Aborting the signal interrupts
-   * the statement and throws the signal's reason. Project results to VARCHAR, BIGINT, INTEGER or BOOLEAN.
+   * the statement and throws the signal's reason. `overloaded` when too many wait already. Project results to VARCHAR, BIGINT, INTEGER or BOOLEAN.
    */
   async query(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): Promise<QueryResult> {
     return this.#run(async (connection) => {
@@ -126,6 +130,9 @@ export class Engine {
     signal?.throwIfAborted()
     const connection = this.#idle.pop()
     if (connection) return connection
+    if (this.#waiting.length >= this.#maxWaiting) {
+      throw new TicklakeError('overloaded', `${this.#waiting.length} queries are waiting: try again later`)
+    }
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.splice(this.#waiting.indexOf(take), 1)

@@ -10,9 +10,10 @@ export interface QueryResult {
   readonly columns: readonly (readonly SqlValue[])[]
 }
 
-/** A text as an SQL string literal. */
+/** A text as an SQL string constant. A statement ends for DuckDB where it holds a NUL: that is written as chr(0). */
 export function sqlString(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
+  const parts = text.split('\0').map((part) => `'${part.replaceAll("'", "''")}'`)
+  return parts.length === 1 ? parts.join() : `(${parts.join(' || chr(0) || ')})`
 }
 
 /** A name as a quoted SQL identifier. */

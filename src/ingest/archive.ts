@@ -1,8 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { Transform } from 'node:stream'
-import { crc32, createGunzip, createInflateRaw } from 'node:zlib'
+import { crc32, createGunzip, createInflateRaw, type Gunzip, type InflateRaw } from 'node:zlib'
 import { type Entry, openPromise } from 'yauzl'
 import { invalid, TicklakeError } from '#core'
 import { isZstd, unzstd } from './zstd.js'
@@ -32,7 +31,10 @@ export async function* openArchive(path: string, fileName: string): AsyncGenerat
   const head = await readHead(path, fileName)
   const stream = () => createReadStream(path)
   if (startsWith(head, [0x1f, 0x8b])) {
-    yield { name: stem(fileName, '.gz'), content: decompress(fileName, inflate(createGunzip(), stream())) }
+    yield {
+      name: stem(fileName, '.gz'),
+      content: decompress(fileName, inflate(createGunzip(), stream(), requirePadding)),
+    }
   } else if (isZstd(head)) {
     yield { name: stem(fileName, '.zst'), content: decompress(fileName, unzstd(stream())) }
   } else if (startsWith(head, [0x50, 0x4b, 0x03, 0x04]) || startsWith(head, [0x50, 0x4b, 0x05, 0x06])) {
@@ -140,10 +142,25 @@ async function* endingWith(content: Bytes, cause: unknown): Bytes {
 async function* nothing(): Bytes {}
 
 /**
- * Pushes bytes through one of zlib's streams. By hand, because a stream that fails takes down with it what it had
- * decompressed but not yet handed over.
+ * Node takes a zero byte behind a member for padding and drops whatever follows it, be it a further member whose first
+ * byte was damaged. Padding is zeros to the end.
  */
-async function* inflate(stream: Transform, input: Bytes): Bytes {
+function requirePadding(rest: Uint8Array): void {
+  if (rest.some((byte) => byte !== 0))
+    throw new Error('what follows a member is neither a member nor padding')
+}
+
+/**
+ * Pushes bytes through one of zlib's streams. By hand, because a stream that fails takes down with it what it had
+ * decompressed but not yet handed over. `checkRest` is given the bytes that the stream left behind its end.
+ */
+async function* inflate(
+  stream: Gunzip | InflateRaw,
+  input: Bytes,
+  checkRest: (rest: Uint8Array) => void = () => {},
+): Bytes {
+  let fedBytes = 0
+  let isOver = false
   const output: Uint8Array[] = []
   let failure: Error | undefined
   const failed = new Promise<void>((resolve) => {
@@ -156,9 +173,18 @@ async function* inflate(stream: Transform, input: Bytes): Bytes {
   const ended = new Promise<void>((resolve) => stream.once('end', resolve))
   try {
     for await (const chunk of input) {
+      if (isOver) {
+        checkRest(chunk)
+        continue
+      }
       await Promise.race([new Promise<void>((resolve) => stream.write(chunk, () => resolve())), failed])
       yield* output.splice(0)
       if (failure) throw failure
+      fedBytes += chunk.length
+      // What the stream says was written to it is what it has taken.
+      const restBytes = fedBytes - stream.bytesWritten
+      isOver = restBytes > 0
+      checkRest(chunk.subarray(chunk.length - restBytes))
     }
     stream.end()
     await Promise.race([ended, failed])

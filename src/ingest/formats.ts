@@ -79,6 +79,11 @@ export function parseFormat(name: string, sql: string): Format {
   }
 }
 
+/** Refuses a name that no file can have: DuckDB ends a text in SQL where it holds a NUL. */
+export function checkFileName(fileName: string): void {
+  if (fileName.includes('\0')) throw invalid('file_name', fileName, 'a name without NUL characters')
+}
+
 /** Refuses options that are malformed and the absence of one that the format requires. */
 export function checkOptions(format: Format, options: FormatOptions): void {
   for (const name of format.requires) {

@@ -6,7 +6,13 @@ import {
   type QuarantineReason,
   TicklakeError,
 } from '#core'
-import { checkOptions, type FormatOptions, type FormatReference, findFormat } from './formats.js'
+import {
+  checkFileName,
+  checkOptions,
+  type FormatOptions,
+  type FormatReference,
+  findFormat,
+} from './formats.js'
 import { findAttempt } from './load-identity.js'
 import type { Log } from './log/log.js'
 import type { SchemaRegistry } from './registry/registry.js'
@@ -37,7 +43,7 @@ export interface LoadResult extends LoadCounts {
   readonly sourceId: string
   /** The file was loaded before, with these counts; nothing was done now. */
   readonly alreadyLoaded: boolean
-  /** Of the rows refused by this call: a resumed load does not know the earlier ones'. */
+  /** Refused rows by reason, those of interrupted runs included. */
   readonly quarantineReasons: Readonly<Partial<Record<QuarantineReason, number>>>
   readonly seconds: number
   /** End of the topics after the load: once a table covers it, the load is in the table. */
@@ -65,6 +71,7 @@ export class Loader {
     const { clock, log, registry, logger, tempDirectory, formatFolders } = this.#dependencies
     const startedMs = clock.monotonicMs()
     const format = await findFormat(request.format, formatFolders)
+    checkFileName(request.fileName)
     checkOptions(format, request)
     const input = await stageInput(request.path, request.fileName, tempDirectory, signal)
     try {
@@ -74,7 +81,11 @@ export class Loader {
         identity,
       )
       if (!identity.progress?.finished) {
-        await this.#alone(identity.sourceId, () => load.run(input.files, onProgress, signal))
+        await this.#alone(identity.sourceId, () => load.run(input.files, onProgress, signal)).catch(
+          (error: unknown) => {
+            throw input.incomplete ? unreadableRest(input.incomplete, error) : error
+          },
+        )
       }
       const { counts } = load
       if (input.incomplete) throw incompleteLoad(input.incomplete, identity.sourceId, counts)
@@ -82,15 +93,18 @@ export class Loader {
         sourceId: identity.sourceId,
         alreadyLoaded: identity.progress?.finished ?? false,
         ...counts,
-        quarantineReasons: Object.fromEntries(load.reasons),
-        seconds: (clock.monotonicMs() - startedMs) / 1000,
+        quarantineReasons: load.reasons,
+        seconds: Math.round(clock.monotonicMs() - startedMs) / 1000,
         end: new Map([format.definition.topic, QUARANTINE.topic].map((topic) => [topic, log.end(topic)])),
       }
       logger.info(result.alreadyLoaded ? 'file was loaded before' : 'file loaded', {
         file: request.fileName,
         format: format.name,
-        sourceId: result.sourceId,
-        ...counts,
+        source_id: result.sourceId,
+        rows_read: counts.rowsRead,
+        accepted: counts.accepted,
+        quarantined: counts.quarantined,
+        skipped: counts.skipped,
         seconds: result.seconds,
       })
       return result
@@ -110,6 +124,13 @@ export class Loader {
       this.#underWay.delete(sourceId)
     }
   }
+}
+
+/** A format that fails may do so because the input broke off: both are said. Other failures are as they are. */
+function unreadableRest(incomplete: TicklakeError, error: unknown): unknown {
+  if (!(error instanceof TicklakeError) || error.code !== 'invalid_input') return error
+  const message = `${incomplete.message}. What came before cannot be loaded: ${error.message}`
+  return new TicklakeError('incomplete', message, { ...incomplete.detail, cause: error })
 }
 
 /** Says what was read before an archive broke off: those rows are in the log and stay there. */

@@ -37,8 +37,6 @@ const SANDBOX_MEMORY = '1GB'
 
 /** One run of one load: from the recorded progress to the end of the input. */
 export class SourceLoad {
-  /** Of the rows refused in this run. */
-  readonly reasons = new Map<QuarantineReason, number>()
   readonly #context: SourceLoadContext
   /** What is in the log, the next append included. */
   #progress: LoadProgress
@@ -58,6 +56,7 @@ export class SourceLoad {
       rowsDone: 0,
       accepted: 0,
       quarantined: 0,
+      reasons: {},
       finished: false,
     }
   }
@@ -65,6 +64,11 @@ export class SourceLoad {
   get counts(): LoadCounts {
     const { rowsDone, accepted, quarantined } = this.#progress
     return { rowsRead: rowsDone, accepted, quarantined, skipped: rowsDone - accepted - quarantined }
+  }
+
+  /** Quarantined rows by reason, those of earlier runs included. */
+  get reasons(): Readonly<Partial<Record<QuarantineReason, number>>> {
+    return this.#progress.reasons ?? {}
   }
 
   /** Reads the files to their end. After an error, all that was appended stays, and a later run goes on after it. */
@@ -181,13 +185,15 @@ export class SourceLoad {
       rowCount === acceptedCount + refused.length + skippedCount,
       'no row is lost between the query and the log',
     )
-    for (const { reason } of refused) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1)
+    const reasons = { ...this.reasons }
+    for (const { reason } of refused) reasons[reason] = (reasons[reason] ?? 0) + 1
     const { rowsDone, accepted, quarantined } = this.#progress
     this.#progress = {
       ...this.#progress,
       rowsDone: rowsDone + rowCount,
       accepted: accepted + acceptedCount,
       quarantined: quarantined + refused.length,
+      reasons,
     }
   }
 

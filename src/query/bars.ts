@@ -2,7 +2,7 @@ import { MICROS_PER_DAY } from '#core'
 import type { Statement } from './answer.js'
 import { BAR_FIELDS, VWAP } from './bar-fields.js'
 import { Bindings } from './bindings.js'
-import { type LocalDay, localDaysSql, UTC_DAY_START } from './calendar.js'
+import { type LocalDay, localDaysSql, UTC_DAY, UTC_DAY_START } from './calendar.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { chooseFields, type Encoding, encodeRow } from './field.js'
 import { INSTRUMENT } from './instrument.js'
@@ -107,7 +107,7 @@ export function barsStatement(
   const page = [
     'SELECT bucket, bucket_end, exchange, symbol, arg_min(price, position) AS open, max(price) AS high,',
     `min(price) AS low, arg_max(price, position) AS close, ${input.sums}, count(*) AS count`,
-    `FROM (${inBuckets(events, request.intervalSeconds, context.days)})`,
+    `FROM (${inBuckets(events, request.intervalSeconds, context.days, bindings)})`,
     after ? `WHERE ${afterBar(after, request, bindings)}` : '',
     'GROUP BY bucket, bucket_end, exchange, symbol',
     `ORDER BY bucket ${direction}, bucket_end ${direction}, exchange ${direction}, symbol ${direction}`,
@@ -119,8 +119,8 @@ export function barsStatement(
   return { sql: `SELECT ${row} AS row, ${key} AS key FROM (${whole})`, parameters: bindings.values }
 }
 
-/** The oldest and newest event time of a selection, µs, as one row; NULLs when it has no events. */
-export function extentStatement(
+/** The UTC days, counted from 1970, that have events of a selection: one a row, ascending. */
+export function utcDaysStatement(
   request: BarsRequest,
   scan: Scan,
   after: PagePosition | null,
@@ -128,14 +128,23 @@ export function extentStatement(
   const source = relation(scan, SELECTION_COLUMNS)
   if (source === null) return null
   const bindings = new Bindings()
-  const where = whereAll(selectionConditions(barSelectionAfter(request, after), bindings))
-  const micros = 'epoch_us(exchange_timestamp)'
-  return { sql: `SELECT min(${micros}), max(${micros}) FROM ${source} ${where}`, parameters: bindings.values }
+  const conditions = selectionConditions(barSelectionAfter(request, after), bindings)
+  const where = whereAll(['exchange_timestamp IS NOT NULL', ...conditions])
+  const events = `SELECT epoch_us(exchange_timestamp) AS micros FROM ${source} ${where}`
+  return {
+    sql: `SELECT DISTINCT ${UTC_DAY} AS day FROM (${events}) ORDER BY day`,
+    parameters: bindings.values,
+  }
 }
 
 /** Gives each event the start and end of its bucket. */
-function inBuckets(events: string, intervalSeconds: number, days: readonly LocalDay[] | null): string {
-  const inDays = days === null ? inUtcDays(events) : inLocalDays(events, days)
+function inBuckets(
+  events: string,
+  intervalSeconds: number,
+  days: readonly LocalDay[] | null,
+  bindings: Bindings,
+): string {
+  const inDays = days === null ? inUtcDays(events) : inLocalDays(events, days, bindings)
   if (intervalSeconds === SECONDS_PER_DAY)
     return `SELECT *, day_start AS bucket, day_end AS bucket_end FROM (${inDays})`
   const interval = intervalSeconds * 1_000_000
@@ -147,9 +156,9 @@ function inUtcDays(events: string): string {
   return `SELECT *, ${UTC_DAY_START} AS day_start, ${UTC_DAY_START} + ${MICROS_PER_DAY} AS day_end FROM (${events})`
 }
 
-function inLocalDays(events: string, days: readonly LocalDay[]): string {
-  const sameDay = `utc_day = ${UTC_DAY_START} // ${MICROS_PER_DAY} AND micros >= day_start AND micros < day_end`
-  return `SELECT events.*, day_start, day_end FROM (${events}) AS events JOIN ${localDaysSql(days)} ON ${sameDay}`
+function inLocalDays(events: string, days: readonly LocalDay[], bindings: Bindings): string {
+  const sameDay = `utc_day = ${UTC_DAY} AND micros >= day_start AND micros < day_end`
+  return `SELECT events.*, day_start, day_end FROM (${events}) AS events JOIN ${localDaysSql(days, bindings)} ON ${sameDay}`
 }
 
 function afterBar(after: PagePosition, request: BarsRequest, bindings: Bindings): string {

@@ -42,7 +42,9 @@ export function latestStatement(
 
 /**
  * Selections to try one after the other, newest days first: the first that finds all instruments has their latest rows,
- * so that older files need not be read. Only a list of symbols of one exchange tells when all are found.
+ * so that older files need not be read. Only a list of symbols of one exchange tells when all are found: without an
+ * exchange, any older file whose bounds hold a symbol may have it of an exchange that no newer row names. Nor is there
+ * anything to try for an exchange that the log does not know: then the bounds leave out all files but foreign ones.
  */
 export function latestWindows(
   request: LatestRequest,

@@ -11,8 +11,8 @@ import {
   textColumn,
 } from './answer.js'
 import { BAR_FIELDS } from './bar-fields.js'
-import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, extentStatement } from './bars.js'
-import { calendarExtent, type LocalDay, localDays } from './calendar.js'
+import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
+import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
 import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
 import { rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
@@ -253,13 +253,11 @@ export class QueryRouter {
     options: AnswerOptions,
   ): Promise<readonly LocalDay[] | null> {
     if (request.timeZone === 'UTC') return null
-    const extent = calendarExtent(barSelectionAfter(request, after))
-    if (extent) return localDays(request.timeZone, ...extent)
-    const statement = extentStatement(request, scan, after)
+    const listed = utcDaysOf(barSelectionAfter(request, after))
+    if (listed) return localDays(request.timeZone, listed, options.signal)
+    const statement = utcDaysStatement(request, scan, after)
     const result = statement && (await runStatement(this.#engine, statement, options.signal))
-    const [oldest, newest] = result ? [result.columns[0]?.[0], result.columns[1]?.[0]] : []
-    if (typeof oldest !== 'bigint' || typeof newest !== 'bigint') return []
-    return localDays(request.timeZone, oldest, newest)
+    return localDays(request.timeZone, (result?.columns[0] ?? []).map(Number), options.signal)
   }
 
   async #pinned<T>(pinned: PinnedVersion, use: (pinned: PinnedVersion) => Promise<T>): Promise<T> {

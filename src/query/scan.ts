@@ -30,9 +30,10 @@ export async function planScan(pinned: PinnedVersion, filter: RowFilter): Promis
 
 /** The filter, in µs, that holds every event of a selection. */
 export function rowFilter(selection: Selection): RowFilter {
-  const { symbols, startNanos, endNanos } = selection
+  const { symbols, exchange, startNanos, endNanos } = selection
   return {
     ...(symbols && { symbols }),
+    ...(exchange !== null && { exchange }),
     ...(startNanos !== null && { startMicros: floorMicros(startNanos) }),
     ...(endNanos !== null && { endMicros: floorMicros(endNanos + 999n) }),
   }

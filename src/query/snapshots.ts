@@ -1,3 +1,4 @@
+import { type OffsetVector, parseVector } from '#core'
 import type { TableMetadata } from '#storage'
 import type { Encoding } from './field.js'
 
@@ -16,12 +17,15 @@ export const SNAPSHOT_FIELDS = [
   'current',
 ] as const
 
+type SnapshotValue = string | number | boolean | OffsetVector | null
+
 /** A snapshot of a table, as it is answered: ids as text (they may exceed 2^53), null where a writer did not count. */
-export type SnapshotRow = Readonly<Record<(typeof SNAPSHOT_FIELDS)[number], string | number | boolean | null>>
+export type SnapshotRow = Readonly<Record<(typeof SNAPSHOT_FIELDS)[number], SnapshotValue>>
 
 /** The snapshots that the table keeps, oldest first. */
 export function snapshotRows(metadata: TableMetadata): readonly SnapshotRow[] {
   return metadata.snapshots.map((snapshot) => {
+    const offsets = snapshot.summary['ticklake.offsets']
     const count = (name: string) =>
       snapshot.summary[name] === undefined ? null : Number(snapshot.summary[name])
     return {
@@ -35,7 +39,7 @@ export function snapshotRows(metadata: TableMetadata): readonly SnapshotRow[] {
       total_rows: count('total-records'),
       total_files: count('total-data-files'),
       total_bytes: count('total-files-size'),
-      offsets: snapshot.summary['ticklake.offsets'] ?? null,
+      offsets: offsets === undefined ? null : parseVector(offsets),
       current: snapshot.snapshotId === metadata.currentSnapshotId,
     }
   })
@@ -46,7 +50,8 @@ export function encodeSnapshot(row: SnapshotRow, encoding: Encoding): string {
   return SNAPSHOT_FIELDS.map((name) => csvCell(row[name])).join(',')
 }
 
-function csvCell(value: string | number | boolean | null): string {
-  const text = value === null ? '' : String(value)
+/** A list is a cell as JSON writes it. */
+function csvCell(value: SnapshotValue): string {
+  const text = value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value)
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -120,13 +120,13 @@ export async function commitAppend(
       if (cause instanceof TicklakeError && cause.code === 'conflict') {
         lostRaces += 1
         if (lostRaces > MAX_LOST_RACES) throw cause
-        logger.debug('a commit lost a race and is rebased', { table, lostRaces })
+        logger.debug('a commit lost a race and is rebased', { table, lost_races: lostRaces })
       } else {
         // The outcome is unknown: the next round reads back whether it went through.
         failures.push(cause)
         logger.warn('the outcome of a commit is unknown; reading back', {
           table,
-          commitId,
+          commit_id: commitId,
           error: String(cause),
         })
       }

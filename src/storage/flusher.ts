@@ -87,7 +87,7 @@ export class Flusher {
     const { logger, clock } = this.#options
     logger.error(final ? 'flush failed for good' : 'flush failed; it is tried again', {
       error: error.message,
-      delayMs,
+      delay_ms: delayMs,
     })
     if (final) {
       this.#stopping = true

@@ -156,11 +156,14 @@ class BoundedCache<T> {
 function predicatesOf(metadata: TableMetadata, filter: RowFilter): readonly ColumnPredicate[] {
   const { fields } = currentSchema(metadata)
   const predicates: ColumnPredicate[] = []
-  const symbol = fields.find(({ name, type }) => name === 'symbol' && type === 'string')
-  if (filter.symbols && symbol) {
-    const values = filter.symbols.map((text) => encodeValue('string', text))
-    predicates.push({ kind: 'in', fieldId: symbol.id, type: 'string', values })
+  const addTexts = (column: string, texts: readonly string[] | undefined) => {
+    const field = fields.find(({ name, type }) => name === column && type === 'string')
+    if (!field || !texts) return
+    const values = texts.map((text) => encodeValue('string', text))
+    predicates.push({ kind: 'in', fieldId: field.id, type: 'string', values })
   }
+  addTexts('symbol', filter.symbols)
+  addTexts('exchange', filter.exchange === undefined ? undefined : [filter.exchange])
   const timeId = metadata.partitionSpecs
     .flatMap((spec) => spec.fields)
     .find(({ transform }) => transform === 'day')?.sourceId

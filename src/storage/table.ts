@@ -5,6 +5,7 @@ import type { TableMetadata } from './iceberg/metadata.js'
 /** Rows outside of it are of no interest; what the pruner may use to leave files out. Nothing given: everything. */
 export interface RowFilter {
   readonly symbols?: readonly string[]
+  readonly exchange?: string
   /** Event time, inclusive, µs since 1970 UTC. */
   readonly startMicros?: bigint
   /** Event time, exclusive, µs since 1970 UTC. */

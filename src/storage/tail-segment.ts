@@ -1,4 +1,11 @@
-import { assert, batchColumnNames, type ColumnType, type OffsetVector, type TableDefinition } from '#core'
+import {
+  assert,
+  batchColumnNames,
+  type Column,
+  type ColumnType,
+  type OffsetVector,
+  type TableDefinition,
+} from '#core'
 import type { BatchAppender, Engine } from '#engine'
 import type { LogRows } from './table.js'
 
@@ -98,7 +105,7 @@ export class TailSegment {
     return this.#appendedEnd
   }
 
-  /** Bytes of column data taken, not counting long strings. */
+  /** Bytes of column data taken. */
   get sizeBytes(): number {
     return this.#sizeBytes
   }
@@ -108,7 +115,7 @@ export class TailSegment {
       this.#appender.append(rows.batch)
       this.#appendedRowCount += rows.batch.rowCount
       for (const column of rows.batch.columns) {
-        this.#sizeBytes += column.kind === 'string' ? column.cells.byteLength : column.values.byteLength
+        this.#sizeBytes += sizeOf(column)
       }
       for (const day of rows.days) this.days.add(day)
     }
@@ -155,4 +162,11 @@ export class TailSegment {
   #dropIfUnused(): void {
     if (this.#retired && this.#readerCount === 0) this.#engine.drop(this.name)
   }
+}
+
+function sizeOf(column: Column): number {
+  if (column.kind !== 'string') return column.values.byteLength
+  let sizeBytes = column.cells.byteLength
+  for (const bytes of column.long.values()) sizeBytes += bytes.length
+  return sizeBytes
 }

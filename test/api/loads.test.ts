@@ -145,8 +145,9 @@ describe('a load', () => {
 
   test('beyond a hundred in line is a 429', async () => {
     for (let place = 0; place < 102; place++) api.loads.enter()
-    const { response } = await post('format=lines')
+    const { response, body } = await post('format=lines')
     expect(response.status).toBe(429)
+    expect(body.type).toBe('urn:ticklake:problem:overloaded')
     expect(response.headers.get('retry-after')).toBe('1')
     api.loads.leave()
     expect((await post('format=lines&wait=true')).response.status).toBe(200)

@@ -111,7 +111,7 @@ describe('a list', () => {
     expect((await getJson('/v1/latest?of=quotes&symbols=BHP&exchange=ASX')).data).toHaveLength(1)
     expect((await getJson('/v1/symbols')).data).toHaveLength(6)
     expect((await getJson('/v1/snapshots?table=trades')).data).toMatchObject([
-      { snapshot_id: '1', current: true },
+      { snapshot_id: '1', offsets: [1], current: true },
     ])
     expect(await getJson('/v1/trades/count')).toMatchObject({ data: { count: 60 }, complete: true })
     expect(await getJson('/v1/quotes/count?symbols=NONE')).toMatchObject({ data: { count: 0 } })
@@ -152,9 +152,21 @@ describe('bad input', () => {
 
   test('of an unknown route, table or load is a 404', async () => {
     expect(await getProblem('/v1/nothing')).toMatchObject({ status: 404 })
-    expect(await getProblem('/v1/trades', { method: 'DELETE' })).toMatchObject({ status: 404 })
     expect(await getProblem('/admin/tables/orders')).toMatchObject({ status: 404 })
     expect(await getProblem('/v1/loads/none')).toMatchObject({ status: 404 })
+  })
+
+  test.each([
+    ['DELETE', '/v1/trades', 'GET, HEAD'],
+    ['POST', '/v1/bars', 'GET, HEAD'],
+    ['PUT', '/admin/tables/trades', 'GET, HEAD'],
+    ['DELETE', '/v1/loads/some', 'GET, HEAD'],
+    ['POST', '/', 'GET, HEAD'],
+    ['GET', '/v1/loads', 'POST'],
+  ])('%s %s is a 405 that names the methods there are', async (method, path, allowed) => {
+    const response = await fetch(api.url + path, { method })
+    expect(response.headers.get('allow')).toBe(allowed)
+    expect(await response.json()).toMatchObject({ status: 405, title: 'Method not allowed' })
   })
 
   test('in Accept is a 406', async () => {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -152,6 +153,12 @@ test('a file of which not one row is taken is no success', async () => {
 test('a data folder that cannot be used is named, with the reason', async () => {
   const { code, stderr } = await ticklake('serve', '--port', '0', '--data', file)
   expect(stderr).toMatch(/^error: cannot use .*trades[.]csv as data folder: EEXIST/)
+  expect(code).toBe(1)
+})
+
+test.runIf(existsSync('/proc/self'))('one whose parents cannot be made is named too', async () => {
+  const { code, stderr } = await ticklake('serve', '--port', '0', '--data', '/proc/absent/lake')
+  expect(stderr).toMatch(/^error: cannot use [/]proc[/]absent[/]lake as data folder: ENOENT/)
   expect(code).toBe(1)
 })
 

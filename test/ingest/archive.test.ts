@@ -42,6 +42,8 @@ describe('an input is staged as plain text', () => {
     ['parallel.zst', Buffer.concat([SKIPPABLE_FRAME, zstdOf(LINES)]), 'parallel'],
     ['a.zip', zipOf({ 'inner/b.csv': LINES }), 'b.csv'],
     ['two.gz', Buffer.concat([gzipSync(LINES.slice(0, 1000)), gzipSync(LINES.slice(1000))]), 'two'],
+    // As tapes leave it.
+    ['padded.gz', Buffer.concat([gzipSync(LINES), Buffer.alloc(200_000)]), 'padded'],
   ])('%s', async (name, content, entry) => {
     const staged = await stage(name, content)
     expect(staged.incomplete).toBeUndefined()
@@ -151,6 +153,29 @@ describe('a truncated or damaged archive is kept up to its last whole line', () 
     bytes[bytes.length - 8]! ^= 1
     const staged = await stage('a.gz', bytes)
     expect(staged.incomplete?.message).toContain('incorrect data check')
+  })
+
+  test('a .gz whose further member begins with a damaged byte, wherever chunks begin', async () => {
+    const [first, second] = [gzipSync(`${LINES}\n`), gzipSync('9,9,abc\n')]
+    for (const byte of [0x00, 0x01, 0x1e]) {
+      const damage = Buffer.concat([first, second])
+      damage[first.length] = byte
+      // Behind padding of more than a chunk, too.
+      const padded = Buffer.concat([first, Buffer.alloc(200_000), second])
+      for (const bytes of [damage, padded]) {
+        const staged = await stage('a.gz', bytes)
+        expect(staged.incomplete).toMatchObject({ code: 'incomplete' })
+        expect(`${LINES}\n`.startsWith(staged.contents[0]!.text)).toBe(true)
+        await staged.dispose()
+      }
+    }
+    // A chunk of the file is 64 KiB: the member ends where one does.
+    const stored = gzipSync(Buffer.alloc(65_536 - 23, 'x'), { level: 0 })
+    expect(stored).toHaveLength(65_536)
+    const atChunk = Buffer.concat([stored, second])
+    expect((await stage('a.gz', atChunk)).incomplete).toBeUndefined()
+    atChunk[stored.length] = 0
+    expect((await stage('b.gz', atChunk)).incomplete?.message).toContain('neither a member nor padding')
   })
 
   test('a .zst of which any bit has changed', async () => {

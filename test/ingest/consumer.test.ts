@@ -21,7 +21,13 @@ let registry: EmbeddedRegistry
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'ticklake-consumer-'))
-  engine = await Engine.open({ memoryLimit: '1GB', threads: 1, tempDirectory: directory, connections: 2 })
+  engine = await Engine.open({
+    memoryLimit: '1GB',
+    threads: 1,
+    tempDirectory: directory,
+    connections: 2,
+    maxWaiting: 100,
+  })
   log = new MemoryLog(systemClock)
   await log.start()
   await log.createTopic(TRADES.topic, PARTITION_COUNT)

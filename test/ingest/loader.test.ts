@@ -55,6 +55,27 @@ test('rows are counted, keep their order by symbol, and carry source and row', a
   expect(result.end.get(QUARANTINE.topic)?.reduce((sum, offset) => sum + offset)).toBe(10)
 })
 
+test('a load is logged with the fields that the API has, its time in whole milliseconds', async () => {
+  const path = await fixture.file('a.csv', csv(3_100))
+  const request = { path, fileName: 'a.csv', format: 'csv-trades' }
+  const { sourceId } = await fixture.loader.load(request, () => fixture.clock.advance(1234.5678))
+  expect(fixture.logged).toEqual([
+    {
+      message: 'file loaded',
+      fields: {
+        file: 'a.csv',
+        format: 'csv-trades',
+        source_id: sourceId,
+        rows_read: 3_100,
+        accepted: 3_096,
+        quarantined: 3,
+        skipped: 1,
+        seconds: 1.235,
+      },
+    },
+  ])
+})
+
 test('identical rows are all kept', async () => {
   const row = 'A,X,1700000000000,1,1\n'
   const result = await fixture.loadText('a.csv', `${HEADER}\n${row.repeat(50)}`, 'csv-trades')
@@ -172,6 +193,7 @@ test.each([1, 2, 3])(
       const resumed = await fixture.load(path, 'csv-trades')
       expect(resumed).toMatchObject({ rowsRead: 40_000, alreadyLoaded: breakAt > 2 })
       expect(resumed.accepted + resumed.quarantined + resumed.skipped).toBe(40_000)
+      expect(resumed.quarantineReasons).toEqual({ not_a_time: resumed.quarantined })
       expect(fixture.trades()).toEqual(whole.trades())
       expect(fixture.quarantined()).toEqual(whole.quarantined())
     } finally {
@@ -205,6 +227,41 @@ test('a truncated archive is loaded up to its last whole line, then fails; so do
   expect(kept.length).toBeGreaterThan(1_000)
   await expect(fixture.load(path, 'csv-trades')).rejects.toMatchObject(failure)
   expect(fixture.trades()).toHaveLength(kept.length)
+})
+
+test('a damaged archive of which the format can make nothing tells both', async () => {
+  const packed = gzipSync(csv(50_000))
+  const path = await fixture.file('a.csv.gz', packed.subarray(0, packed.length >> 1))
+  const sql = `-- table: trades\nSELECT line, original, 'A' AS symbol FROM source_lines()`
+  await expect(fixture.load(path, { name: 'mine', sql })).rejects.toMatchObject({
+    code: 'incomplete',
+    message: expect.stringMatching(/a\.csv\.gz is truncated.*cannot be loaded: .*mine/),
+    cause: { code: 'invalid_input' },
+  })
+})
+
+test('a NUL in the first line is a character like others', async () => {
+  const content = `${HEADER}\nA,X,1700000000000,1,1\n`
+  const result = await fixture.loadText('a.csv', content.replace('size', 'size,no\0te'), 'csv-trades')
+  expect(result.rowsRead).toBe(1)
+})
+
+test('progress that an older version wrote, without reasons, is gone on with', async () => {
+  const content = csv(40_000)
+  const path = await fixture.file('a.csv', content)
+  const abort = new AbortController()
+  const options = { path, fileName: 'a.csv', format: 'csv-trades' }
+  const broken = fixture.loader.load(options, () => abort.abort(new Error('pulled the plug')), abort.signal)
+  await expect(broken).rejects.toThrow('pulled the plug')
+  const sourceId = String(fixture.trades()[0]?.source)
+  const { reasons, ...older } = fixture.log.progress(sourceId)!
+  expect(reasons).toEqual({ not_a_time: older.quarantined })
+  await fixture.log.append({ records: new Map(), progress: older })
+  const resumed = await fixture.load(path, 'csv-trades')
+  expect(resumed).toMatchObject({
+    quarantined: 40,
+    quarantineReasons: { not_a_time: 40 - older.quarantined },
+  })
 })
 
 test('an empty file, and one with nothing but a header, are loads of no rows', async () => {
@@ -308,6 +365,10 @@ describe('a wrong request names field, value and what would be right', () => {
     ['a path as a name', '../formats/asx-trades', {}, /^format: /],
     ['a missing option', 'asx-trades', {}, /^symbol: .*asx-trades requires it \(--symbol\)/],
     ['a bad symbol', 'asx-trades', { symbol: 'A\n' }, /^symbol: "A\\n" is not a name/],
+    ['a NUL in a symbol', 'asx-trades', { symbol: 'A\0B' }, /^symbol: "A\\u0000B" is not a name/],
+    ['a NUL in an exchange', 'csv-trades', { exchange: 'A\0' }, /^exchange: "A\\u0000" is not a name/],
+    ['a NUL in a date', 'csv-trades', { date: '2014-01-01\0' }, /^date: .* is not a date/],
+    ['a NUL in the name of the file', 'csv-trades', { fileName: 'a\0.csv' }, /^file_name: .*without NUL/],
     [
       'a bad date',
       'lean-forex-quotes',

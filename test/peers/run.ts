@@ -112,6 +112,7 @@ async function writeFixtures(directory: string): Promise<Asked[]> {
       threads: 2,
       tempDirectory: directory,
       connections: 2,
+      maxWaiting: 100,
     })
     for (const table of await writeFixture(directory, engine, options, SEED + index)) {
       const question = questionOf(table, options.swept)

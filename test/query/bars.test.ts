@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { formatMicros } from '#core'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { formatMicros, MAX_EVENT_MICROS } from '#core'
 import type { BarSource, BarsRequest, Order } from '#query'
 import { eventRows } from '../support/event-rows.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
@@ -67,6 +67,24 @@ describe('bars', () => {
       { ts: '2015-04-04T13:00:00.000000Z', count: 2 },
       { ts: '2015-04-05T14:00:00.000000Z', count: 1 },
     ])
+  })
+
+  test('of the oldest and the newest time there is need no calendar of the centuries between them', async () => {
+    const ends = [-BigInt(MAX_EVENT_MICROS), 0n, BigInt(MAX_EVENT_MICROS)]
+    await lake.trades.addCommitted(ends.map((micros, index) => trade(micros, 100n, 1n, index)))
+    const turns = vi.spyOn(Intl.DateTimeFormat.prototype, 'formatToParts')
+    const bars = await allPages({
+      ...BARS,
+      intervalSeconds: 86_400,
+      timeZone: 'Etc/GMT-10',
+      fields: ['ts', 'count'],
+    })
+    // Some for each day with rows; the centuries have 208,500 days.
+    expect(turns.mock.calls.length).toBeLessThan(200)
+    turns.mockRestore()
+    const [day, offset] = [86_400_000_000n, 36_000_000_000n]
+    const start = (micros: bigint) => micros - ((((micros + offset) % day) + day) % day)
+    expect(bars).toEqual(ends.map((micros) => ({ ts: formatMicros(start(micros)), count: 1 })))
   })
 
   test('are exact for the largest decimals there are', async () => {

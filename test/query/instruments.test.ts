@@ -59,6 +59,12 @@ describe('latest', () => {
   })
 })
 
+test('of an exchange that no file holds, no file is read', async () => {
+  await lake.trades.addCommitted([trade('ASX', 'BHP', 1n, 1n)])
+  const answer = await lake.router.latest({ ...ALL, exchange: 'NYSE', symbols: ['BHP'] }, JSON_ROWS)
+  expect(answer).toMatchObject({ rows: [], meta: { filesTotal: 1, filesRead: 0 } })
+})
+
 test('symbols are listed with their first and last event', async () => {
   await lake.trades.addCommitted([trade('ASX', 'BHP', 1n, 1n), trade('ASX', 'BHP', 1_000_000n, 1n)])
   await lake.trades.add([trade('ASX', 'CBA', 5n, 1n)])
@@ -98,7 +104,16 @@ test('snapshots are listed, oldest first', async () => {
   await lake.trades.addCommitted([trade('ASX', 'BHP', 2n, 1n)])
   const answer = await lake.router.snapshots({ table: 'trades' }, JSON_ROWS)
   expect(answer.rows.map((row) => JSON.parse(row))).toMatchObject([
-    { snapshot_id: '1', parent_snapshot_id: null, operation: 'append', added_rows: 1, current: false },
+    {
+      snapshot_id: '1',
+      parent_snapshot_id: null,
+      operation: 'append',
+      added_rows: 1,
+      offsets: [1],
+      current: false,
+    },
     { snapshot_id: '2', parent_snapshot_id: '1', current: true },
   ])
+  const csv = await lake.router.snapshots({ table: 'trades' }, { encoding: 'csv' })
+  expect(csv.rows[1]).toMatch(/,\[1\],true$/)
 })

@@ -22,7 +22,13 @@ let tail: HotTail
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'ticklake-tail-'))
-  engine = await Engine.open({ memoryLimit: '1GB', threads: 1, tempDirectory: directory, connections: 1 })
+  engine = await Engine.open({
+    memoryLimit: '1GB',
+    threads: 1,
+    tempDirectory: directory,
+    connections: 1,
+    maxWaiting: 100,
+  })
   clock = new ManualClock()
   market = new MarketRows(TRADES, { seed: 5, partitionCount: 2, days: [19_000] })
 })
@@ -78,6 +84,13 @@ describe('the hot tail', () => {
     expect(tail.sealed[1]?.end).toEqual(market.next)
   })
 
+  test('counts long strings too when it seals by bytes', async () => {
+    await open({ rows: 1_000_000, bytes: 1_000_000, ageMs: 60_000 })
+    const row = { ...market.take(1)[0], conditions: 'x'.repeat(1_000_000) }
+    await tail.append(logRows(TRADES, [row]), market.next, false)
+    expect(tail.sealed).toHaveLength(1)
+  })
+
   test('lets appends wait while two sealed segments are unflushed [inv 13]', async () => {
     await open({ rows: 10, bytes: 2 ** 30, ageMs: 60_000 })
     await append(10)
@@ -114,7 +127,13 @@ describe('who waits for the hot tail', () => {
     await tail.close()
     await outcome
     await engine.close()
-    engine = await Engine.open({ memoryLimit: '1GB', threads: 1, tempDirectory: directory, connections: 1 })
+    engine = await Engine.open({
+      memoryLimit: '1GB',
+      threads: 1,
+      tempDirectory: directory,
+      connections: 1,
+      maxWaiting: 100,
+    })
     await open(NEVER)
   })
 

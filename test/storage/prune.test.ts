@@ -49,7 +49,9 @@ async function openTable() {
   return { objects, metadata, append, index: new FileIndex(objects) }
 }
 
-function matches({ symbol, micros }: PrunedRow, { symbols, startMicros, endMicros }: RowFilter): boolean {
+function matches(row: PrunedRow, { symbols, exchange, startMicros, endMicros }: RowFilter): boolean {
+  const { symbol, micros } = row
+  if (exchange !== undefined && row.exchange !== exchange) return false
   if (symbols && (symbol === null || !symbols.includes(symbol))) return false
   if (startMicros !== undefined && (micros === null || micros < startMicros)) return false
   return endMicros === undefined || (micros !== null && micros < endMicros)
@@ -69,17 +71,26 @@ const symbols = fc.oneof(
 const micros = fc
   .record({ day: fc.integer({ min: -2, max: 2 }), off: fc.constantFrom(0n, 1n, DAY / 2n, DAY - 1n) })
   .map(({ day, off }) => BigInt(day) * DAY + off)
+const exchanges = fc.constantFrom('ASX', 'NYSE', 'A name of more than sixteen characters')
 const nullable = <T>(value: fc.Arbitrary<T>) => fc.option(value, { freq: 8 })
 const filters: fc.Arbitrary<RowFilter> = fc.record(
-  { symbols: fc.array(symbols, { maxLength: 3 }), startMicros: micros, endMicros: micros },
+  {
+    symbols: fc.array(symbols, { maxLength: 3 }),
+    exchange: exchanges,
+    startMicros: micros,
+    endMicros: micros,
+  },
   { requiredKeys: [] },
 )
 /** One commit's files: rows as drawn, split by day as the flush does. */
 const commits = fc.array(
-  fc.array(fc.record({ symbol: nullable(symbols), micros: nullable(micros) }), {
-    minLength: 1,
-    maxLength: 12,
-  }),
+  fc.array(
+    fc.record({ symbol: nullable(symbols), exchange: nullable(exchanges), micros: nullable(micros) }),
+    {
+      minLength: 1,
+      maxLength: 12,
+    },
+  ),
   { minLength: 1, maxLength: 5 },
 )
 
@@ -134,7 +145,9 @@ describe('file selection', () => {
     let metadata: TableMetadata | undefined
     for (let day = 0n; day < 5n; day++) {
       metadata = await append(
-        filesOf([{ symbol: 'BHP', micros: day * DAY + 5n }], Number(day)).map(({ file }) => file),
+        filesOf([{ symbol: 'BHP', exchange: 'ASX', micros: day * DAY + 5n }], Number(day)).map(
+          ({ file }) => file,
+        ),
       )
     }
     const manifests = (await objects.list(LOCATION)).filter(({ location }) => location.endsWith('-m0.avro'))
@@ -152,7 +165,7 @@ describe('file selection', () => {
 
   test('takes a file without statistics, and one of an unknown transform', async () => {
     const { append, index } = await openTable()
-    const [{ file }] = filesOf([{ symbol: 'BHP', micros: 5n }], 0) as [StoredFile]
+    const [{ file }] = filesOf([{ symbol: 'BHP', exchange: 'ASX', micros: 5n }], 0) as [StoredFile]
     const nothing = new Map<number, never>()
     const bare = {
       ...file,
@@ -165,6 +178,7 @@ describe('file selection', () => {
     const select = async (of: TableMetadata, filter: RowFilter) =>
       (await index.selectFiles(of, of.currentSnapshotId, filter)).files.length
     expect(await select(metadata, { symbols: ['ZZZ'], startMicros: 6n, endMicros: 7n })).toBe(1)
+    expect(await select(metadata, { exchange: 'ZZZ' })).toBe(1)
     expect(await select(metadata, { startMicros: 9n * DAY })).toBe(0)
     const [spec] = metadata.partitionSpecs
     const unknown = { ...spec!, fields: [{ ...spec!.fields[0]!, transform: 'fortnight' }] }
@@ -179,7 +193,9 @@ describe('file selection', () => {
 
   test('refuses a snapshot with delete files rather than show deleted rows', async () => {
     const { objects, append, index } = await openTable()
-    const metadata = await append(filesOf([{ symbol: 'BHP', micros: 5n }], 0).map(({ file }) => file))
+    const metadata = await append(
+      filesOf([{ symbol: 'BHP', exchange: 'ASX', micros: 5n }], 0).map(({ file }) => file),
+    )
     const deletes: ManifestFile = {
       path: `${LOCATION}/metadata/d.avro`,
       lengthBytes: 1,
@@ -219,7 +235,7 @@ describe('files appended since a snapshot', () => {
     let metadata: TableMetadata | undefined
     for (let day = 0; day < 4; day++) {
       metadata = await append(
-        filesOf([{ symbol: 'BHP', micros: BigInt(day) * DAY }], day).map(({ file }) => file),
+        filesOf([{ symbol: 'BHP', exchange: 'ASX', micros: BigInt(day) * DAY }], day).map(({ file }) => file),
       )
     }
     const since = async (snapshotId: bigint | null, filter: RowFilter = {}) =>

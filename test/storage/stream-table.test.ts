@@ -21,6 +21,7 @@ beforeEach(async () => {
     threads: 2,
     tempDirectory: join(directory, 'tmp'),
     connections: 4,
+    maxWaiting: 100,
   })
 })
 

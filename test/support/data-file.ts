@@ -3,24 +3,32 @@ import type { DataFile } from '../../src/storage/iceberg/manifest.js'
 import { lowerBound, upperBound } from '../../src/storage/iceberg/values.js'
 
 const SYMBOL = TRADES.columns.find(({ name }) => name === 'symbol')!.id
+const EXCHANGE = TRADES.columns.find(({ name }) => name === 'exchange')!.id
 const TIME = TRADES.columns.find(({ name }) => name === 'exchange_timestamp')!.id
 
 /** A row as far as pruning looks at it; null: the row has no such value. */
 export interface PrunedRow {
   readonly symbol: string | null
+  readonly exchange?: string | null
   readonly micros: bigint | null
 }
 
 /** What a manifest would say of a file of trades that holds these rows, all of one day. */
 export function tradesFile(path: string, rows: readonly PrunedRow[]): DataFile {
-  const symbols = rows.flatMap(({ symbol }) => (symbol === null ? [] : [symbol])).sort(byUtf8)
+  const symbols = textsOf(rows, 'symbol')
+  const exchanges = textsOf(rows, 'exchange')
   const times = rows
     .flatMap(({ micros }) => (micros === null ? [] : [micros]))
     .sort((a, b) => (a < b ? -1 : 1))
   const bounds = (bound: typeof lowerBound, at: 0 | -1) => {
     const entries: [number, Uint8Array][] = []
-    const symbol = symbols.length === 0 ? null : bound('string', symbols.at(at)!)
-    if (symbol) entries.push([SYMBOL, symbol])
+    for (const [id, texts] of [
+      [SYMBOL, symbols],
+      [EXCHANGE, exchanges],
+    ] as const) {
+      const text = texts.length === 0 ? null : bound('string', texts.at(at)!)
+      if (text) entries.push([id, text])
+    }
     const time = times.length === 0 ? null : bound('timestamptz', times.at(at)!)
     if (time) entries.push([TIME, time])
     return new Map(entries)
@@ -31,9 +39,10 @@ export function tradesFile(path: string, rows: readonly PrunedRow[]): DataFile {
     recordCount: rows.length,
     fileSizeBytes: 1000 + rows.length,
     columnSizes: new Map([[SYMBOL, 100]]),
-    valueCounts: new Map([SYMBOL, TIME].map((id) => [id, rows.length])),
+    valueCounts: new Map([SYMBOL, EXCHANGE, TIME].map((id) => [id, rows.length])),
     nullValueCounts: new Map([
       [SYMBOL, rows.length - symbols.length],
+      [EXCHANGE, rows.length - exchanges.length],
       [TIME, rows.length - times.length],
     ]),
     lowerBounds: bounds(lowerBound, 0),
@@ -41,6 +50,10 @@ export function tradesFile(path: string, rows: readonly PrunedRow[]): DataFile {
     splitOffsets: [4],
     sortOrderId: 1,
   }
+}
+
+function textsOf(rows: readonly PrunedRow[], column: 'symbol' | 'exchange'): readonly string[] {
+  return rows.flatMap((row) => row[column] ?? []).sort(byUtf8)
 }
 
 export function byUtf8(a: string, b: string): number {

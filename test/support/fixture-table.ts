@@ -202,9 +202,10 @@ export class FixtureTable implements StreamTable {
     throw new Error('a fixture table takes rows by add()')
   }
 
-  /** By time, as the statistics of a file would tell. */
-  #mayMatch(batch: Batch, { startMicros, endMicros }: RowFilter): boolean {
-    return batch.rows.some(({ exchange_timestamp: micros }) => {
+  /** By exchange and time, as the statistics of a file would tell. */
+  #mayMatch(batch: Batch, { exchange: wanted, startMicros, endMicros }: RowFilter): boolean {
+    return batch.rows.some(({ exchange, exchange_timestamp: micros }) => {
+      if (wanted !== undefined && exchange !== wanted) return false
       if (typeof micros !== 'bigint') return true
       return (
         (startMicros === undefined || micros >= startMicros) &&

@@ -26,6 +26,7 @@ export async function openLakeFixture(): Promise<LakeFixture> {
     threads: 2,
     tempDirectory: directory,
     connections: 2,
+    maxWaiting: 100,
   })
   const tables = new Map(
     [TRADES, QUOTES, QUARANTINE].map((definition) => [

@@ -1,23 +1,45 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { createLogger, QUARANTINE, QUOTES, TRADES } from '#core'
+import { type Logger, QUARANTINE, QUOTES, TRADES } from '#core'
 import { Loader, type LoadRequest, type LoadResult } from '../../src/ingest/loader.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
 import { EmbeddedRegistry } from '../../src/ingest/registry/embedded.js'
 import { type LoggedRecord, loggedRecords } from './log-records.js'
 import { ManualClock } from './manual-clock.js'
 
+export interface LoggedLine {
+  readonly message: string
+  readonly fields: object
+}
+
+function keepingLogger(lines: LoggedLine[]): Logger {
+  const keep = (message: string, fields: object = {}) => void lines.push({ message, fields })
+  const logger: Logger = { debug: keep, info: keep, warn: keep, error: keep, child: () => logger }
+  return logger
+}
+
 /** A loader over an empty log in memory, and a folder for its inputs. */
 export class LoadFixture {
+  readonly clock: ManualClock
   readonly log: MemoryLog
   readonly loader: Loader
   readonly folder: string
+  /** What the loader has logged. */
+  readonly logged: readonly LoggedLine[]
 
-  private constructor(log: MemoryLog, loader: Loader, folder: string) {
+  private constructor(
+    clock: ManualClock,
+    log: MemoryLog,
+    loader: Loader,
+    folder: string,
+    logged: readonly LoggedLine[],
+  ) {
+    this.clock = clock
     this.log = log
     this.loader = loader
     this.folder = folder
+    this.logged = logged
   }
 
   static async open(): Promise<LoadFixture> {
@@ -26,15 +48,16 @@ export class LoadFixture {
     const log = new MemoryLog(clock)
     await log.start()
     for (const { topic } of [TRADES, QUOTES, QUARANTINE]) await log.createTopic(topic, 3)
+    const logged: LoggedLine[] = []
     const loader = new Loader({
       log,
       registry: new EmbeddedRegistry(log.store),
       clock,
-      logger: createLogger({ level: 'silent', format: 'text' }),
+      logger: keepingLogger(logged),
       tempDirectory: folder,
       formatFolders: [new URL('../../config/formats', import.meta.url).pathname],
     })
-    return new LoadFixture(log, loader, folder)
+    return new LoadFixture(clock, log, loader, folder, logged)
   }
 
   async close(): Promise<void> {

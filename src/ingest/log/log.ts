@@ -1,4 +1,4 @@
-import type { OffsetVector, Service } from '#core'
+import type { OffsetVector, QuarantineReason, Service } from '#core'
 
 /** One record to append: the key decides the partition (Kafka's murmur2); the value is Confluent-framed Avro. */
 export interface LogRecord {
@@ -16,6 +16,8 @@ export interface LoadProgress {
   readonly rowsDone: number
   readonly accepted: number
   readonly quarantined: number
+  /** The quarantined rows by reason. Progress of older versions lacks it. */
+  readonly reasons?: Readonly<Partial<Record<QuarantineReason, number>>>
   readonly finished: boolean
 }
 
