@@ -105,14 +105,14 @@ export const barParameters = {
     }),
 }
 
-/** `fields` of trades or quotes; for latest the table is known only with `of`, so that any row's are taken here. */
+/** `fields` of trades or quotes. */
 export function rowFieldsParameter(table: MarketTable) {
   return fieldsParameter(rowFields(table))
 }
 
 export const barFieldsParameter = fieldsParameter(BAR_FIELDS)
 
-/** Checked by the route, once the table is known. */
+/** `fields` of latest, checked by the route: which there are is known only with `of`. */
 export const uncheckedFieldsParameter = {
   fields: optionalText('fields wanted, in order; all when absent', 'symbol,ts,price'),
 }

@@ -1,6 +1,6 @@
 import { type ErrorCode, TicklakeError } from '#core'
 
-/** A refusal that only HTTP knows: no such route, no such method, not acceptable. */
+/** A refusal that only HTTP knows: no such route or method, not acceptable, a foreign host or origin. */
 export class HttpError extends Error {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>

@@ -57,7 +57,7 @@ function* joined(rows: readonly string[], separator: string, terminated: boolean
 }
 
 /** `meta` as it is sent. */
-export function metaJson(meta: AnswerMeta) {
+function metaJson(meta: AnswerMeta) {
   return {
     route: meta.route,
     receipt: meta.receipt,

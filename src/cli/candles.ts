@@ -1,19 +1,8 @@
-const LEVELS = '▁▂▃▄▅▆▇█'
-
 export interface Candle {
   readonly open: number
   readonly high: number
   readonly low: number
   readonly close: number
-}
-
-/** One block a value, from the lowest ▁ to the highest █. For the eye only: it draws from doubles. */
-export function sparkline(values: readonly number[]): string {
-  const low = Math.min(...values)
-  const range = Math.max(...values) - low
-  return values
-    .map((value) => LEVELS[range === 0 ? 3 : Math.round(((value - low) / range) * (LEVELS.length - 1))]!)
-    .join('')
 }
 
 /** One column a candle, `height` lines: █ up and ░ down between open and close, │ to high and low. For the eye only. */

@@ -9,7 +9,9 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
   409: 'conflict',
   410: 'gone',
+  422: 'incomplete',
   429: 'overloaded',
+  500: 'corrupt',
   503: 'unavailable',
   504: 'timeout',
 }

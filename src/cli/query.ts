@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { invalid, TicklakeError } from '#core'
+import { MAX_LIMIT } from '#query'
 import type { LakeClient, Parameters } from './lake-client.js'
 import { type Target, withLake } from './target.js'
 import { parseCsv, textTable } from './text-table.js'
@@ -23,9 +24,6 @@ export interface QueryOptions extends Target {
   readonly limit: string
   readonly output: Output
 }
-
-/** The most rows that the interface gives at once. */
-const PAGE_ROWS = 50_000
 
 /** Options that mean something for some subjects only. */
 const SOME_SUBJECTS: Readonly<Record<'interval' | 'of' | 'tz' | 'order' | 'fields', readonly Subject[]>> = {
@@ -88,8 +86,8 @@ async function printPages(
 ): Promise<boolean> {
   let token: string | undefined
   let csv = ''
-  for (let left = rowsWanted; left > 0; left -= PAGE_ROWS) {
-    const limit = String(Math.min(left, PAGE_ROWS))
+  for (let left = rowsWanted; left > 0; left -= MAX_LIMIT) {
+    const limit = String(Math.min(left, MAX_LIMIT))
     const asked = { ...parameters, limit, page_token: token }
     const response = await client.get(`/v1/${subject}`, asked, MEDIA_TYPES[output], signal)
     const text = await response.text()

@@ -5,10 +5,10 @@
  * |---|---|---|
  * | invalid_input | a value from outside is wrong; field, value and what would be right are given | no |
  * | not_found | the named thing does not exist | no |
- * | gone | it existed: its snapshot has expired | no |
+ * | gone | it existed and is kept no longer: an expired snapshot, trimmed offsets | no |
  * | conflict | somebody else committed first, or the state does not allow this | after a reload |
  * | locked | another process owns the data folder | when that process has ended |
- * | unavailable | not ready yet, or stopping | yes, later |
+ * | unavailable | not ready yet, stopping, or what it needs (disk, port, server) fails | yes, later |
  * | overloaded | as much is under way and waiting as may be | yes, later |
  * | corrupt | stored bytes fail their check | no |
  * | incomplete | an input ended early; what was read before is accounted for | with the whole input |

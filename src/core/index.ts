@@ -6,13 +6,10 @@ export {
   CELL_STRING_BYTES,
   type Column,
   type ColumnBatch,
-  type IntColumn,
-  type LongColumn,
   type StringColumn,
-  type Validity,
 } from './column-batch.js'
-export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
-export { type ErrorCode, type ErrorDetail, invalid, TicklakeError } from './errors.js'
+export { formatDecimal, parseDecimal } from './decimal.js'
+export { type ErrorCode, invalid, TicklakeError } from './errors.js'
 export { createLogger, type Logger, type LoggingOptions } from './logging.js'
 export { QualityFlag, type QuarantineReason } from './quality.js'
 export { QUARANTINE } from './quarantine.js'
@@ -20,7 +17,6 @@ export { QUOTES } from './quote.js'
 export type { Service } from './service.js'
 export {
   type ColumnDefinition,
-  type ColumnOrigin,
   type ColumnType,
   DECIMAL_PRECISION,
   DECIMAL_SCALE,

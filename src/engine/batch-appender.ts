@@ -81,6 +81,7 @@ function kindOf(type: duckdb.Type): Column['kind'] {
 
 function copyColumn(vector: duckdb.Vector, column: Column, from: number, rowCount: number): void {
   const width = BYTES_PER_VALUE[column.kind]
+  // Nobody makes a batch over shared memory: the buffers below are ArrayBuffers.
   const source = valuesOf(column)
   assert(
     source.byteLength >= (from + rowCount) * width,

@@ -51,7 +51,8 @@ export class Engine {
 
   /**
    * Runs one statement and reads its whole result. Parameters are named: `$symbol`. Aborting the signal interrupts
-   * the statement and throws the signal's reason. `overloaded` when too many wait already. Project results to VARCHAR, BIGINT, INTEGER or BOOLEAN.
+   * the statement and throws the signal's reason. `overloaded` when too many wait already. Project results to VARCHAR,
+   * BIGINT, INTEGER or BOOLEAN.
    */
   async query(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): Promise<QueryResult> {
     return this.#run(async (connection) => {

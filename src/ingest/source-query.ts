@@ -22,7 +22,7 @@ export const SKIPPED = 'skip'
 /** What a format yields beside columns of the table. */
 const ROW_COLUMNS = ['line', 'original', 'skip', 'reject']
 /** The loader gives these itself. */
-const LOADER_COLUMNS = ['exchange_nanos', 'message_id', 'source', 'source_row']
+const LOADER_COLUMNS = ['exchange_nanos', 'message_id', 'source']
 
 /** Characters of a symbol or the name of an exchange. */
 const MAX_NAME_LENGTH = 64

@@ -45,7 +45,10 @@ export interface AnswerOptions {
   readonly signal?: AbortSignal
 }
 
-/** SQL that yields `row` and `key`, in the order of the answer, one row more than asked for if there are more. */
+/**
+ * SQL and the values bound in it. That of a page yields `row` and `key`, in the order of the answer, one row more than
+ * asked for if there are more.
+ */
 export interface Statement {
   readonly sql: string
   readonly parameters: SqlParameters

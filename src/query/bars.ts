@@ -18,7 +18,7 @@ import {
 import { relation, type Scan } from './scan.js'
 
 /** An exchange's later rows may be this much older than its newest: only bars that ended before are final. */
-export const ALLOWED_LATENESS_MICROS = 300_000_000n
+const ALLOWED_LATENESS_MICROS = 300_000_000n
 
 /** Bucket start and end in µs, exchange, symbol. */
 export const BAR_KEY_FORM: KeyForm = ['number', 'number', 'text', 'text']

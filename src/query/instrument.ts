@@ -6,7 +6,7 @@ import type { Key, KeyForm } from './page-token.js'
 export const INSTRUMENT = `coalesce(exchange, '') AS exchange, coalesce(symbol, '') AS symbol`
 
 /** Instruments are listed by exchange, then symbol, in the order of their bytes. */
-export const INSTRUMENT_KEY = ['exchange', 'symbol'] as const
+const INSTRUMENT_KEY = ['exchange', 'symbol'] as const
 
 export const INSTRUMENT_KEY_FORM: KeyForm = ['text', 'text']
 

@@ -4,7 +4,7 @@ import { seal } from './sealed.js'
 /** The wire form of a version: snapshot id as text (it may exceed 2^53) and the vector. */
 export type VersionTuple = readonly [snapshotId: string | null, offsets: readonly number[]]
 
-/** The receipt of an answer: the version of the table that it was read from. Sent back, it gives the same rows. */
+/** The receipt of an answer: the version of the table that it was read from. At one version the same rows are seen. */
 export function encodeReceipt(tableUuid: string, version: Version): string {
   return seal([tableUuid, ...versionTuple(version)])
 }

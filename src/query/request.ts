@@ -12,7 +12,7 @@ export type Order = 'asc' | 'desc'
 
 export const MAX_LIMIT = 50_000
 export const DEFAULT_LIMIT = 1_000
-export const MAX_SYMBOLS = 1_000
+const MAX_SYMBOLS = 1_000
 
 /** Which events are meant. Null: no restriction. */
 export interface Selection {

@@ -1,5 +1,12 @@
 import { sqlString } from '#engine'
-import { type DataFile, localPath, type PinnedVersion, type RowFilter, type TailSlice } from '#storage'
+import {
+  type AppendedFiles,
+  type DataFile,
+  localPath,
+  type PinnedVersion,
+  type RowFilter,
+  type TailSlice,
+} from '#storage'
 import { selectList } from './field.js'
 import type { Selection } from './request.js'
 
@@ -9,8 +16,7 @@ export type Route = 'real-time' | 'historical' | 'hybrid'
 /** What a statement reads: the files and tail slices of one version that may hold rows of a filter. A plan is data. */
 export interface Scan {
   readonly files: readonly DataFile[]
-  /** Files appended since the snapshot, and the condition that keeps their rows to the version. */
-  readonly appended: { readonly files: readonly DataFile[]; readonly where: string | null }
+  readonly appended: AppendedFiles
   readonly tail: readonly TailSlice[]
   readonly filesTotal: number
 }

@@ -102,8 +102,8 @@ export class HotTail {
   }
 
   /**
-   * Takes rows; waits while too many sealed segments are unflushed, or until the signal aborts: then it has taken
-   * nothing. One caller at a time.
+   * Takes rows; waits while too many sealed segments are unflushed. Aborting the signal ends the wait with its reason:
+   * nothing was taken then. One caller at a time.
    */
   async append(
     rows: LogRows | null,
@@ -168,7 +168,7 @@ export class HotTail {
     this.#wake()
   }
 
-  /** Resolves when the visible rows reach the vector, or the signal aborts. */
+  /** Resolves when the visible rows reach the vector. Aborting the signal ends the wait with its reason. */
   visible(offsets: OffsetVector, signal: AbortSignal): Promise<void> {
     return this.#until(() => covers(this.end, offsets), signal)
   }

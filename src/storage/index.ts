@@ -1,4 +1,3 @@
-export type { FlushPolicy } from './hot-tail.js'
 export type { DataFile } from './iceberg/manifest.js'
 export type { TableMetadata } from './iceberg/metadata.js'
 export type { Snapshot } from './iceberg/snapshot.js'
@@ -12,4 +11,4 @@ export type {
   StreamTable,
   TailSlice,
 } from './table.js'
-export { Warehouse, type WarehouseOptions } from './warehouse.js'
+export { Warehouse } from './warehouse.js'

@@ -118,5 +118,6 @@ function parseStatistic(column: ColumnDefinition, text: string): Value {
     decimal: () => parseDecimal(column.name, text),
     timestamptz: () => parseTimeNanos(column.name, text.replace(/\+00$/, 'Z')) / 1000n,
   }
+  // The caller has left out binary columns.
   return parse[column.type as Exclude<ColumnType, 'binary'>]()
 }

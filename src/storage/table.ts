@@ -48,11 +48,11 @@ export interface PinnedVersion {
   readonly version: Version
   readonly metadata: TableMetadata
   readonly tail: readonly TailSlice[]
-  /** Newest event time by exchange in the log prefix of this version, µs. */
+  /** Newest event time by exchange, µs: in the log prefix of this version, or, of `pinAt`, of the newest snapshot. */
   readonly watermarks: ReadonlyMap<string, bigint>
-  /** Files of the snapshot: all their rows belong to the version. */
+  /** Files of the snapshot: all their rows belong to the version. `gone` when the snapshot has expired. */
   select(filter: RowFilter): Promise<FileSelection>
-  /** Log rows of the version that were flushed since its snapshot. */
+  /** Log rows of the version that were flushed since its snapshot. `gone` when that has expired. */
   selectAppended(filter: RowFilter): Promise<AppendedFiles>
   release(): void
 }
@@ -67,25 +67,29 @@ export interface StreamTable extends Service {
   /**
    * Takes the rows that were read up to `next`; `null` advances the position only. They are visible to `pin` within
    * 15 ms, or, when the log holds `more` to read at once, with the rows that come next. Waits while two sealed
-   * segments are unflushed (backpressure), or until the signal aborts: then nothing was taken.
+   * segments are unflushed (backpressure). Aborting the signal ends the wait with its reason: nothing was taken then.
    */
   append(rows: LogRows | null, next: OffsetVector, more: boolean, signal?: AbortSignal): Promise<void>
 
   /** The reader of the log has stopped for good: whoever waits for rows gets this error. What is there stays readable. */
   fail(error: Error): void
 
-  /** Seals what the tail holds and resolves when all of it is committed. */
+  /**
+   * Seals what the tail holds and resolves when all of it is committed. Throws why an attempt failed; one that may
+   * pass is made again all the same.
+   */
   flush(): Promise<void>
 
   /** The newest version. Synchronous. */
   pin(): PinnedVersion
 
   /**
-   * The version that a receipt names: `gone` if its snapshot has expired, `unavailable` while the tail has not reached it.
+   * The version that a page token names; `unavailable` while the tail has not reached it. Synchronous: that
+   * its snapshot has expired is told by `select`.
    */
   pinAt(version: Version): PinnedVersion
 
-  /** Resolves when the visible version covers the vector, or the signal aborts. */
+  /** Resolves when the visible version covers the vector. Aborting the signal ends the wait with its reason. */
   visible(offsets: OffsetVector, signal: AbortSignal): Promise<void>
 
   /** The newest committed metadata. */

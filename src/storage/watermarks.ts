@@ -1,4 +1,4 @@
-import type { TableMetadata } from './iceberg/metadata.js'
+import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 
 /** Summary key: newest event time by exchange, among all rows of the log up to the snapshot's vector. */
 const KEY = 'ticklake.watermarks'
@@ -14,8 +14,7 @@ export function formatWatermarks(watermarks: ReadonlyMap<string, bigint>): Recor
 
 /** Those of the newest snapshot; none before the first. */
 export function parseWatermarks(metadata: TableMetadata): ReadonlyMap<string, bigint> {
-  const current = metadata.snapshots.find((snapshot) => snapshot.snapshotId === metadata.currentSnapshotId)
-  const parsed: unknown = JSON.parse(current?.summary[KEY] ?? '{}')
+  const parsed: unknown = JSON.parse(currentSnapshot(metadata)?.summary[KEY] ?? '{}')
   // Written by formatWatermarks alone: foreign snapshots carry it forward as it is.
   return new Map(
     Object.entries(parsed as Record<string, string>).map(([name, micros]) => [name, BigInt(micros)]),

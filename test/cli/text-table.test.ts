@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { candleChart, sparkline } from '../../src/cli/candles.js'
+import { candleChart } from '../../src/cli/candles.js'
 import { groupDigits, parseCsv, textTable } from '../../src/cli/text-table.js'
 
 test('numbers stand right, text left, null is empty', () => {
@@ -21,11 +21,6 @@ test('no rows: only the names', () => {
 
 test('digits are grouped by thousands', () => {
   expect([1, 1234, 1234567, 12n].map(groupDigits)).toEqual(['1', '1,234', '1,234,567', '12'])
-})
-
-test('a sparkline goes from the lowest to the highest', () => {
-  expect(sparkline([1, 2, 3, 8])).toBe('▁▂▃█')
-  expect(sparkline([5, 5])).toBe('▄▄')
 })
 
 test('candles show body, wick and direction', () => {

@@ -6,17 +6,23 @@ export interface LogRecord {
   readonly value: Uint8Array
 }
 
-/** How far a load has come: kept in the log, in the transaction of the records that it counts. */
+/**
+ * How far a load has come: kept in the log, in the transaction of the records that it counts. The values of a topic
+ * that a consumer quarantines are counted in the same way, a source for each partition.
+ */
 export interface LoadProgress {
-  /** Twelve characters of the base32 SHA-256 below: the name of the source in every row. */
+  /** Of a load, twelve characters of the SHA-256 below in base32, in every row; of a consumer, `<topic>/<partition>`. */
   readonly sourceId: string
-  /** SHA-256, in hex, of the content, the format's SQL, the options and the attempt. */
+  /** SHA-256, in hex, of the content, the format's SQL, the options and the attempt; empty for a consumer. */
   readonly digest: string
-  /** Source rows taken, from the start: accepted, quarantined and empty ones. A resumed load goes on after them. */
+  /**
+   * Source rows taken, from the start: accepted, quarantined and skipped ones. A resumed load goes on after them. Of a
+   * consumer, the offset after the last value that it quarantined.
+   */
   readonly rowsDone: number
   readonly accepted: number
   readonly quarantined: number
-  /** The quarantined rows by reason. Progress of older versions lacks it. */
+  /** The quarantined rows by reason; a consumer has only one and does not count them. */
   readonly reasons?: Readonly<Partial<Record<QuarantineReason, number>>>
   readonly finished: boolean
 }
@@ -54,7 +60,7 @@ export interface ReadResult {
  * A contract suite (test/contract/log.ts) runs on each implementation.
  */
 export interface Log extends Service {
-  /** Creates the topic if it is absent. An existing one with another partition count is an error. */
+  /** Creates the topic if it is absent. `conflict` when it exists with another partition count. */
   createTopic(topic: string, partitionCount: number): Promise<void>
 
   /** Next offset of each partition: the end of what is durable and readable. */
@@ -63,7 +69,10 @@ export interface Log extends Service {
   /** The first offset of each partition that is still kept. */
   begin(topic: string): OffsetVector
 
-  /** Appends all or nothing; resolves once it is durable and readable. Records of one key keep their order. */
+  /**
+   * Appends all or nothing; resolves once it is durable and readable. Records of one key keep their order. After a
+   * failed write the end is unknown: `unavailable` from then on, until the next start.
+   */
   append(append: LogAppend): Promise<void>
 
   /** The newest progress of a source, or undefined when it has never been seen. */
@@ -72,7 +81,7 @@ export interface Log extends Service {
   /**
    * Whole batches from `from` on, in bounded size: at least one batch if there is any, then until `maxBytes`.
    * Takes from all partitions in turn. No batches: nothing to read now.
-   * A position below `begin` or above `end` is an error that says which partition and what is missing.
+   * A position below `begin` is `gone`, one above `end` `not_found`; both say which partition and what is missing.
    */
   read(topic: string, from: OffsetVector, maxBytes: number): ReadResult
 

@@ -12,7 +12,8 @@ export interface RegisteredSchema {
 export interface SchemaRegistry {
   /**
    * Registers a writer schema before its first record, or finds the identical one. A schema with which the
-   * subject's newest could not be read (BACKWARD) is refused with `conflict`, saying which field and why.
+   * subject's newest could not be read (BACKWARD) is refused with `conflict`, saying which field and why; what is no
+   * Avro schema, with `invalid_input`.
    */
   register(subject: string, schema: Schema): Promise<RegisteredSchema>
 

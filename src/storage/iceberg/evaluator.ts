@@ -1,3 +1,4 @@
+import { MICROS_PER_DAY } from '#core'
 import type { DataFile } from './manifest.js'
 import type { ManifestFile } from './manifest-list.js'
 import { type PartitionSpec, parseTransform } from './partition.js'
@@ -22,7 +23,7 @@ export type ColumnPredicate =
       readonly before: Uint8Array | null
     }
 
-const DAY_MICROS = 86_400_000_000n
+const DAY_MICROS = BigInt(MICROS_PER_DAY)
 
 /**
  * False only if no row of the file can match all predicates. A bound or count that is missing, or that cannot be

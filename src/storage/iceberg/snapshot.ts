@@ -32,7 +32,7 @@ export interface AppendedFiles {
 }
 
 /** Keys of ours in snapshot summaries. Each snapshot carries them all forward. */
-export const TICKLAKE_PREFIX = 'ticklake.'
+const TICKLAKE_PREFIX = 'ticklake.'
 export const OFFSETS_KEY = 'ticklake.offsets'
 export const COMMIT_ID_KEY = 'ticklake.commit-id'
 export const FENCE_KEY = 'ticklake.fence'
@@ -64,7 +64,7 @@ export function appendSummary(parent: Summary | null, added: AppendedFiles, extr
 }
 
 /** The keys of ours among a summary's or a table's. */
-export function ticklakeKeys(all: Summary): Summary {
+function ticklakeKeys(all: Summary): Summary {
   return Object.fromEntries(Object.entries(all).filter(([key]) => key.startsWith(TICKLAKE_PREFIX)))
 }
 
