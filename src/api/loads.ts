@@ -1,52 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type Clock,
-  type Logger,
-  type OffsetVector,
-  type Service,
-  type TableName,
-  TicklakeError,
-} from '#core'
+import { type Clock, type Logger, type Service, type TableName, TicklakeError } from '#core'
+import type { LoadCounts, Loader, LoadRequest, LoadResult } from '#ingest'
 import type { StreamTable } from '#storage'
 
-/** A file to load. */
-export interface LoadRequest {
-  readonly path: string
-  /** Its name for people and for formats that read the symbol or date from it. */
-  readonly fileName: string
-  /** A format's name, or SQL of the client's own. */
-  readonly format: string | { readonly sql: string; readonly name: string }
-  readonly symbol?: string
-  readonly exchange?: string
-  readonly date?: string
-  /** Load a file again that was loaded before. */
-  readonly again?: boolean
-}
-
-export interface LoadCounts {
-  readonly rowsRead: number
-  readonly accepted: number
-  readonly quarantined: number
-  readonly skipped: number
-}
-
-export interface LoadResult extends LoadCounts {
-  readonly sourceId: string
-  readonly alreadyLoaded: boolean
-  readonly quarantineReasons: Readonly<Record<string, number>>
-  readonly seconds: number
-  /** By topic, the end of the log once the load was in it. */
-  readonly end: ReadonlyMap<string, OffsetVector>
-}
-
 /** What the server asks of a loader. */
-export interface FileLoader {
-  load(
-    request: LoadRequest,
-    onProgress?: (counts: LoadCounts) => void,
-    signal?: AbortSignal,
-  ): Promise<LoadResult>
-}
+export type FileLoader = Pick<Loader, 'load'>
 
 /** A load that was taken: `queued` or `running`, until it is `done` or `failed`. */
 export interface LoadJob {

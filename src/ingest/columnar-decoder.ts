@@ -1,16 +1,16 @@
 import {
   assert,
   batchColumnNames,
-  type ColumnBatch,
   invalid,
   type OffsetVector,
   type TableDefinition,
   TicklakeError,
 } from '#core'
+import type { LogRows } from '#storage'
 import { BatchBuilder } from './batch-builder.js'
 import { compileProgram, type DecodeProgram } from './decode-program.js'
 import type { RecordBatch } from './log/log.js'
-import { type Observed, observe } from './observed.js'
+import { observe } from './observed.js'
 import { RecordInterpreter } from './record-interpreter.js'
 import type { SchemaRegistry } from './registry/registry.js'
 import { WIRE_HEADER_BYTES, wireId } from './wire-format.js'
@@ -25,8 +25,7 @@ export interface MalformedValue {
 }
 
 /** `batch.rowCount + malformed.length` records were taken from the log. */
-export interface DecodedBatch extends Observed {
-  readonly batch: ColumnBatch
+export interface DecodedBatch extends LogRows {
   readonly malformed: readonly MalformedValue[]
 }
 

@@ -1,6 +1,7 @@
 export { Consumer } from './consumer.js'
-export { Loader } from './loader.js'
+export { Loader, type LoadRequest, type LoadResult } from './loader.js'
 export { EmbeddedLog } from './log/embedded.js'
 export type { LogRecord } from './log/log.js'
 export { Producer } from './producer.js'
 export { EmbeddedRegistry } from './registry/embedded.js'
+export type { LoadCounts } from './source-load.js'

@@ -1,12 +1,8 @@
 import { batchColumn, type ColumnBatch, MICROS_PER_DAY, type StringColumn, type TableDefinition } from '#core'
+import type { LogRows } from '#storage'
 
-/** What a batch touches: partitions to write and how far its feeds have come. */
-export interface Observed {
-  /** UTC days, counted from 1970, of the partition column. */
-  readonly days: ReadonlySet<number>
-  /** Newest event time by exchange, µs since 1970 UTC. Empty where the table has no exchange. */
-  readonly watermarks: ReadonlyMap<string, bigint>
-}
+/** What a table wants to know of rows beside the rows: partitions to write and how far their feeds have come. */
+type Observed = Omit<LogRows, 'batch'>
 
 /** Looks once through a batch. Neighbouring rows mostly share day and exchange, so only changes cost anything. */
 export function observe(batch: ColumnBatch): Observed {

@@ -9,7 +9,8 @@ import {
 import type { BatchAppender, Engine } from '#engine'
 import type { LogRows } from './table.js'
 
-const DUCKDB_TYPES: Readonly<Record<ColumnType, string>> = {
+/** The column of a DuckDB table that holds a column of ours. */
+export const DUCKDB_TYPES: Readonly<Record<ColumnType, string>> = {
   string: 'VARCHAR',
   int: 'INTEGER',
   long: 'BIGINT',

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { FileLoader, LoadRequest } from '#api'
+import type { FileLoader } from '#api'
 import { TicklakeError } from '#core'
+import type { LoadRequest } from '#ingest'
 import { type ApiFixture, openApiFixture } from '../support/api-fixture.js'
 import type { LakeFixture } from '../support/lake-fixture.js'
 

@@ -11,6 +11,7 @@ import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import { type CommitContext, commitAppend } from '../../src/storage/commit.js'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
+import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
 import { tradesFile } from '../support/data-file.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { SeededRandom } from '../support/seeded-random.js'
@@ -47,15 +48,6 @@ afterAll(async () => {
   await new Promise((closed) => server.close(closed))
   await rm(folder, { recursive: true })
 })
-
-const DUCKDB_TYPES = {
-  string: 'VARCHAR',
-  int: 'INTEGER',
-  long: 'BIGINT',
-  timestamptz: 'TIMESTAMPTZ',
-  decimal: 'DECIMAL(18,8)',
-  binary: 'BLOB',
-} as const
 
 /** A file with a field id on every column; columns that `rows` does not give are null. */
 async function writeParquet(name: string, rows: string): Promise<Uint8Array> {

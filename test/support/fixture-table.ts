@@ -12,6 +12,7 @@ import type {
   StreamTable,
   TableMetadata,
 } from '#storage'
+import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
 import type { CellValue, Row } from './row-batch.js'
 
 /** A run of rows, first in a DuckDB table, then in a Parquet file. */
@@ -213,15 +214,6 @@ export class FixtureTable implements StreamTable {
       )
     })
   }
-}
-
-const DUCKDB_TYPES: Readonly<Record<ColumnType, string>> = {
-  string: 'VARCHAR',
-  int: 'INTEGER',
-  long: 'BIGINT',
-  timestamptz: 'TIMESTAMPTZ',
-  decimal: 'DECIMAL(18,8)',
-  binary: 'BLOB',
 }
 
 function literal(type: ColumnType, value: CellValue): string {
