@@ -1,4 +1,5 @@
 export { assert, unreachable } from './assert.js'
+export { Breaker, type BreakerState } from './breaker.js'
 export { type Clock, type Random, systemClock, systemRandom } from './clock.js'
 export {
   batchColumn,
@@ -11,7 +12,7 @@ export {
 export { formatDecimal, parseDecimal } from './decimal.js'
 export { type ErrorCode, invalid, TicklakeError } from './errors.js'
 export { createLogger, type Logger, type LoggingOptions } from './logging.js'
-export { QualityFlag, type QuarantineReason } from './quality.js'
+export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './quality.js'
 export { QUARANTINE } from './quarantine.js'
 export { QUOTES } from './quote.js'
 export type { Service } from './service.js'

@@ -79,7 +79,7 @@ export class Consumer implements Service {
   async #consume(signal: AbortSignal): Promise<void> {
     const { log, table } = this.#options
     const { topic } = table.definition
-    let trimmed = table.committedOffsets()
+    let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
       if (sameVector(next, this.#position)) {
@@ -94,8 +94,8 @@ export class Consumer implements Service {
       await table.append(rows.batch.rowCount > 0 ? rows : null, next, more, signal)
       this.#position = next
       const committed = table.committedOffsets()
-      if (!sameVector(committed, trimmed)) await log.trim(topic, committed)
-      trimmed = committed
+      if (!sameVector(committed, told)) await log.committed(topic, committed)
+      told = committed
       await setImmediate()
     }
   }

@@ -46,7 +46,7 @@ export class SourceLoad {
   #quarantine: LogRecord[] = []
   #collectedBytes = 0
   /** The append under way: the next rows are read meanwhile. */
-  #appending: Promise<void> = Promise.resolve()
+  #appending: Promise<unknown> = Promise.resolve()
 
   constructor(context: SourceLoadContext, { sourceId, digest, progress }: LoadIdentity) {
     this.#context = context

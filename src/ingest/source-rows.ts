@@ -1,4 +1,4 @@
-import { assert, type QuarantineReason } from '#core'
+import { assert, QUARANTINE_REASONS, type QuarantineReason } from '#core'
 import type { ResultChunk, ResultColumn } from '#engine'
 import type { RefusedRow } from './producer.js'
 import { FIRST_FIELD, LINE, ORIGINAL, PROBLEM, SKIPPED } from './source-query.js'
@@ -15,16 +15,7 @@ export interface SourceRows {
   readonly skippedCount: number
 }
 
-const REASONS: ReadonlySet<string> = new Set<QuarantineReason>([
-  'wrong_column_count',
-  'missing_value',
-  'not_a_number',
-  'not_a_time',
-  'not_a_side',
-  'out_of_range',
-  'rounds_to_zero',
-  'malformed',
-])
+const REASONS: ReadonlySet<string> = new Set(QUARANTINE_REASONS)
 
 /**
  * Sorts the rows [from, …) of a chunk into accepted, refused and skipped ones. `rowsBefore` is how many rows of the

@@ -89,6 +89,49 @@ export function describeLog(
       expect(read).toEqual(expected.map((list) => list.map((value, offset) => `${offset}:${value}`)))
     })
 
+    test('an append tells where its records are, also when several share a commit', async () => {
+      const { log } = await withTopic(4)
+      await log.createTopic('market-data.quarantine', 1)
+      const keys = Array.from({ length: 12 }, (_, index) => `K${index}`)
+      const appends = await Promise.all(
+        [0, 1, 2].map((round) =>
+          log.append({
+            records: new Map([
+              [TOPIC, keys.map((key) => record(key, `${key} ${round}`))],
+              ['market-data.quarantine', round === 1 ? [record('A', 'bad')] : []],
+            ]),
+          }),
+        ),
+      )
+      expect(appends.map((appended) => appended.get('market-data.quarantine'))).toEqual([
+        [],
+        [{ partition: 0, from: 0, to: 1 }],
+        [],
+      ])
+      const read = readAll(log, TOPIC, [0, 0, 0, 0])
+      for (const [round, appended] of appends.entries()) {
+        const found = appended
+          .get(TOPIC)!
+          .flatMap(({ partition, from, to }) => read[partition]!.slice(from, to))
+        const told = found.map((text) => text.slice(text.indexOf(':') + 1))
+        expect(told.sort()).toEqual(keys.map((key) => `${key} ${round}`).sort())
+      }
+    })
+
+    test('the checksum of a record tells it from every other, and outlives the process', async () => {
+      const clock = new ManualClock()
+      const { log, reopen } = await withTopic(1, undefined, clock)
+      await append(log, record('A', 'a'), record('A', 'b'))
+      clock.advance(5)
+      await append(log, record('A', 'a'))
+      const found = await Promise.all([0, 1, 2].map((offset) => log.checksumAt(TOPIC, 0, offset)))
+      expect(new Set(found).size).toBe(3)
+      for (const checksum of found) expect(checksum).toMatch(/^[0-9a-f]{8}$/)
+      expect(await log.checksumAt(TOPIC, 0, 3)).toBeUndefined()
+      const again = await reopen()
+      expect(await Promise.all([0, 1, 2].map((offset) => again.checksumAt(TOPIC, 0, offset)))).toEqual(found)
+    })
+
     test('records of several topics and the progress they make are appended together', async () => {
       const { log, reopen } = await withTopic(1)
       await log.createTopic('market-data.quarantine', 1)
@@ -241,10 +284,10 @@ export function describeLog(
     test('retention by age drops whole batches below what is committed, and no others', async () => {
       const { log, clock, reopen } = await withTopic(1, { maxAgeMs: 1000 })
       for (let round = 0; round < 4; round++) await append(log, record('A', 'x'), record('A', 'y'))
-      await log.trim(TOPIC, [8])
+      await log.committed(TOPIC, [8])
       expect(log.begin(TOPIC)).toEqual([0])
       clock.advance(2000)
-      await log.trim(TOPIC, [5])
+      await log.committed(TOPIC, [5])
       expect(log.begin(TOPIC)).toEqual([4])
       expect(() => log.read(TOPIC, [3], 1)).toThrow(
         expect.objectContaining({
@@ -260,13 +303,13 @@ export function describeLog(
     test('retention by size keeps the newest batches, the last one always', async () => {
       const { log, reopen } = await withTopic(1, { maxPartitionBytes: 5000 })
       for (let round = 0; round < 10; round++) await append(log, { key: 'A', value: new Uint8Array(1000) })
-      await log.trim(TOPIC, [2])
+      await log.committed(TOPIC, [2])
       expect(log.begin(TOPIC)).toEqual([2])
-      await log.trim(TOPIC, [10])
+      await log.committed(TOPIC, [10])
       expect(log.begin(TOPIC)).toEqual([6])
       const again = await reopen()
       await append(again, { key: 'A', value: new Uint8Array(9000) })
-      await again.trim(TOPIC, [11])
+      await again.committed(TOPIC, [11])
       expect([again.begin(TOPIC), again.end(TOPIC)]).toEqual([[10], [11]])
       const oncemore = await reopen()
       expect([oncemore.begin(TOPIC), oncemore.end(TOPIC)]).toEqual([[10], [11]])
@@ -276,7 +319,7 @@ export function describeLog(
       const { log, clock } = await withTopic(1)
       for (let round = 0; round < 3; round++) await append(log, record('A', 'x'))
       clock.advance(1e12)
-      await log.trim(TOPIC, [3])
+      await log.committed(TOPIC, [3])
       expect(log.begin(TOPIC)).toEqual([0])
     })
 
@@ -301,7 +344,7 @@ export function describeLog(
           const said = `seed ${seed}, step ${step}`
           if (random.oneIn(8)) log = await fixture.reopen()
           if (random.oneIn(6))
-            await log.trim(
+            await log.committed(
               TOPIC,
               model.map((list) => random.below(list.length + 1)),
             )

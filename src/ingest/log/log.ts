@@ -33,6 +33,16 @@ export interface LogAppend {
   readonly progress?: LoadProgress
 }
 
+/** Where appended records of one partition are: at `from` up to, not including, `to`, in the order of the append. */
+export interface OffsetRange {
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
+/** By topic, where the records of an append are: a range for each partition that got any, by partition. */
+export type Appended = ReadonlyMap<string, readonly OffsetRange[]>
+
 /**
  * Consecutive records of one partition, as they were appended. `baseOffset` is the first record's offset.
  * Value i is `bytes.subarray(i === 0 ? 0 : ends[i - 1], ends[i])`. Later reads leave the bytes as they are;
@@ -73,7 +83,7 @@ export interface Log extends Service {
    * Appends all or nothing; resolves once it is durable and readable. Records of one key keep their order. After a
    * failed write the end is unknown: `unavailable` from then on, until the next start.
    */
-  append(append: LogAppend): Promise<void>
+  append(append: LogAppend): Promise<Appended>
 
   /** The newest progress of a source, or undefined when it has never been seen. */
   progress(sourceId: string): LoadProgress | undefined
@@ -89,8 +99,14 @@ export interface Log extends Service {
   appended(topic: string, from: OffsetVector, signal: AbortSignal): Promise<void>
 
   /**
-   * Drops whole batches that retention (size, age) no longer keeps and that lie wholly below `committed`.
-   * Never anything at or above `committed`.
+   * The checksum (`recordChecksum`) of the record at an offset; undefined when the log does not hold it, or not any
+   * more. A topic that was deleted and made anew gives another one at the same offset.
    */
-  trim(topic: string, committed: OffsetVector): Promise<void>
+  checksumAt(topic: string, partition: number, offset: number): Promise<string | undefined>
+
+  /**
+   * Tells how far the topic's table has committed. What lies wholly below may be dropped when retention (size, age)
+   * no longer keeps it; nothing at or above it ever is.
+   */
+  committed(topic: string, offsets: OffsetVector): Promise<void>
 }

@@ -1,7 +1,17 @@
 import { type Clock, type OffsetVector, TicklakeError } from '#core'
-import type { LoadProgress, Log, LogAppend, LogRecord, ReadResult, RecordBatch } from './log.js'
+import type {
+  Appended,
+  LoadProgress,
+  Log,
+  LogAppend,
+  LogRecord,
+  OffsetRange,
+  ReadResult,
+  RecordBatch,
+} from './log.js'
 import type { LogStore, StoreChange } from './log-store.js'
 import { partitionOf } from './partitioner.js'
+import { recordChecksum } from './record-checksum.js'
 import { corrupt, packBatch, readHeader, unpackBatch } from './stored-batch.js'
 import { TopicPositions } from './topic-positions.js'
 
@@ -26,7 +36,7 @@ interface PartitionTail {
 
 interface QueuedAppend {
   readonly append: LogAppend
-  readonly done: () => void
+  readonly done: (appended: Appended) => void
   readonly failed: (error: unknown) => void
 }
 
@@ -95,7 +105,7 @@ export class StoredLog implements Log {
     return this.#topic(topic).beyond(from, signal)
   }
 
-  append(append: LogAppend): Promise<void> {
+  append(append: LogAppend): Promise<Appended> {
     return new Promise((done, failed) => {
       if (!this.#open) throw new TicklakeError('unavailable', 'the log is stopped')
       for (const topic of append.records.keys()) this.#topic(topic)
@@ -110,8 +120,8 @@ export class StoredLog implements Log {
       const group = this.#queue
       this.#queue = []
       try {
-        await this.#commit(group.map(({ append }) => append))
-        for (const { done } of group) done()
+        const appended = await this.#commit(group.map(({ append }) => append))
+        for (const [index, { done }] of group.entries()) done(appended[index]!)
       } catch (error) {
         for (const { failed } of group) failed(error)
       }
@@ -119,7 +129,8 @@ export class StoredLog implements Log {
     this.#committing = null
   }
 
-  async #commit(appends: readonly LogAppend[]): Promise<void> {
+  /** Where the records of each append are. */
+  async #commit(appends: readonly LogAppend[]): Promise<readonly Appended[]> {
     if (this.#failure) {
       throw new TicklakeError(
         'unavailable',
@@ -132,10 +143,12 @@ export class StoredLog implements Log {
     const put: NonNullable<StoreChange['put']>[number][] = []
     const states = new Map<string, unknown>()
     const tails = new Map<string, PartitionTail[]>()
-    for (const { records, progress } of appends) {
+    const appended = appends.map(({ records, progress }) => {
+      const ranges = new Map<string, readonly OffsetRange[]>()
       for (const [topic, list] of records) {
         const topicTails = tails.get(topic) ?? [...this.#tails.get(topic)!]
         tails.set(topic, topicTails)
+        const before = topicTails.map((tail) => tail.offset)
         split(list, topicTails.length).forEach((batches, partition) => {
           for (const values of batches) {
             const tail = topicTails[partition]!
@@ -150,9 +163,11 @@ export class StoredLog implements Log {
             }
           }
         })
+        ranges.set(topic, rangesBetween(before, topicTails))
       }
       if (progress) states.set(PROGRESS_STATE + progress.sourceId, progress)
-    }
+      return ranges
+    })
     try {
       await this.store.commit({ put, states })
     } catch (error) {
@@ -164,6 +179,7 @@ export class StoredLog implements Log {
       this.#tails.set(topic, topicTails)
       this.#topic(topic).advance(topicTails.map((tail) => tail.offset))
     }
+    return appended
   }
 
   read(topic: string, from: OffsetVector, maxBytes: number): ReadResult {
@@ -201,13 +217,21 @@ export class StoredLog implements Log {
     return batch
   }
 
-  async trim(topic: string, committed: OffsetVector): Promise<void> {
+  async checksumAt(topic: string, partition: number, offset: number): Promise<string | undefined> {
+    const { begin, end } = this.#topic(topic)
+    if (offset < begin[partition]! || offset >= end[partition]!) return undefined
+    const { appendedAtMicros, baseOffset, bytes, ends } = this.#batchAt(topic, partition, offset)
+    const index = offset - baseOffset
+    return recordChecksum(appendedAtMicros, bytes.subarray(index === 0 ? 0 : ends[index - 1], ends[index]))
+  }
+
+  async committed(topic: string, offsets: OffsetVector): Promise<void> {
     const positions = this.#topic(topic)
     const remove: { topic: string; partition: number; baseOffset: number }[] = []
     const begin = positions.begin.map((first, partition) => {
       let baseOffset = first
       for (;;) {
-        const next = this.#droppable(topic, partition, baseOffset, committed[partition] ?? 0)
+        const next = this.#droppable(topic, partition, baseOffset, offsets[partition] ?? 0)
         if (next === null) return baseOffset
         remove.push({ topic, partition, baseOffset })
         baseOffset = next
@@ -268,6 +292,13 @@ export class StoredLog implements Log {
     if (!positions) throw new TicklakeError('not_found', `the log has no topic ${topic}`)
     return positions
   }
+}
+
+function rangesBetween(before: readonly number[], after: readonly PartitionTail[]): readonly OffsetRange[] {
+  return after.flatMap(({ offset }, partition) => {
+    const from = before[partition]!
+    return offset > from ? [{ partition, from, to: offset }] : []
+  })
 }
 
 const TOPIC_STATE = 'topic/'

@@ -1,0 +1,75 @@
+import CircuitBreaker from 'opossum'
+import { TicklakeError } from './errors.js'
+
+export type BreakerState = 'closed' | 'half-open' | 'open'
+
+export interface BreakerOptions {
+  /** What stands behind it, as messages and metrics name it: "schema registry". */
+  readonly name: string
+  /** A call that takes longer has failed. */
+  readonly timeoutMs: number
+  /** How long nothing is asked once it is open; then one call tries (half-open). */
+  readonly resetMs: number
+}
+
+/** Calls within ten seconds (opossum's window) before their failures mean anything, and the share of them that opens. */
+const VOLUME_THRESHOLD = 3
+const ERROR_PERCENTAGE = 50
+
+/**
+ * Stands before a service that may be down: after repeated failures it answers `unavailable` at once instead of
+ * letting everyone wait, and tries again by itself. What the service refuses for good reason is no failure.
+ */
+export class Breaker {
+  readonly #name: string
+  readonly #resetMs: number
+  readonly #circuit: CircuitBreaker<[() => Promise<unknown>], unknown>
+
+  constructor({ name, timeoutMs, resetMs }: BreakerOptions) {
+    this.#name = name
+    this.#resetMs = resetMs
+    this.#circuit = new CircuitBreaker((work: () => Promise<unknown>) => work(), {
+      name,
+      timeout: timeoutMs,
+      resetTimeout: resetMs,
+      volumeThreshold: VOLUME_THRESHOLD,
+      errorThresholdPercentage: ERROR_PERCENTAGE,
+      errorFilter: (error: unknown) => !isFailure(error),
+    })
+  }
+
+  get name(): string {
+    return this.#name
+  }
+
+  get state(): BreakerState {
+    if (this.#circuit.opened) return 'open'
+    return this.#circuit.halfOpen ? 'half-open' : 'closed'
+  }
+
+  /** Does the work unless the breaker is open. `unavailable` when it is, or when the work took too long. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      // The circuit gives back what `work` gave.
+      return (await this.#circuit.fire(work)) as T
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : null
+      if (code !== 'EOPENBREAKER' && code !== 'ETIMEDOUT') throw error
+      const what =
+        code === 'ETIMEDOUT'
+          ? `${this.#name} does not answer`
+          : `${this.#name} has failed repeatedly and is tried again within ${this.#resetMs} ms`
+      throw new TicklakeError('unavailable', `${what}: try again later`, { cause: error })
+    }
+  }
+
+  /** Ends its timers. */
+  stop(): void {
+    this.#circuit.shutdown()
+  }
+}
+
+/** Answers such as `not_found` and `conflict` show that the service works. */
+function isFailure(error: unknown): boolean {
+  return !(error instanceof TicklakeError) || error.code === 'unavailable' || error.code === 'timeout'
+}
