@@ -10,7 +10,8 @@ import {
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
-import { ColumnarDecoder, type MalformedValue } from './columnar-decoder.js'
+import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
+import { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
@@ -81,7 +82,9 @@ export class Consumer implements Service {
   async #consume(signal: AbortSignal): Promise<void> {
     const { log, table } = this.#options
     const { topic } = table.definition
-    await requireSameLog(log, topic, (await table.ledger()).lastRecords)
+    const start = await table.ledger()
+    await requireSameLog(log, topic, start.lastRecords)
+    const inspector = table.definition === QUARANTINE ? null : new Inspector(table.definition, start)
     let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
@@ -91,10 +94,13 @@ export class Consumer implements Service {
       }
       const unknown = this.#decoder.missing(batches)
       if (unknown.length > 0) await this.#decoder.prepare(unknown)
-      const rows = this.#decoder.decode(batches, this.#position)
-      if (rows.malformed.length > 0) await this.#quarantine(rows.malformed)
+      const rows = this.#decoder.decode(batches, this.#position, inspector)
+      if (rows.refused.length > 0) await this.#quarantine(rows.refused)
       const more = !covers(next, log.end(topic))
-      const ledger = { ...EMPTY_LEDGER, lastRecords: newestRecords(batches, this.#position) }
+      const ledger = {
+        ...(inspector?.takeChange() ?? EMPTY_LEDGER),
+        lastRecords: newestRecords(batches, this.#position),
+      }
       await table.append({ ...rows, ledger }, next, more, signal)
       this.#position = next
       const committed = table.committedOffsets()
@@ -105,24 +111,24 @@ export class Consumer implements Service {
   }
 
   /**
-   * Keeps values that are no records of the table, whole. How far each partition's were kept is progress in the log,
+   * Keeps values that are no rows of the table, whole. How far each partition's were kept is progress in the log,
    * in the same append: what is read again after a crash is not kept twice.
    */
-  async #quarantine(malformed: readonly MalformedValue[]): Promise<void> {
+  async #quarantine(refused: readonly RefusedValue[]): Promise<void> {
     const { log, registry, table } = this.#options
     const producer = await Producer.open(table.definition, registry)
-    for (const partition of new Set(malformed.map((value) => value.partition))) {
+    for (const partition of new Set(refused.map((value) => value.partition))) {
       const sourceId = `${table.definition.topic}/${partition}`
       const known = log.progress(sourceId)
-      const values = malformed.filter(
+      const values = refused.filter(
         (value) => value.partition === partition && value.offset >= (known?.rowsDone ?? 0),
       )
       const last = values.at(-1)
       if (!last) continue
       const records = producer.refused(
-        values.map(({ offset, detail, bytes }) => ({
+        values.map(({ offset, reason, detail, bytes }) => ({
           line: BigInt(offset),
-          reason: 'malformed',
+          reason,
           detail,
           original: bytes,
         })),

@@ -9,7 +9,7 @@ import { Consumer, EmbeddedRegistry, Producer } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
 import { SeededRandom } from '../support/seeded-random.js'
-import { encodeColumns, randomRecords } from '../support/table-records.js'
+import { encodeColumns, plausibleTrades } from '../support/table-records.js'
 
 const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
@@ -82,7 +82,7 @@ async function startReading(fence: number, flushRows = 1_000_000): Promise<Readi
 
 async function produceTrades(seed: number, count: number): Promise<void> {
   const producer = await Producer.open(TRADES, registry)
-  const records = randomRecords(new SeededRandom(seed), TRADES, count)
+  const records = plausibleTrades(new SeededRandom(seed), count)
   const columns = new Map(
     encodeColumns(TRADES, records).map((column, index) => [fieldNames[index] ?? '', column]),
   )
