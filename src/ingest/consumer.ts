@@ -11,7 +11,7 @@ import {
 } from '#core'
 import type { StreamTable } from '#storage'
 import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
-import { Inspector } from './inspector.js'
+import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
@@ -24,6 +24,8 @@ export interface ConsumerOptions {
   readonly log: Log
   readonly registry: SchemaRegistry
   readonly table: StreamTable
+  /** Opens what judges the rows of a table of events, as of its newest snapshot; null: there is nothing to judge. */
+  readonly inspect: (() => Promise<Inspector>) | null
   readonly logger: Logger
 }
 
@@ -80,11 +82,10 @@ export class Consumer implements Service {
   }
 
   async #consume(signal: AbortSignal): Promise<void> {
-    const { log, table } = this.#options
+    const { log, table, inspect } = this.#options
     const { topic } = table.definition
-    const start = await table.ledger()
-    await requireSameLog(log, topic, start.lastRecords)
-    const inspector = table.definition === QUARANTINE ? null : new Inspector(table.definition, start)
+    await requireSameLog(log, topic, (await table.ledger()).lastRecords)
+    const inspector = inspect === null ? null : await inspect()
     let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
