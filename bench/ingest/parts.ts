@@ -49,7 +49,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     registry,
     tables,
     trades,
-    consumer: () => new Consumer({ log, registry, table: trades, logger }),
+    consumer: () => new Consumer({ log, registry, table: trades, clock: systemClock, logger }),
     stop: async () => {
       await warehouse.stop()
       await log.stop()

@@ -3,9 +3,25 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
-import { type Clock, type Logger, type Random, type Service, TicklakeError } from '#core'
+import {
+  type Breaker,
+  type Clock,
+  heapShare,
+  type Logger,
+  type Random,
+  type Service,
+  TicklakeError,
+} from '#core'
 import { Engine, FencedLock } from '#engine'
-import { Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest } from '#ingest'
+import {
+  Consumer,
+  EmbeddedLog,
+  EmbeddedRegistry,
+  Loader,
+  type LoadRequest,
+  Pressure,
+  type PressureBounds,
+} from '#ingest'
 import { QueryRouter } from '#query'
 import { Warehouse } from '#storage'
 import { VERSION } from './version.js'
@@ -94,14 +110,20 @@ export class Lake {
       }),
     )
 
+    // What stands behind them lies outside: there is nothing outside of the embedded log and registry.
+    const breakers: readonly Breaker[] = []
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, logger })))
+      consumers.push(await steps.start(new Consumer({ log, registry, table, clock, logger })))
     }
 
     const { tables } = warehouse
-    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders: [FORMATS] })
+    const pressure = await steps.start(
+      new Pressure({ consumers, heapShare, bounds: pressureBounds(config.pressure), clock, logger }),
+    )
+    const formatFolders = [FORMATS]
+    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
@@ -116,6 +138,9 @@ export class Lake {
       router: new QueryRouter({ tables, engine, clock }),
       tables,
       loads,
+      consumers,
+      pressure,
+      breakers,
       ready: () => isCaughtUp && consumers.every((consumer) => consumer.failure === null),
       clock,
       logger,
@@ -152,6 +177,14 @@ export class Lake {
   /** Stops taking, commits what the tables hold in memory, and gives the folder back. Safe to call twice. */
   async stop(): Promise<void> {
     await this.#steps.undo()
+  }
+}
+
+function pressureBounds(settings: Config['pressure']): PressureBounds {
+  const { elevatedLag, criticalLag, elevatedHeapPercent, criticalHeapPercent } = settings
+  return {
+    elevated: { lagRecords: elevatedLag, heapShare: elevatedHeapPercent / 100 },
+    critical: { lagRecords: criticalLag, heapShare: criticalHeapPercent / 100 },
   }
 }
 

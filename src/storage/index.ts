@@ -5,10 +5,12 @@ export { localPath } from './objects/local.js'
 export type {
   AppendedFiles,
   FileSelection,
+  FlushCounts,
   LogRows,
   PinnedVersion,
   RowFilter,
   StreamTable,
+  TableStatus,
   TailSlice,
 } from './table.js'
 export { Warehouse } from './warehouse.js'

@@ -11,10 +11,10 @@ import type { Engine } from '#engine'
 import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
 import { Flusher } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
-import type { TableMetadata } from './iceberg/metadata.js'
+import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
-import type { LogRows, PinnedVersion, StreamTable, TailSlice } from './table.js'
+import type { LogRows, PinnedVersion, StreamTable, TableStatus, TailSlice } from './table.js'
 import type { TailSegment } from './tail-segment.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
@@ -89,6 +89,18 @@ export class IcebergStreamTable implements StreamTable {
 
   metadata(): TableMetadata {
     return this.#metadata
+  }
+
+  status(): TableStatus {
+    const tail = this.#running()
+    return {
+      visible: tail.end,
+      tailRows: tail.rowCount,
+      tailBytes: tail.sizeBytes,
+      tailFill: tail.fill,
+      snapshotMs: currentSnapshot(this.#metadata)?.timestampMs ?? null,
+      flushes: this.#flusher.counts,
+    }
   }
 
   committedOffsets(): OffsetVector {

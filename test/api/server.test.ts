@@ -182,7 +182,15 @@ describe('the server', () => {
     const response = await fetch(`${api.url}/v1/trades`)
     expect(response.status).toBe(503)
     expect(response.headers.get('retry-after')).toBe('1')
-    expect((await fetch(`${api.url}/health/ready`)).status).toBe(503)
+    const ready = await fetch(`${api.url}/health/ready`)
+    expect(ready.status).toBe(503)
+    expect(ready.headers.get('retry-after')).toBe('1')
+    expect(await ready.json()).toMatchObject({
+      detail: 'the tables have not caught up with the log yet',
+      pressure: 'normal',
+      tables: [],
+      breakers: [],
+    })
     expect((await fetch(`${api.url}/health/live`)).status).toBe(200)
     api.setReady(true)
     expect((await fetch(`${api.url}/health/ready`)).status).toBe(200)

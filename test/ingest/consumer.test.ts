@@ -67,7 +67,7 @@ async function startReading(fence: number, flushRows = 1_000_000): Promise<Readi
     return found
   }
   const consumers = (['trades', 'quarantine'] as const).map(
-    (name) => new Consumer({ log, registry, table: table(name), logger }),
+    (name) => new Consumer({ log, registry, table: table(name), clock: systemClock, logger }),
   )
   for (const consumer of consumers) await consumer.start()
   return {
@@ -116,7 +116,7 @@ describe('a consumer', () => {
     const second = await startReading(2)
     await Promise.all(second.consumers.map((consumer) => consumer.caughtUp(never)))
     expect(await rowCount(second.table('trades'))).toBe(800)
-    expect(second.consumers.map((consumer) => consumer.lag)).toEqual([0, 0])
+    expect(second.consumers.map((consumer) => consumer.status().lagRecords)).toEqual([0, 0])
     await second.stop()
   })
 
@@ -159,7 +159,7 @@ describe('a consumer', () => {
     // Two sealed segments wait: these rows have to.
     await produceTrades(7, 20)
     for (let turn = 0; turn < 10; turn++) await setImmediate()
-    expect(first.consumers[0]?.lag).toBe(20)
+    expect(first.consumers[0]?.status().lagRecords).toBe(20)
     await first.stop()
     await rm(obstacle)
     const second = await startReading(2)
