@@ -134,7 +134,7 @@ class ExpressServer implements ApiServer {
     get('/health/ready', (_, response) => {
       const health = describeHealth(this.#options)
       if (ready()) response.json({ status: 'ready', ...health })
-      else this.#refuse(notReady(), response, health)
+      else this.#refuse(notReady(this.#options), response, health)
     })
     get('/metrics', async (_, response) => {
       response.type(this.#metrics.contentType).send(await this.#metrics.text())
@@ -147,7 +147,7 @@ class ExpressServer implements ApiServer {
       swaggerUi.setup(undefined, { swaggerOptions: { url: '/openapi.json' } }),
     )
     app.use('/v1', (_request, _response, next) => {
-      requireReady(ready)
+      if (!ready()) throw notReady(this.#options)
       next()
     })
     for (const resource of RESOURCES) {
@@ -276,11 +276,14 @@ function refuseMethod(allowed: string): RequestHandler {
   }
 }
 
-function requireReady(ready: () => boolean): void {
-  if (!ready()) throw notReady()
-}
-
-function notReady(): TicklakeError {
+/** Not yet, or, when a reader has failed, not until a restart. */
+function notReady({ consumers }: Pick<Vitals, 'consumers'>): TicklakeError {
+  for (const consumer of consumers) {
+    const { table, failure } = consumer.status()
+    if (!failure) continue
+    const message = `the log is not read into ${table} any more, until a restart: ${failure.message}`
+    return new TicklakeError('unavailable', message, { cause: failure })
+  }
   return new TicklakeError('unavailable', 'the tables have not caught up with the log yet')
 }
 
