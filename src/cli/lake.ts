@@ -142,7 +142,7 @@ export class Lake {
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
     const api = createApi({
-      router: new QueryRouter({ tables, engine, clock }),
+      router: new QueryRouter({ tables, engine, sessions, clock }),
       tables,
       loads,
       consumers,
