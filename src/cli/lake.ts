@@ -5,7 +5,7 @@ import { createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import { type Clock, type Logger, type Random, type Service, TicklakeError } from '#core'
 import { Engine, FencedLock } from '#engine'
-import { Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest } from '#ingest'
+import { ConfluentRegistry, Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest } from '#ingest'
 import { QueryRouter } from '#query'
 import { Warehouse } from '#storage'
 import { VERSION } from './version.js'
@@ -80,7 +80,8 @@ export class Lake {
 
     const { partitions, maxPartitionBytes, maxAgeMs } = config.log
     const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
-    const registry = new EmbeddedRegistry(log.store)
+    const embedded = config.registry.url === '' ? new EmbeddedRegistry(log.store) : null
+    const registry = embedded ?? (await steps.start(new ConfluentRegistry({ ...config.registry, clock })))
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,

@@ -13,7 +13,11 @@ import type { RecordBatch } from './log/log.js'
 import { observe } from './observed.js'
 import { RecordInterpreter } from './record-interpreter.js'
 import type { SchemaRegistry } from './registry/registry.js'
+import { parseSchema } from './registry/schema-text.js'
 import { WIRE_HEADER_BYTES, wireId } from './wire-format.js'
+
+/** Where schemas of wire ids are looked up. */
+export type SchemaSource = Pick<SchemaRegistry, 'byId'>
 
 /** A value that is no record of the table: kept whole, for quarantine. */
 export interface MalformedValue {
@@ -38,13 +42,13 @@ export interface DecodedBatch extends LogRows {
  */
 export class ColumnarDecoder {
   readonly #definition: TableDefinition
-  readonly #registry: SchemaRegistry
+  readonly #registry: SchemaSource
   readonly #columnNames: readonly string[]
   /** By wire id: how to decode its records, or why that is impossible. */
   readonly #programs = new Map<number, DecodeProgram | TicklakeError>()
   readonly #interpreter: RecordInterpreter
 
-  constructor(definition: TableDefinition, registry: SchemaRegistry) {
+  constructor(definition: TableDefinition, registry: SchemaSource) {
     this.#definition = definition
     this.#registry = registry
     this.#columnNames = batchColumnNames(definition)
@@ -76,7 +80,7 @@ export class ColumnarDecoder {
 
   async #compile(id: number): Promise<DecodeProgram | TicklakeError> {
     try {
-      const { schema } = await this.#registry.byId(id)
+      const schema = parseSchema(`schema ${id}`, await this.#registry.byId(id))
       return compileProgram(schema, this.#definition, (field) => this.#columnNames.indexOf(field))
     } catch (error) {
       if (error instanceof TicklakeError && (error.code === 'not_found' || error.code === 'invalid_input'))
