@@ -49,7 +49,8 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     registry,
     tables,
     trades,
-    consumer: () => new Consumer({ log, registry, table: trades, logger }),
+    consumer: () =>
+      new Consumer({ log, registry, table: trades, clock: systemClock, logger, unknownWaitMs: 0 }),
     stop: async () => {
       await warehouse.stop()
       await log.stop()

@@ -95,10 +95,11 @@ export class Lake {
       }),
     )
 
+    const { unknownWaitMs } = config.registry
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, logger })))
+      consumers.push(await steps.start(new Consumer({ log, registry, table, clock, logger, unknownWaitMs })))
     }
 
     const { tables } = warehouse
