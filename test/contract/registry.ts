@@ -99,14 +99,14 @@ export function describeRegistry(name: string, open: () => Promise<RegistryFixtu
 
     test('what was never registered is not found', async () => {
       await registry.register(a, recordSchema(SYMBOL))
-      for (const asked of [
-        registry.find(a, recordSchema(PRICE)),
-        registry.find(b, recordSchema(SYMBOL)),
-        registry.version(a, 2),
-        registry.version(b, 'latest'),
-        registry.versions(b),
+      for (const ask of [
+        () => registry.find(a, recordSchema(PRICE)),
+        () => registry.find(b, recordSchema(SYMBOL)),
+        () => registry.version(a, 2),
+        () => registry.version(b, 'latest'),
+        () => registry.versions(b),
       ]) {
-        await expect(asked).rejects.toMatchObject({ code: 'not_found' })
+        await expect(ask()).rejects.toMatchObject({ code: 'not_found' })
       }
     })
 

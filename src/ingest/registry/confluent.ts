@@ -10,7 +10,7 @@ const MAX_KEPT = 1_000
 /**
  * A registry of its own (Confluent's, Karapace, Apicurio, Redpanda). It keeps the promises of the contract whatever
  * that registry is set to: compatibility is checked here first, by the stricter rules and naming the field, and a
- * subject that we write is set to BACKWARD unless somebody has given it a level of its own.
+ * subject that we write is set to BACKWARD unless it has a level of its own other than NONE.
  */
 export class ConfluentRegistry implements SchemaRegistry, Service {
   readonly #client: ConfluentClient
@@ -62,10 +62,11 @@ export class ConfluentRegistry implements SchemaRegistry, Service {
     return this.find(subject, schema)
   }
 
-  /** A subject can be given a level only once it exists. */
+  /** A subject can be given a level only once it exists. Apicurio answers NONE where none was given. */
   async #requireLevel(subject: string): Promise<void> {
-    const level = await orNull(this.#client.request('GET', ['config', subject]))
-    if (level === null) await this.#client.request('PUT', ['config', subject], { compatibility: 'BACKWARD' })
+    const config = await orNull(this.#client.request('GET', ['config', subject]))
+    if (config !== null && textOf(config, 'compatibilityLevel') !== 'NONE') return
+    await this.#client.request('PUT', ['config', subject], { compatibility: 'BACKWARD' })
   }
 
   async find(subject: string, schema: string): Promise<RegisteredSchema> {
