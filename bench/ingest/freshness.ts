@@ -37,6 +37,7 @@ async function serve(parts: Parts) {
     router: new QueryRouter({ tables, engine, clock: systemClock }),
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
+    schemaRegistry: registry,
     ready: () => true,
     clock: systemClock,
     logger,

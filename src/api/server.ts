@@ -11,6 +11,7 @@ import express, {
 } from 'express'
 import swaggerUi from 'swagger-ui-express'
 import { assert, type Clock, type Logger, type Service, type TableName, TicklakeError } from '#core'
+import type { EmbeddedRegistry } from '#ingest'
 import type { QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
@@ -21,6 +22,8 @@ import type { Loads } from './loads.js'
 import { openApiDocument } from './openapi.js'
 import type { Format } from './parameters.js'
 import { HttpError, problemOf } from './problem.js'
+import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, registryProblem } from './registry-routes.js'
+import { registryElsewhere, registryRouter } from './registry-server.js'
 import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters } from './request.js'
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
@@ -30,6 +33,8 @@ export interface ApiOptions {
   readonly router: QueryRouter
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly loads: Loads
+  /** Served below /schema-registry; or the URL of the one that is used instead. */
+  readonly schemaRegistry: EmbeddedRegistry | string
   /** False until the tails have caught up with the log: data routes then answer 503. */
   readonly ready: () => boolean
   readonly clock: Clock
@@ -105,7 +110,7 @@ class ExpressServer implements ApiServer {
   }
 
   #routes(): Express {
-    const { tables, loads, ready, tempDirectory, version } = this.#options
+    const { tables, loads, schemaRegistry, ready, tempDirectory, version } = this.#options
     const app = express()
     app.disable('x-powered-by').disable('etag')
     app.use((request, response, next) => this.#receive(request, response, next))
@@ -149,6 +154,11 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    // Also before the tables have caught up: what they read may wait for a schema.
+    app.use(
+      REGISTRY_ROOT,
+      typeof schemaRegistry === 'string' ? registryElsewhere(schemaRegistry) : registryRouter(schemaRegistry),
+    )
     app.use((request: Request) => {
       throw new HttpError(
         404,
@@ -209,6 +219,11 @@ class ExpressServer implements ApiServer {
     // Half an answer is out: only a broken connection still tells the client.
     if (response.headersSent) {
       response.destroy()
+      return
+    }
+    if (request.originalUrl.startsWith(`${REGISTRY_ROOT}/`)) {
+      const { status, body } = registryProblem(error, problem.status, problem.detail)
+      response.status(status).set(headers).type(REGISTRY_MEDIA_TYPE).send(JSON.stringify(body))
       return
     }
     response

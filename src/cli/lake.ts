@@ -118,6 +118,7 @@ export class Lake {
       router: new QueryRouter({ tables, engine, clock }),
       tables,
       loads,
+      schemaRegistry: embedded ?? config.registry.url,
       ready: () => isCaughtUp && consumers.every((consumer) => consumer.failure === null),
       clock,
       logger,
