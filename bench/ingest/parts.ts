@@ -5,6 +5,7 @@ import { createLogger, systemClock, systemRandom, type TableName } from '#core'
 import { Engine } from '#engine'
 import { Consumer, EmbeddedLog, EmbeddedRegistry } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
+import { inspectionOf } from '../../src/cli/lake.js'
 
 export const logger = createLogger({ level: 'warn', format: 'text' })
 
@@ -50,7 +51,15 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     tables,
     trades,
     consumer: () =>
-      new Consumer({ log, registry, table: trades, clock: systemClock, logger, unknownWaitMs: 0 }),
+      new Consumer({
+        log,
+        registry,
+        table: trades,
+        inspect: inspectionOf(config.quality, trades, engine, logger),
+        clock: systemClock,
+        logger,
+        unknownWaitMs: 0,
+      }),
     stop: async () => {
       await warehouse.stop()
       await log.stop()

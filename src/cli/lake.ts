@@ -3,11 +3,31 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
-import { type Clock, type Logger, type Random, type Service, TicklakeError } from '#core'
+import {
+  type Breaker,
+  type Clock,
+  heapShare,
+  type Logger,
+  MICROS_PER_DAY,
+  type Random,
+  type Service,
+  TicklakeError,
+} from '#core'
 import { Engine, FencedLock } from '#engine'
-import { ConfluentRegistry, Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest } from '#ingest'
+import {
+  ConfluentRegistry,
+  Consumer,
+  EmbeddedLog,
+  EmbeddedRegistry,
+  type Inspector,
+  Loader,
+  type LoadRequest,
+  openInspector,
+  Pressure,
+  type PressureBounds,
+} from '#ingest'
 import { QueryRouter } from '#query'
-import { Warehouse } from '#storage'
+import { type StreamTable, Warehouse } from '#storage'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -81,7 +101,13 @@ export class Lake {
     const { partitions, maxPartitionBytes, maxAgeMs } = config.log
     const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
     const embedded = config.registry.url === '' ? new EmbeddedRegistry(log.store) : null
-    const registry = embedded ?? (await steps.start(new ConfluentRegistry({ ...config.registry, clock })))
+    const registry = embedded ?? new ConfluentRegistry({ ...config.registry, clock })
+    // They stand before what lies outside.
+    const breakers: Breaker[] = []
+    if (registry instanceof ConfluentRegistry) {
+      breakers.push(registry.breaker)
+      await steps.start(registry)
+    }
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,
@@ -99,11 +125,17 @@ export class Lake {
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, clock, logger, unknownWaitMs })))
+      const inspect = inspectionOf(config.quality, table, engine, logger)
+      const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
+      consumers.push(await steps.start(consumer))
     }
 
     const { tables } = warehouse
-    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders: [FORMATS] })
+    const pressure = await steps.start(
+      new Pressure({ consumers, heapShare, bounds: pressureBounds(config.pressure), clock, logger }),
+    )
+    const formatFolders = [FORMATS]
+    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
@@ -119,6 +151,9 @@ export class Lake {
       tables,
       loads,
       schemaRegistry: embedded ?? config.registry.url,
+      consumers,
+      pressure,
+      breakers,
       ready: () => isCaughtUp && consumers.every((consumer) => consumer.failure === null),
       clock,
       logger,
@@ -155,6 +190,33 @@ export class Lake {
   /** Stops taking, commits what the tables hold in memory, and gives the folder back. Safe to call twice. */
   async stop(): Promise<void> {
     await this.#steps.undo()
+  }
+}
+
+/** How the rows of a table are judged; null where they are no market events. */
+export function inspectionOf(
+  quality: Config['quality'],
+  table: StreamTable,
+  engine: Engine,
+  logger: Logger,
+): (() => Promise<Inspector>) | null {
+  const { name } = table.definition
+  if (name === 'quarantine') return null
+  const { largeGap, dedupe } = quality
+  return () =>
+    openInspector(table, engine, {
+      largeGap,
+      rememberedIds: dedupe[name] === 'none' ? 0 : dedupe.rememberedIds,
+      logger: logger.child({ table: name }),
+      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+    })
+}
+
+function pressureBounds(settings: Config['pressure']): PressureBounds {
+  const { elevatedLag, criticalLag, elevatedHeapPercent, criticalHeapPercent } = settings
+  return {
+    elevated: { lagRecords: elevatedLag, heapShare: elevatedHeapPercent / 100 },
+    critical: { lagRecords: criticalLag, heapShare: criticalHeapPercent / 100 },
   }
 }
 

@@ -8,11 +8,13 @@ import {
   QUARANTINE,
   type Service,
   sameVector,
+  type TableName,
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
 import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
-import { Inspector } from './inspector.js'
+import { ConsumerProgress, type Refusals } from './consumer-progress.js'
+import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
@@ -27,10 +29,29 @@ export interface ConsumerOptions {
   readonly log: Log
   readonly registry: SchemaRegistry
   readonly table: StreamTable
+  /** Opens what judges the rows of a table of events, as of its newest snapshot; null: there is nothing to judge. */
+  readonly inspect: (() => Promise<Inspector>) | null
   readonly clock: Clock
   readonly logger: Logger
   /** How long a record waits for its schema before it goes to quarantine. */
   readonly unknownWaitMs: number
+}
+
+/** How a consumer is doing. */
+export interface ConsumerStatus {
+  readonly table: TableName
+  /** Records of the log that are not visible yet. */
+  readonly lagRecords: number
+  /** The oldest of them came at most this long ago; 0 when there are none. */
+  readonly lagMs: number
+  /** Rows that it took since the process began. */
+  readonly rows: number
+  /** Of the quarantine's consumer: the same by table and reason. */
+  readonly refusals: readonly Refusals[]
+  /** Why reading waits at this moment for the schema registry, or null. It goes on by itself. */
+  readonly stalled: Error | null
+  /** Why reading has stopped for good, or null while all is well. */
+  readonly failure: Error | null
 }
 
 /**
@@ -42,6 +63,7 @@ export class Consumer implements Service {
   readonly #stop = new AbortController()
   readonly #schemas: WriterSchemas
   readonly #decoder: ColumnarDecoder
+  readonly #progress: ConsumerProgress
   #position: OffsetVector = []
   #endAtStart: OffsetVector = []
   #running: Promise<void> | null = null
@@ -54,6 +76,7 @@ export class Consumer implements Service {
       schemasOf: (ids) => this.#schemas.schemasOf(ids),
       unknownBefore: (id) => this.#unknownBefore(id),
     })
+    this.#progress = new ConsumerProgress(options.clock)
   }
 
   /** Why reading has stopped for good, or null while all is well. */
@@ -61,16 +84,20 @@ export class Consumer implements Service {
     return this.#failure
   }
 
-  /** Why reading waits at this moment for the schema registry, or null. It goes on by itself. */
-  get stalled(): Error | null {
-    return this.#schemas.stalled
-  }
-
-  /** Records in the log that have not been read. */
-  get lag(): number {
+  status(): ConsumerStatus {
     const { log, table } = this.#options
+    const { visible } = table.status()
     const end = log.end(table.definition.topic)
-    return end.reduce((sum, offset, partition) => sum + offset - (this.#position[partition] ?? 0), 0)
+    const lagRecords = end.reduce((sum, offset, partition) => sum + offset - (visible[partition] ?? 0), 0)
+    return {
+      table: table.definition.name,
+      lagRecords,
+      lagMs: lagRecords === 0 ? 0 : this.#progress.behindMs,
+      rows: this.#progress.rows,
+      refusals: this.#progress.refusals,
+      stalled: this.#schemas.stalled,
+      failure: this.#failure,
+    }
   }
 
   async start(): Promise<void> {
@@ -96,16 +123,16 @@ export class Consumer implements Service {
   }
 
   async #consume(signal: AbortSignal): Promise<void> {
-    const { log, table } = this.#options
+    const { log, table, inspect } = this.#options
     const { topic } = table.definition
-    const start = await table.ledger()
-    await requireSameLog(log, topic, start.lastRecords)
-    const inspector = table.definition === QUARANTINE ? null : new Inspector(table.definition, start)
+    await requireSameLog(log, topic, (await table.ledger()).lastRecords)
+    const inspector = inspect === null ? null : await inspect()
     let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
       if (sameVector(next, this.#position)) {
         await log.appended(topic, this.#position, signal)
+        this.#progress.reachedEnd()
         continue
       }
       const unknown = this.#decoder.missing(batches)
@@ -118,6 +145,7 @@ export class Consumer implements Service {
         lastRecords: newestRecords(batches, this.#position),
       }
       await table.append({ ...rows, ledger }, next, more, signal)
+      this.#progress.took(batches, rows.batch)
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, told)) await log.committed(topic, committed)

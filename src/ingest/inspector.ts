@@ -1,7 +1,20 @@
-import { type InstrumentState, type Ledger, QualityFlag, type TableDefinition } from '#core'
+import {
+  batchColumnNames,
+  type FilledGap,
+  type InstrumentState,
+  type Ledger,
+  type Logger,
+  QualityFlag,
+  type TableDefinition,
+} from '#core'
+import type { Engine } from '#engine'
+import type { StreamTable } from '#storage'
 import type { BatchBuilder } from './batch-builder.js'
+import type { Deduplicator } from './deduplicator.js'
+import { GapWatch, type RevealedGap } from './gap-watch.js'
 import { InstrumentMap } from './instrument-map.js'
 import { type Feed, InstrumentWatch } from './instrument-watch.js'
+import { newestIds } from './newest-ids.js'
 import { type PriceRules, priceRules } from './price-rules.js'
 import { type Refusal, refusal } from './refusal.js'
 import { timeProblem } from './time-rules.js'
@@ -19,6 +32,40 @@ const PRODUCER_FLAGS =
   QualityFlag.receiveTime |
   QualityFlag.contiguousSequence |
   QualityFlag.monotoneSequence
+const COUNTED = QualityFlag.contiguousSequence | QualityFlag.monotoneSequence
+
+export interface InspectionPolicy {
+  /** Message ids of a partition that are remembered, so that what comes again is dropped; 0: all is kept. */
+  readonly rememberedIds: number
+  /** What to do at a gap of more than 100 sequence numbers. */
+  readonly largeGap: 'continue' | 'halt'
+  readonly logger: Logger
+  /** The session date of an event time (µs) at an exchange, in days since 1970. */
+  readonly sessionDayOf: (exchange: string, micros: number) => number
+}
+
+export interface InspectorOptions extends Omit<InspectionPolicy, 'rememberedIds'> {
+  readonly definition: TableDefinition
+  /** To go on from. */
+  readonly start: Ledger
+  /** Knows the message ids of the newest rows, up to the same position. */
+  readonly deduplicator: Deduplicator | null
+}
+
+/** Opens an inspector that goes on where the newest snapshot of a table ends. */
+export async function openInspector(
+  table: StreamTable,
+  engine: Engine,
+  policy: InspectionPolicy,
+): Promise<Inspector> {
+  const { rememberedIds } = policy
+  return new Inspector({
+    ...policy,
+    definition: table.definition,
+    start: await table.ledger(),
+    deduplicator: rememberedIds === 0 ? null : await newestIds(table, engine, rememberedIds),
+  })
+}
 
 /**
  * Judges the rows of a table of events between decoding and the tail: what can't be true is refused, what came before
@@ -26,26 +73,37 @@ const PRODUCER_FLAGS =
  * is in the ledger of each snapshot: whoever reads on from there judges alike.
  */
 export class Inspector {
-  readonly #definition: TableDefinition
+  readonly #options: InspectorOptions
+  readonly #gapWatch: GapWatch
   readonly #prices: PriceRules
   readonly #timeColumn: number
   readonly #exchangeColumn: number
   readonly #symbolColumn: number
   readonly #flagsColumn: number
+  readonly #sequenceColumn: number
+  readonly #idColumn: number
+  readonly #sourceColumn: number
+  readonly #sourceRowColumn: number
   /** By partition. */
   readonly #instruments: InstrumentMap<InstrumentWatch>[] = []
   readonly #feeds: Map<string, Feed>[] = []
-  readonly #touched = new Set<InstrumentWatch>()
+  /** Those whose state has changed since the last `takeChange`. */
+  #changed: InstrumentWatch[] = []
 
-  /** Goes on from a ledger. */
-  constructor(definition: TableDefinition, start: Ledger) {
-    const column = (name: string) => definition.columns.findIndex((candidate) => candidate.name === name)
-    this.#definition = definition
+  constructor(options: InspectorOptions) {
+    const { definition, start, logger, largeGap } = options
+    const names = batchColumnNames(definition)
+    this.#options = options
+    this.#gapWatch = new GapWatch(logger, largeGap)
     this.#prices = priceRules(definition)
-    this.#timeColumn = column(definition.partitionColumn)
-    this.#exchangeColumn = column('exchange')
-    this.#symbolColumn = column('symbol')
-    this.#flagsColumn = column('quality_flags')
+    this.#timeColumn = names.indexOf(definition.partitionColumn)
+    this.#exchangeColumn = names.indexOf('exchange')
+    this.#symbolColumn = names.indexOf('symbol')
+    this.#flagsColumn = names.indexOf('quality_flags')
+    this.#sequenceColumn = names.indexOf('sequence_number')
+    this.#idColumn = names.indexOf('message_id')
+    this.#sourceColumn = names.indexOf('source')
+    this.#sourceRowColumn = names.indexOf('source_row')
     for (const feed of start.feeds) this.#feedsOf(feed.partition).set(feed.exchange, { ...feed })
     for (const instrument of start.instruments) this.#watch(instrument)
   }
@@ -58,31 +116,80 @@ export class Inspector {
     // Exact: the decoder has made sure that it lies within ±2^53 µs.
     const micros = times[row * 2 + 1]! * TWO_TO_32 + (times[row * 2]! >>> 0)
     const problem =
-      timeProblem(this.#definition.partitionColumn, micros, appendedAtMicros) ??
+      timeProblem(this.#options.definition.partitionColumn, micros, appendedAtMicros) ??
       this.#prices.problem(rows, row)
     if (watch === null) return problem
-    this.#touched.add(watch)
+    if (!watch.hasChanged) {
+      watch.hasChanged = true
+      this.#changed.push(watch)
+    }
     if (problem !== null) {
       watch.refuse(problem.reason)
       return problem
     }
-    const flags = rows.ints[this.#flagsColumn]!
-    flags[row] = (flags[row]! & PRODUCER_FLAGS) | this.#prices.flags(rows, row)
+    if (this.#cameBefore(rows, row, partition)) {
+      watch.duplicates++
+      return 'duplicate'
+    }
+    const all = rows.ints[this.#flagsColumn]!
+    const given = all[row]! & PRODUCER_FLAGS
+    all[row] =
+      given |
+      this.#prices.flags(rows, row) |
+      watch.prices.observe(this.#prices.price(rows, row)) |
+      this.#sequenceFlags(watch, rows, row, given, micros, appendedAtMicros)
     watch.accepted++
     if (micros > watch.feed.newestMicros) watch.feed.newestMicros = micros
     return null
   }
 
-  /** What has changed since the last time. */
+  /** What has changed since the last time. `conflict` when a gap is too large to go on. */
   takeChange(): Omit<Ledger, 'lastRecords'> {
-    const watches = [...this.#touched]
-    this.#touched.clear()
-    const feeds = new Set(watches.map((watch) => watch.feed))
-    return {
-      instruments: watches.map((watch) => watch.state()),
-      feeds: [...feeds].map((feed) => ({ ...feed })),
-      filledGaps: [],
+    const changed = this.#changed
+    this.#changed = []
+    const revealed: RevealedGap[] = []
+    const filledGaps: FilledGap[] = []
+    for (const watch of changed) {
+      const gaps = watch.takeGaps()
+      revealed.push(...gaps.revealed)
+      filledGaps.push(...gaps.filled)
     }
+    this.#gapWatch.revealed(revealed)
+    return {
+      instruments: changed.map((watch) => watch.state()),
+      feeds: [...new Set(changed.map((watch) => watch.feed))].map((feed) => ({ ...feed })),
+      filledGaps,
+    }
+  }
+
+  /** Remembers the row's message id if not. */
+  #cameBefore(rows: BatchBuilder, row: number, partition: number): boolean {
+    const { deduplicator } = this.#options
+    if (deduplicator === null) return false
+    // As the table will have it: after a restart its ids are read from there.
+    const id = rows.isNull(this.#idColumn, row)
+      ? `${rows.text(this.#sourceColumn, row)}:${rows.bigint(this.#sourceRowColumn, row)}`
+      : rows.text(this.#idColumn, row)
+    if (deduplicator.has(partition, id)) return true
+    deduplicator.add(partition, id)
+    return false
+  }
+
+  #sequenceFlags(
+    { sequence }: InstrumentWatch,
+    rows: BatchBuilder,
+    row: number,
+    given: number,
+    micros: number,
+    appendedAtMicros: number,
+  ): number {
+    if ((given & COUNTED) === 0 || rows.isNull(this.#sequenceColumn, row)) return 0
+    const numbers = rows.halves[this.#sequenceColumn]!
+    const low = numbers[row * 2]!
+    const high = numbers[row * 2 + 1]!
+    return given & QualityFlag.contiguousSequence
+      ? sequence.observeContiguous(low, high, micros, appendedAtMicros)
+      : sequence.observeMonotone(low, high, micros)
   }
 
   /** An instrument that is new: refused for its name, or null when there are too many to follow. */
@@ -111,7 +218,9 @@ export class Inspector {
       feed = { partition: start.partition, exchange: start.exchange, newestMicros: Number.MIN_SAFE_INTEGER }
       feeds.set(start.exchange, feed)
     }
-    const watch = new InstrumentWatch(feed, start)
+    const watch = new InstrumentWatch(feed, start, (micros) =>
+      this.#options.sessionDayOf(start.exchange, micros),
+    )
     this.#instrumentsOf(start.partition).add(start.exchange, start.symbol, watch)
     return watch
   }

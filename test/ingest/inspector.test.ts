@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { EMPTY_LEDGER, QUOTES, QualityFlag, type TableDefinition, TRADES } from '#core'
+import { Deduplicator } from '../../src/ingest/deduplicator.js'
 import { Inspection } from '../support/inspection.js'
 
 const NOW = 1_700_000_000_000_000n
@@ -84,4 +85,68 @@ test('what is known of each instrument is in the ledger: rows accepted, rows ref
   expect(next.inspector.takeChange().instruments).toMatchObject([
     { symbol: 'BHP', accepted: 2, refused: { not_positive: 1, negative: 1 } },
   ])
+})
+
+describe('numbers, prices and ids are followed by instrument', () => {
+  const { contiguousSequence, sequenceGap, outOfOrder, priceMove } = QualityFlag
+  const counted = (symbol: string, sequence: bigint) => ({
+    ...TRADE,
+    symbol,
+    quality_flags: contiguousSequence,
+    sequence_number: sequence,
+  })
+  const flagsOf = (outcomes: readonly unknown[]) =>
+    outcomes.map((flags) => (typeof flags === 'number' ? flags & ~contiguousSequence : flags))
+
+  test('holes are flagged, filled, and open ones are in the ledger', async () => {
+    const inspection = await Inspection.open(TRADES)
+    const first = [counted('BHP', 1n), counted('CBA', 7n), counted('BHP', 2n), counted('BHP', 5n)]
+    expect(flagsOf(inspection.inspect(first, NOW))).toEqual([0, 0, 0, sequenceGap])
+    const [bhp] = inspection.inspector.takeChange().instruments
+    expect(bhp?.runs).toMatchObject([{ first: 1n, last: 5n, gaps: [{ from: 3n, to: 4n }] }])
+    expect(flagsOf(inspection.inspect([counted('BHP', 4n), counted('BHP', 6n)], NOW + 1n))).toEqual([
+      outOfOrder,
+      0,
+    ])
+    const change = inspection.inspector.takeChange()
+    expect(change.filledGaps).toMatchObject([{ exchange: 'ASX', symbol: 'BHP', from: 4n, to: 4n }])
+    expect(change.instruments).toMatchObject([{ runs: [{ gaps: [{ from: 3n, to: 3n }] }] }])
+  })
+
+  test('a number without a promise, and no number, say nothing', async () => {
+    const rows = [1n, 9n, null, 3n].map((sequence_number) => ({ ...TRADE, sequence_number }))
+    expect((await Inspection.open(TRADES)).inspect(rows, NOW)).toEqual([0, 0, 0, 0])
+  })
+
+  test('a price that moves by more than a tenth is flagged, its own instrument compared', async () => {
+    const rows = [100n, 200n, 100n, 111n, 200n].map((price, row) => ({
+      ...TRADE,
+      symbol: row % 2 === 0 ? 'BHP' : 'CBA',
+      price,
+    }))
+    expect((await Inspection.open(TRADES)).inspect(rows, NOW)).toEqual([0, 0, 0, priceMove, priceMove])
+  })
+
+  test('a message id that came before is dropped and counted, where ids are compared', async () => {
+    const rows = ['a', 'b', 'a', null, null].map((message_id, row) => ({
+      ...TRADE,
+      message_id,
+      source: 'feed',
+      source_row: message_id === null ? 7n : BigInt(row),
+    }))
+    expect((await Inspection.open(TRADES)).inspect(rows, NOW)).toEqual([0, 0, 0, 0, 0])
+    const comparing = await Inspection.open(TRADES, EMPTY_LEDGER, { deduplicator: new Deduplicator(10) })
+    expect(comparing.inspect(rows, NOW)).toEqual([0, 0, 'duplicate', 0, 'duplicate'])
+    expect(comparing.inspector.takeChange().instruments).toMatchObject([{ accepted: 3, duplicates: 2 }])
+  })
+
+  test('a gap of more than 100 numbers halts where that is asked, one of 100 does not', async () => {
+    const inspection = await Inspection.open(TRADES, EMPTY_LEDGER, { largeGap: 'halt' })
+    inspection.inspect([counted('BHP', 1n), counted('BHP', 102n)], NOW)
+    inspection.inspector.takeChange()
+    inspection.inspect([counted('BHP', 204n)], NOW)
+    expect(() => inspection.inspector.takeChange()).toThrow(
+      '101 sequence numbers of BHP (ASX) are missing, from 103 to 203',
+    )
+  })
 })

@@ -1,7 +1,7 @@
-import { EMPTY_LEDGER, type Ledger, type TableDefinition } from '#core'
+import { createLogger, EMPTY_LEDGER, type Ledger, MICROS_PER_DAY, type TableDefinition } from '#core'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
 import { ColumnarDecoder } from '../../src/ingest/columnar-decoder.js'
-import { Inspector } from '../../src/ingest/inspector.js'
+import { Inspector, type InspectorOptions } from '../../src/ingest/inspector.js'
 import { RecordEncoder } from '../../src/ingest/record-encoder.js'
 import { rowsOfBatch } from './batch-rows.js'
 import { recordBatch } from './record-batches.js'
@@ -10,6 +10,8 @@ import { encodeColumns } from './table-records.js'
 
 /** What became of a row: its flags, or why it is none. */
 export type Outcome = number | 'duplicate' | { readonly reason: string; readonly detail: string }
+
+const logger = createLogger({ level: 'silent', format: 'text' })
 
 /** What every record must have beside what a test is about. */
 const REQUIRED: Row = { side: 'buy', source: 'test', exchange_nanos: 0, quality_flags: 0 }
@@ -22,21 +24,38 @@ export class Inspection {
   readonly #encoder: RecordEncoder
   #nextOffset = 0
 
-  private constructor(definition: TableDefinition, decoder: ColumnarDecoder, start: Ledger) {
+  private constructor(
+    definition: TableDefinition,
+    decoder: ColumnarDecoder,
+    start: Ledger,
+    policy: Partial<InspectorOptions>,
+  ) {
     this.#definition = definition
     this.#decoder = decoder
     this.#encoder = new RecordEncoder(definition, 1)
-    this.inspector = new Inspector(definition, start)
+    this.inspector = new Inspector({
+      definition,
+      start,
+      deduplicator: null,
+      largeGap: 'continue',
+      logger,
+      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+      ...policy,
+    })
   }
 
-  static async open(definition: TableDefinition, start = EMPTY_LEDGER): Promise<Inspection> {
+  static async open(
+    definition: TableDefinition,
+    start: Ledger = EMPTY_LEDGER,
+    policy: Partial<InspectorOptions> = {},
+  ): Promise<Inspection> {
     const schemas = new Map([[1, JSON.stringify(avroSchema(definition))]])
     const decoder = new ColumnarDecoder(definition, {
       schemasOf: async () => schemas,
       unknownBefore: () => [],
     })
     await decoder.prepare([1])
-    return new Inspection(definition, decoder, start)
+    return new Inspection(definition, decoder, start, policy)
   }
 
   /** Rows that the log took at one time (µs), in one batch. */
