@@ -203,7 +203,7 @@ export function readRegistryBody(route: RegistryRoute, text: string): string {
   if (result.success) return typeof result.data.schema === 'string' ? result.data.schema : ''
   const issue = result.error.issues[0]!
   const code = issue.path[0] === 'compatibility' ? INVALID_LEVEL : INVALID_SCHEMA
-  throw new RegistryError(code, `${issue.path.join('.') || 'body'}: expected is ${issue.message}`)
+  throw new RegistryError(code, `${issue.path.join('.') || 'body'} is not ${issue.message}`)
 }
 
 function json(text: string): unknown {

@@ -3,9 +3,10 @@ import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '#core'
 import { ConfluentRegistry } from '#ingest'
 import { describeRegistry } from '../../contract/registry.js'
+import { told } from '../told.js'
 
-/** A real registry (Apicurio, Karapace, Confluent's): where it is, and as whom to ask. */
-const { TICKLAKE_TEST_REGISTRY_URL: url } = process.env
+/** A real registry. */
+const url = told('TICKLAKE_TEST_REGISTRY_URL')
 
 const opened: ConfluentRegistry[] = []
 
@@ -14,8 +15,6 @@ afterEach(async () => {
 })
 
 function open(): ConfluentRegistry {
-  if (url === undefined)
-    throw new Error('TICKLAKE_TEST_REGISTRY_URL names a registry, as npm run test:peers sets it')
   const registry = new ConfluentRegistry({
     url,
     user: '',
