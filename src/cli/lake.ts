@@ -25,6 +25,7 @@ import {
   openInspector,
   Pressure,
   type PressureBounds,
+  Producer,
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
@@ -125,6 +126,8 @@ export class Lake {
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
+      // Ours is the first version of its subject: what others register must be able to read it.
+      if (embedded) await Producer.open(table.definition, embedded)
       const inspect = inspectionOf(config.quality, table, engine, logger)
       const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
       consumers.push(await steps.start(consumer))
