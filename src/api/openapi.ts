@@ -25,6 +25,25 @@ const META = z
     rows_scanned: z.int().meta({ description: 'rows of the files and tail segments that were read' }),
     bytes_read: z.int().meta({ description: 'size of the files that were read, in bytes' }),
     elapsed_ms: z.number().meta({ description: 'time spent on the query, in milliseconds' }),
+    gaps: z
+      .object({
+        count: z.int().meta({ description: 'gaps that are open now, of the symbols and times asked for' }),
+        missing: z.string().meta({ description: 'how many sequence numbers they are' }),
+        listed: z
+          .array(
+            z.object({
+              symbol: z.string().meta({ description: 'instrument' }),
+              exchange: z.string().meta({ description: 'the feed that counts' }),
+              from: z.string().meta({ description: 'first missing number' }),
+              to: z.string().meta({ description: 'last missing number' }),
+              after: z.string().meta({ description: 'event time of the row before them' }),
+              before: z.string().meta({ description: 'event time of the row after them' }),
+            }),
+          )
+          .meta({ description: 'the first hundred' }),
+      })
+      .optional()
+      .meta({ description: 'what sequence numbers tell to be missing; absent when nothing is known to be' }),
   })
   .meta({ id: 'Meta' })
 
@@ -70,7 +89,7 @@ const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
 }
 
 const PAGE =
-  'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete and X-Receipt are then headers.'
+  'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
 
 function envelope(data: z.ZodType) {
   return z.object({
