@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import {
-  type Breaker,
   type Clock,
   heapShare,
   type Logger,
@@ -15,10 +14,8 @@ import {
 } from '#core'
 import { Engine, FencedLock } from '#engine'
 import {
-  ConfluentRegistry,
   Consumer,
   EmbeddedLog,
-  EmbeddedRegistry,
   type Inspector,
   Loader,
   type LoadRequest,
@@ -29,6 +26,7 @@ import {
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
+import { openRegistry } from './registry.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -101,14 +99,9 @@ export class Lake {
 
     const { partitions, maxPartitionBytes, maxAgeMs } = config.log
     const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
-    const embedded = config.registry.url === '' ? new EmbeddedRegistry(log.store) : null
-    const registry = embedded ?? new ConfluentRegistry({ ...config.registry, clock })
-    // They stand before what lies outside.
-    const breakers: Breaker[] = []
-    if (registry instanceof ConfluentRegistry) {
-      breakers.push(registry.breaker)
-      await steps.start(registry)
-    }
+    const { registry, served, breakers } = await openRegistry(config.registry, log.store, clock, (service) =>
+      steps.start(service),
+    )
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,
@@ -126,8 +119,9 @@ export class Lake {
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
-      // Ours is the first version of its subject: what others register must be able to read it.
-      if (embedded) await Producer.open(table.definition, embedded)
+      // Ours is the first version of its subject: what others register must be able to read it. A registry outside
+      // may be down, and is asked when it is needed.
+      if (registry === served) await Producer.open(table.definition, registry)
       const inspect = inspectionOf(config.quality, table, engine, logger)
       const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
       consumers.push(await steps.start(consumer))
@@ -153,7 +147,7 @@ export class Lake {
       router: new QueryRouter({ tables, engine, clock }),
       tables,
       loads,
-      schemaRegistry: embedded ?? config.registry.url,
+      schemaRegistry: served,
       consumers,
       pressure,
       breakers,
