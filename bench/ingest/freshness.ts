@@ -37,6 +37,7 @@ async function serve(parts: Parts) {
     router: new QueryRouter({ tables, engine, sessions: new SessionCalendars([]), clock: systemClock }),
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
+    schemaRegistry: registry,
     consumers: [],
     pressure: { state: 'normal' },
     breakers: [],

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import {
-  type Breaker,
   type Clock,
   heapShare,
   type Logger,
@@ -17,17 +16,18 @@ import { Engine, FencedLock } from '#engine'
 import {
   Consumer,
   EmbeddedLog,
-  EmbeddedRegistry,
   type Inspector,
   Loader,
   type LoadRequest,
   openInspector,
   Pressure,
   type PressureBounds,
+  Producer,
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from './calendars.js'
+import { openRegistry } from './registry.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -101,7 +101,9 @@ export class Lake {
 
     const { partitions, maxPartitionBytes, maxAgeMs } = config.log
     const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
-    const registry = new EmbeddedRegistry(log.store)
+    const { registry, served, breakers } = await openRegistry(config.registry, log.store, clock, (service) =>
+      steps.start(service),
+    )
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,
@@ -115,14 +117,17 @@ export class Lake {
       }),
     )
 
-    // What stands behind them lies outside: there is nothing outside of the embedded log and registry.
-    const breakers: readonly Breaker[] = []
+    const { unknownWaitMs } = config.registry
     const sessions = await loadCalendars(CALENDARS)
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
+      // Ours is the first version of its subject: what others register must be able to read it. A registry outside
+      // may be down, and is asked when it is needed.
+      if (registry === served) await Producer.open(table.definition, registry)
       const inspect = inspectionOf(config.quality, sessions, table, engine, logger)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, clock, logger })))
+      const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
+      consumers.push(await steps.start(consumer))
     }
 
     const { tables } = warehouse
@@ -145,6 +150,7 @@ export class Lake {
       router: new QueryRouter({ tables, engine, sessions, clock }),
       tables,
       loads,
+      schemaRegistry: served,
       consumers,
       pressure,
       breakers,

@@ -1,5 +1,7 @@
 import { type ApiServer, createApi, type FileLoader, Loads, type Vitals } from '#api'
 import { type Clock, createLogger, systemClock } from '#core'
+import { EmbeddedRegistry } from '#ingest'
+import { MemoryStore } from '../../src/ingest/log/memory-store.js'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
 
 /** A server on a free port over fixture tables. */
@@ -23,6 +25,7 @@ const REFUSING: FileLoader = {
 export async function openApiFixture(
   loaderOf: (lake: LakeFixture) => FileLoader = () => REFUSING,
   clock: Clock = systemClock,
+  schemaRegistry: EmbeddedRegistry | string = new EmbeddedRegistry(new MemoryStore()),
 ): Promise<ApiFixture> {
   const lake = await openLakeFixture()
   const logger = createLogger({ level: 'silent', format: 'json' })
@@ -34,6 +37,7 @@ export async function openApiFixture(
     router,
     tables,
     loads,
+    schemaRegistry,
     ...vitals,
     pressure: { state: 'normal' },
     ready: () => ready,
