@@ -18,6 +18,13 @@ export interface Config {
     readonly maxPartitionBytes: number
     readonly maxAgeMs: number
   }
+  readonly ingest: {
+    readonly maxBodyBytes: number
+    readonly maxRows: number
+    readonly maxRequests: number
+    readonly maxUnderWayBytes: number
+    readonly idempotencyKeys: number
+  }
   readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
   readonly engine: {
     readonly memoryLimit: string
@@ -80,6 +87,13 @@ const SETTINGS = z.strictObject({
     partitions: whole(1, 1024),
     maxPartitionBytes: whole(0, Number.MAX_SAFE_INTEGER),
     maxAgeMs: whole(0, Number.MAX_SAFE_INTEGER),
+  }),
+  ingest: z.strictObject({
+    maxBodyBytes: whole(1, 256 * 1024 * 1024),
+    maxRows: whole(1, 1_000_000),
+    maxRequests: whole(1, 1_000),
+    maxUnderWayBytes: whole(1, Number.MAX_SAFE_INTEGER),
+    idempotencyKeys: whole(1_000, 1_000_000),
   }),
   flush: z.strictObject({
     rows: whole(1, 100_000_000),

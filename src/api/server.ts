@@ -16,6 +16,7 @@ import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
+import { type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
 import { openApiDocument } from './openapi.js'
@@ -30,6 +31,7 @@ export interface ApiOptions {
   readonly router: QueryRouter
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly loads: Loads
+  readonly ingest: IngestRouteOptions
   /** False until the tails have caught up with the log: data routes then answer 503. */
   readonly ready: () => boolean
   readonly clock: Clock
@@ -105,7 +107,7 @@ class ExpressServer implements ApiServer {
   }
 
   #routes(): Express {
-    const { tables, loads, ready, tempDirectory, version } = this.#options
+    const { tables, loads, ingest, clock, ready, tempDirectory, version } = this.#options
     const app = express()
     app.disable('x-powered-by').disable('etag')
     app.use((request, response, next) => this.#receive(request, response, next))
@@ -137,6 +139,11 @@ class ExpressServer implements ApiServer {
       .post((request, response) => load.post(request, response, requestId(response)))
       .all(refuseMethod('POST'))
     get('/v1/loads/:id', (request, response) => load.get(request, response, requestId(response)))
+    const post = ingestRoute(ingest, clock)
+    app
+      .route('/v1/ingest/:table')
+      .post((request, response) => post(request, response))
+      .all(refuseMethod('POST'))
     get('/admin/tables', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
       const described = await Promise.all([...tables.keys()].map((name) => describeTable(tables, name)))

@@ -1,11 +1,11 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createApi, type LoadJob, Loads } from '#api'
+import { Admission, createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import { type Clock, type Logger, type Random, type Service, TicklakeError } from '#core'
 import { Engine, FencedLock } from '#engine'
-import { Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest } from '#ingest'
+import { Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest, Poster } from '#ingest'
 import { QueryRouter } from '#query'
 import { Warehouse } from '#storage'
 import { VERSION } from './version.js'
@@ -103,6 +103,9 @@ export class Lake {
     const { tables } = warehouse
     const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders: [FORMATS] })
     const loads = new Loads({ loader, tables, clock, logger })
+    const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
+    const poster = new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys })
+    const admission = new Admission(bounds)
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
     let isCaughtUp = false
@@ -116,6 +119,7 @@ export class Lake {
       router: new QueryRouter({ tables, engine, clock }),
       tables,
       loads,
+      ingest: { poster, admit: (bytes) => admission.enter(bytes), maxBodyBytes },
       ready: () => isCaughtUp && consumers.every((consumer) => consumer.failure === null),
       clock,
       logger,

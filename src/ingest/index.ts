@@ -2,6 +2,13 @@ export { Consumer } from './consumer.js'
 export { Loader, type LoadRequest, type LoadResult } from './loader.js'
 export { EmbeddedLog } from './log/embedded.js'
 export type { LogRecord } from './log/log.js'
+export {
+  Poster,
+  type PosterOptions,
+  type PostForm,
+  type PostRequest,
+  type PostResult,
+} from './posting/poster.js'
 export { Producer } from './producer.js'
 export { EmbeddedRegistry } from './registry/embedded.js'
 export type { LoadCounts } from './source-load.js'

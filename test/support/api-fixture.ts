@@ -1,4 +1,4 @@
-import { type ApiServer, createApi, type FileLoader, Loads } from '#api'
+import { type ApiServer, createApi, type FileLoader, type IngestRouteOptions, Loads } from '#api'
 import { type Clock, createLogger, systemClock } from '#core'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
 
@@ -18,9 +18,20 @@ const REFUSING: FileLoader = {
   },
 }
 
+const TAKING_NOTHING: IngestRouteOptions = {
+  poster: {
+    post: async () => {
+      throw new Error('this fixture takes no rows')
+    },
+  },
+  admit: () => () => {},
+  maxBodyBytes: 1024,
+}
+
 export async function openApiFixture(
   loaderOf: (lake: LakeFixture) => FileLoader = () => REFUSING,
   clock: Clock = systemClock,
+  ingest: Partial<IngestRouteOptions> = {},
 ): Promise<ApiFixture> {
   const lake = await openLakeFixture()
   const logger = createLogger({ level: 'silent', format: 'json' })
@@ -31,6 +42,7 @@ export async function openApiFixture(
     router,
     tables,
     loads,
+    ingest: { ...TAKING_NOTHING, ...ingest },
     ready: () => ready,
     clock,
     logger,
