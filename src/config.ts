@@ -26,6 +26,14 @@ export interface Config {
     readonly idempotencyKeys: number
   }
   readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
+  readonly quality: {
+    readonly largeGap: 'continue' | 'halt'
+    readonly dedupe: {
+      readonly trades: 'none' | 'message_id'
+      readonly quotes: 'none' | 'message_id'
+      readonly rememberedIds: number
+    }
+  }
   readonly engine: {
     readonly memoryLimit: string
     readonly threads: number
@@ -99,6 +107,14 @@ const SETTINGS = z.strictObject({
     rows: whole(1, 100_000_000),
     bytes: whole(1, Number.MAX_SAFE_INTEGER),
     ageMs: whole(1, 86_400_000),
+  }),
+  quality: z.strictObject({
+    largeGap: oneOf(['continue', 'halt']),
+    dedupe: z.strictObject({
+      trades: oneOf(['none', 'message_id']),
+      quotes: oneOf(['none', 'message_id']),
+      rememberedIds: whole(1, 16_000_000),
+    }),
   }),
   engine: z.strictObject({
     memoryLimit: text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB'),

@@ -3,11 +3,20 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Admission, createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
-import { type Clock, type Logger, type Random, type Service, TicklakeError } from '#core'
+import { type Clock, type Logger, MICROS_PER_DAY, type Random, type Service, TicklakeError } from '#core'
 import { Engine, FencedLock } from '#engine'
-import { Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest, Poster } from '#ingest'
+import {
+  Consumer,
+  EmbeddedLog,
+  EmbeddedRegistry,
+  type Inspector,
+  Loader,
+  type LoadRequest,
+  openInspector,
+  Poster,
+} from '#ingest'
 import { QueryRouter } from '#query'
-import { Warehouse } from '#storage'
+import { type StreamTable, Warehouse } from '#storage'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -97,7 +106,8 @@ export class Lake {
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, logger })))
+      const inspect = inspectionOf(config.quality, table, engine, logger)
+      consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, logger })))
     }
 
     const { tables } = warehouse
@@ -157,6 +167,25 @@ export class Lake {
   async stop(): Promise<void> {
     await this.#steps.undo()
   }
+}
+
+/** How the rows of a table are judged; null where they are no market events. */
+export function inspectionOf(
+  quality: Config['quality'],
+  table: StreamTable,
+  engine: Engine,
+  logger: Logger,
+): (() => Promise<Inspector>) | null {
+  const { name } = table.definition
+  if (name === 'quarantine') return null
+  const { largeGap, dedupe } = quality
+  return () =>
+    openInspector(table, engine, {
+      largeGap,
+      rememberedIds: dedupe[name] === 'none' ? 0 : dedupe.rememberedIds,
+      logger: logger.child({ table: name }),
+      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+    })
 }
 
 /** Makes the data folder if it is absent, and takes it. What the system refuses is told with the folder's name. */

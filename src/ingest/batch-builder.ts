@@ -53,6 +53,23 @@ export class BatchBuilder {
     valid[row >> 3]! &= ~(1 << (row & 7))
   }
 
+  isNull(column: number, row: number): boolean {
+    const valid = this.#valid[column]!
+    return valid !== null && (valid[row >> 3]! & (1 << (row & 7))) === 0
+  }
+
+  bigint(column: number, row: number): bigint {
+    return this.#longs[column]![row]!
+  }
+
+  /** The string of a row. */
+  text(column: number, row: number): string {
+    const long = this.long[column]!.get(row)
+    if (long) return Buffer.from(long.buffer, long.byteOffset, long.length).toString('utf8')
+    const start = row * 16 + 4
+    return Buffer.from(this.cells[column]!.buffer, start, this.cells[column]![row * 4]!).toString('utf8')
+  }
+
   /** Rows [from, to) of a column take the same value. */
   fillLong(column: number, value: bigint, from: number, to: number): void {
     this.#longs[column]!.fill(value, from, to)

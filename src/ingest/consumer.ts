@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import {
   covers,
+  EMPTY_LEDGER,
   type Logger,
   type OffsetVector,
   QUARANTINE,
@@ -9,9 +10,11 @@ import {
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
-import { ColumnarDecoder, type MalformedValue } from './columnar-decoder.js'
+import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
+import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
+import { newestRecords, requireSameLog } from './record-marks.js'
 import type { SchemaRegistry } from './registry/registry.js'
 
 /** Bytes of one read: about 10,000 trades, so that the event loop gets its turn every 10 ms or so. */
@@ -21,6 +24,8 @@ export interface ConsumerOptions {
   readonly log: Log
   readonly registry: SchemaRegistry
   readonly table: StreamTable
+  /** Opens what judges the rows of a table of events, as of its newest snapshot; null: there is nothing to judge. */
+  readonly inspect: (() => Promise<Inspector>) | null
   readonly logger: Logger
 }
 
@@ -77,8 +82,10 @@ export class Consumer implements Service {
   }
 
   async #consume(signal: AbortSignal): Promise<void> {
-    const { log, table } = this.#options
+    const { log, table, inspect } = this.#options
     const { topic } = table.definition
+    await requireSameLog(log, topic, (await table.ledger()).lastRecords)
+    const inspector = inspect === null ? null : await inspect()
     let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
@@ -88,10 +95,14 @@ export class Consumer implements Service {
       }
       const unknown = this.#decoder.missing(batches)
       if (unknown.length > 0) await this.#decoder.prepare(unknown)
-      const rows = this.#decoder.decode(batches, this.#position)
-      if (rows.malformed.length > 0) await this.#quarantine(rows.malformed)
+      const rows = this.#decoder.decode(batches, this.#position, inspector)
+      if (rows.refused.length > 0) await this.#quarantine(rows.refused)
       const more = !covers(next, log.end(topic))
-      await table.append(rows.batch.rowCount > 0 ? rows : null, next, more, signal)
+      const ledger = {
+        ...(inspector?.takeChange() ?? EMPTY_LEDGER),
+        lastRecords: newestRecords(batches, this.#position),
+      }
+      await table.append({ ...rows, ledger }, next, more, signal)
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, told)) await log.committed(topic, committed)
@@ -101,24 +112,24 @@ export class Consumer implements Service {
   }
 
   /**
-   * Keeps values that are no records of the table, whole. How far each partition's were kept is progress in the log,
+   * Keeps values that are no rows of the table, whole. How far each partition's were kept is progress in the log,
    * in the same append: what is read again after a crash is not kept twice.
    */
-  async #quarantine(malformed: readonly MalformedValue[]): Promise<void> {
+  async #quarantine(refused: readonly RefusedValue[]): Promise<void> {
     const { log, registry, table } = this.#options
     const producer = await Producer.open(table.definition, registry)
-    for (const partition of new Set(malformed.map((value) => value.partition))) {
+    for (const partition of new Set(refused.map((value) => value.partition))) {
       const sourceId = `${table.definition.topic}/${partition}`
       const known = log.progress(sourceId)
-      const values = malformed.filter(
+      const values = refused.filter(
         (value) => value.partition === partition && value.offset >= (known?.rowsDone ?? 0),
       )
       const last = values.at(-1)
       if (!last) continue
       const records = producer.refused(
-        values.map(({ offset, detail, bytes }) => ({
+        values.map(({ offset, reason, detail, bytes }) => ({
           line: BigInt(offset),
-          reason: 'malformed',
+          reason,
           detail,
           original: bytes,
         })),

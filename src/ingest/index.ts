@@ -1,4 +1,5 @@
 export { Consumer } from './consumer.js'
+export { type Inspector, openInspector } from './inspector.js'
 export { Loader, type LoadRequest, type LoadResult } from './loader.js'
 export { EmbeddedLog } from './log/embedded.js'
 export type { LogRecord } from './log/log.js'

@@ -2,7 +2,9 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import avro from 'avsc'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Admission, type IngestRouteOptions } from '#api'
+import { Admission } from '#api'
+import { QualityFlag } from '#core'
+import type { PostResult } from '#ingest'
 import { type ApiFixture, openApiFixture } from '../support/api-fixture.js'
 import { decimalBytes } from '../support/avro-oracle.js'
 import { IngestFixture } from '../support/ingest-fixture.js'
@@ -51,9 +53,15 @@ describe('posted rows', () => {
         side: 'buy',
         trade_id: '7',
         message_id: 'm-1',
-        flags: 131072,
+        flags: QualityFlag.monotoneSequence,
       },
-      { ts_ns: '1710025200123456790', price: '0.00000001', size: '0', message_id: null, flags: 0 },
+      {
+        ts_ns: '1710025200123456790',
+        price: '0.00000001',
+        size: '0',
+        message_id: null,
+        flags: QualityFlag.priceMove,
+      },
     ])
     const text = await (await fetch(`${lake.url}/v1/trades?limit=1`)).text()
     expect(text).toContain('"sequence":9223372036854775807')
@@ -74,7 +82,7 @@ describe('posted rows', () => {
 
   test('as an Avro container are read by its own schema', async () => {
     const decimal = { type: 'bytes', logicalType: 'decimal', precision: 20, scale: 10 } as const
-    const type = avro.Type.forSchema({
+    const schema: avro.Schema = {
       type: 'record',
       name: 'Anything',
       fields: [
@@ -85,7 +93,7 @@ describe('posted rows', () => {
         { name: 'ts', type: { type: 'long', logicalType: 'timestamp-micros' } },
         { name: 'sequence', type: ['null', 'int'] },
       ],
-    })
+    }
     const row = (price: bigint, sequence: number | null) => ({
       price: decimalBytes(price),
       size: decimalBytes(10_000_000_000n),
@@ -94,7 +102,7 @@ describe('posted rows', () => {
       ts: 1_710_025_200_123_456,
       sequence,
     })
-    const body = await container(type, [row(366_670_000_050n, 5), row(-1n, null)])
+    const body = await container(schema, [row(366_670_000_050n, 5), row(-1n, null)])
     const posted = await lake.post('trades', 'application/vnd.apache.avro', body)
     expect(posted.body).toMatchObject({
       accepted: 1,
@@ -124,7 +132,7 @@ describe('posted rows', () => {
       { index: 1, field: 'price', value: 'free', expected: 'a decimal number', reason: 'not_a_number' },
       { index: 2, field: 'prize', reason: 'malformed' },
       { index: 3, field: 'symbol', value: null, expected: 'given', reason: 'missing_value' },
-      { index: 4, field: 'price', value: '0', expected: 'above 0', reason: 'not_positive' },
+      { index: 4, field: 'price', value: '0', expected: 'more than 0', reason: 'not_positive' },
       { index: 5, field: 'size', value: '-1', expected: '0 or more', reason: 'negative' },
       { index: 6, field: 'venue', value: '{"mic":"X"}', expected: 'a text or a number', reason: 'malformed' },
       { index: 7, field: null, value: '{"symbol":', expected: 'a JSON object', reason: 'malformed' },
@@ -152,8 +160,8 @@ describe('posted rows', () => {
   })
 })
 
-async function container(type: avro.Type, rows: readonly object[]): Promise<Uint8Array<ArrayBuffer>> {
-  const encoder = new avro.streams.BlockEncoder(type, { codec: 'deflate' })
+async function container(schema: avro.Schema, rows: readonly object[]): Promise<Uint8Array<ArrayBuffer>> {
+  const encoder = new avro.streams.BlockEncoder(schema, { codec: 'deflate' })
   const chunks: Buffer[] = []
   encoder.on('data', (chunk: Buffer) => chunks.push(chunk))
   for (const row of rows) encoder.write(row)
@@ -234,49 +242,80 @@ describe('a body', () => {
   })
 })
 
+/** A poster that answers when it is told to. */
+class HeldPoster {
+  readonly #held: (() => void)[] = []
+  #wake = () => {}
+
+  post(): Promise<PostResult> {
+    return new Promise((resolve) => {
+      this.#held.push(() => resolve(NOTHING_POSTED))
+      this.#wake()
+    })
+  }
+
+  /** Resolves once a body has come, and gives what answers it. */
+  async next(): Promise<() => void> {
+    while (this.#held.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    return this.#held.shift()!
+  }
+}
+
+const NOTHING_POSTED: PostResult = {
+  received: 0,
+  accepted: 0,
+  quarantined: 0,
+  alreadyIngested: false,
+  ranges: [],
+  errors: [],
+}
+
 describe('under pressure', () => {
   let api: ApiFixture
-  const clock = new ManualClock()
-  const admission = new Admission({ maxRequests: 2, maxUnderWayBytes: 100 })
-  let taken: (() => void)[] = []
-  const posted: IngestRouteOptions['poster'] = {
-    post: () =>
-      new Promise((resolve) => {
-        taken.push(() =>
-          resolve({
-            received: 0,
-            accepted: 0,
-            quarantined: 0,
-            alreadyIngested: false,
-            ranges: [],
-            errors: [],
-          }),
-        )
-      }),
-  }
+  let clock: ManualClock
+  let poster: HeldPoster
+  /** Resolves once a body has been let in, whether or not it has arrived. */
+  let entered: Promise<void>
+
   beforeEach(async () => {
-    taken = []
-    api = await openApiFixture(undefined, clock, { poster: posted, admit: (bytes) => admission.enter(bytes) })
+    clock = new ManualClock()
+    poster = new HeldPoster()
+    const admission = new Admission({ maxRequests: 2, maxUnderWayBytes: 100 })
+    let enter = () => {}
+    entered = new Promise((resolve) => {
+      enter = resolve
+    })
+    const admit = (bytes: number) => {
+      const leave = admission.enter(bytes)
+      enter()
+      return leave
+    }
+    api = await openApiFixture(undefined, clock, { poster, admit })
   })
   afterEach(() => api.close())
 
   const post = (body: string) =>
     fetch(`${api.url}/v1/ingest/trades`, { method: 'POST', headers: { 'content-type': JSON_TYPE }, body })
 
-  test('by requests or by bytes a body is a 429, to be sent again; then it is taken [inv 13]', async () => {
+  test('by bytes or by requests a body is a 429, to be sent again; then it is taken', async () => {
     const first = post('x'.repeat(60))
-    while (taken.length < 1) await new Promise(setImmediate)
+    const answerFirst = await poster.next()
     const refused = await post('x'.repeat(41))
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1'])
     const second = post('x'.repeat(40))
-    while (taken.length < 2) await new Promise(setImmediate)
+    const answerSecond = await poster.next()
     expect((await post('')).status).toBe(429)
-    for (const answer of taken) answer()
+    answerFirst()
+    answerSecond()
     expect([(await first).status, (await second).status]).toEqual([200, 200])
-    const third = post('x'.repeat(900))
-    while (taken.length < 3) await new Promise(setImmediate)
-    taken[2]!()
-    expect((await third).status).toBe(200)
+    const longer = post('x'.repeat(900))
+    const answerLonger = await poster.next()
+    answerLonger()
+    expect((await longer).status).toBe(200)
   })
 
   test('a body that does not arrive gives its place back', async () => {
@@ -286,21 +325,15 @@ describe('under pressure', () => {
     })
     slow.write('[')
     const answered = once(slow, 'response')
-    // The place is taken once the head of the request has arrived: a body of 60 does not fit beside it.
-    for (let isRefused = false; !isRefused; ) {
-      const probe = await Promise.race([
-        post('x'.repeat(60)),
-        once(api.server as never, 'x').catch(() => null),
-      ])
-      isRefused = probe?.status === 429
-    }
+    await entered
+    expect((await post('x'.repeat(60))).status).toBe(429)
     clock.advance(30_000)
     const [response] = await answered
     expect(response.statusCode).toBe(408)
     response.resume()
     const next = post('x'.repeat(100))
-    while (taken.length < 1) await new Promise(setImmediate)
-    taken[0]!()
+    const answer = await poster.next()
+    answer()
     expect((await next).status).toBe(200)
   })
 

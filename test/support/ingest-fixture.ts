@@ -56,7 +56,8 @@ export class IngestFixture {
       headers: { 'content-type': type, ...headers },
       body,
     })
-    const answer = await response.json()
+    // Each answer is an envelope or a problem, both objects.
+    const answer = (await response.json()) as { readonly data?: Posted['body'] }
     return { status: response.status, headers: response.headers, body: answer.data ?? answer }
   }
 
@@ -64,7 +65,8 @@ export class IngestFixture {
   async rows(path: string, count: number): Promise<readonly Readonly<Record<string, unknown>>[]> {
     for (;;) {
       const response = await fetch(`${this.url}${path}`)
-      const { data } = await response.json()
+      // A list's answer is an envelope of rows.
+      const { data } = (await response.json()) as { data: readonly Readonly<Record<string, unknown>>[] }
       if (data.length >= count) return data
     }
   }

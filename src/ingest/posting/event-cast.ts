@@ -2,10 +2,13 @@ import {
   type ColumnDefinition,
   MAX_EVENT_MICROS,
   QualityFlag,
+  type Scaled,
   type TableDefinition,
   unreachable,
 } from '#core'
 import type { SequenceKind } from '../formats.js'
+import { EXPECTED_SIGN } from '../price-rules.js'
+import { EXPECTED_TIME, WRONG_UNIT_BEFORE_MICROS } from '../time-rules.js'
 import { readDecimal } from './decimal-text.js'
 import { fieldNames, fieldOf, postedColumns, TIME_NANOS } from './posted-fields.js'
 import { type RowProblem, shown } from './posted-row.js'
@@ -42,8 +45,8 @@ const MAX_NAME_LENGTH = 64
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/u
 
 /**
- * Casts rows of texts to a table's values. It says of every row what the loader query (source-query.ts) would say of it, and
- * besides refuses prices and sizes that no event has. A test holds the two together.
+ * Casts rows of texts to a table's values. It says of every row what the loader query (source-query.ts) would say of it: a
+ * test holds the two together.
  */
 export class EventCast {
   readonly #columns: readonly ColumnDefinition[]
@@ -103,8 +106,8 @@ export class EventCast {
       case 'decimal': {
         const reading = readDecimal(text)
         if ('reason' in reading) return wrong(reading.reason, reading.expected)
-        if (column.name === 'price' && reading.scaled <= 0n) return wrong('not_positive', 'above 0')
-        if (reading.scaled < 0n) return wrong('negative', '0 or more')
+        const sign = wrongSign(column, reading.scaled)
+        if (sign !== null) return wrong(sign, EXPECTED_SIGN[sign])
         values.set(column.name, reading.scaled)
         flags.isRounded ||= reading.isRounded
         return null
@@ -151,6 +154,12 @@ function isNeeded({ name, required }: ColumnDefinition): boolean {
   return required && name !== 'side' && name !== 'quality_flags'
 }
 
+/** A trade has a price; a side of a quote may be empty, and is then 0. */
+function wrongSign({ name }: ColumnDefinition, scaled: Scaled): 'not_positive' | 'negative' | null {
+  if (name === 'price') return scaled > 0n ? null : 'not_positive'
+  return scaled < 0n ? 'negative' : null
+}
+
 /** What rows are found by: they become keys of the log, of page tokens and of watermarks. */
 function isName({ name }: ColumnDefinition): boolean {
   return name === 'symbol' || name === 'exchange'
@@ -194,6 +203,10 @@ function castTime(
   const { micros, nanos } = exact ?? told
   if (micros > MAX_EVENT_MICROS || micros < -MAX_EVENT_MICROS) {
     return wrong('out_of_range', 'a time in the years 1684 to 2255')
+  }
+  if (micros < WRONG_UNIT_BEFORE_MICROS) {
+    const reason = micros < 0n ? 'before_1970' : 'wrong_time_unit'
+    return wrong(reason, EXPECTED_TIME[reason])
   }
   values.set('exchange_timestamp', micros)
   values.set('exchange_nanos', nanos)
