@@ -56,6 +56,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
         registry,
         table: trades,
         inspect: inspectionOf(config.quality, trades, engine, logger),
+        clock: systemClock,
         logger,
       }),
     stop: async () => {

@@ -3,7 +3,16 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Admission, createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
-import { type Clock, type Logger, MICROS_PER_DAY, type Random, type Service, TicklakeError } from '#core'
+import {
+  type Breaker,
+  type Clock,
+  heapShare,
+  type Logger,
+  MICROS_PER_DAY,
+  type Random,
+  type Service,
+  TicklakeError,
+} from '#core'
 import { Engine, FencedLock } from '#engine'
 import {
   Consumer,
@@ -14,6 +23,8 @@ import {
   type LoadRequest,
   openInspector,
   Poster,
+  Pressure,
+  type PressureBounds,
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
@@ -103,19 +114,29 @@ export class Lake {
       }),
     )
 
+    // What stands behind them lies outside: there is nothing outside of the embedded log and registry.
+    const breakers: readonly Breaker[] = []
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
       const inspect = inspectionOf(config.quality, table, engine, logger)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, logger })))
+      consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, clock, logger })))
     }
 
     const { tables } = warehouse
-    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders: [FORMATS] })
+    const pressure = await steps.start(
+      new Pressure({ consumers, heapShare, bounds: pressureBounds(config.pressure), clock, logger }),
+    )
+    const formatFolders = [FORMATS]
+    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
     const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
     const poster = new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys })
     const admission = new Admission(bounds)
+    const admit = (bytes: number) => {
+      pressure.requireRoom()
+      return admission.enter(bytes)
+    }
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
     let isCaughtUp = false
@@ -129,7 +150,10 @@ export class Lake {
       router: new QueryRouter({ tables, engine, clock }),
       tables,
       loads,
-      ingest: { poster, admit: (bytes) => admission.enter(bytes), maxBodyBytes },
+      ingest: { poster, admit, maxBodyBytes },
+      consumers,
+      pressure,
+      breakers,
       ready: () => isCaughtUp && consumers.every((consumer) => consumer.failure === null),
       clock,
       logger,
@@ -186,6 +210,14 @@ export function inspectionOf(
       logger: logger.child({ table: name }),
       sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
     })
+}
+
+function pressureBounds(settings: Config['pressure']): PressureBounds {
+  const { elevatedLag, criticalLag, elevatedHeapPercent, criticalHeapPercent } = settings
+  return {
+    elevated: { lagRecords: elevatedLag, heapShare: elevatedHeapPercent / 100 },
+    critical: { lagRecords: criticalLag, heapShare: criticalHeapPercent / 100 },
+  }
 }
 
 /** Makes the data folder if it is absent, and takes it. What the system refuses is told with the folder's name. */

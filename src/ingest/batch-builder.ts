@@ -6,6 +6,7 @@ import {
   type TableDefinition,
   unreachable,
 } from '#core'
+import { cellText } from './string-cells.js'
 
 /**
  * The columns of a batch while its rows are written. Arrays go by column of the batch; a column has only the views
@@ -64,10 +65,7 @@ export class BatchBuilder {
 
   /** The string of a row. */
   text(column: number, row: number): string {
-    const long = this.long[column]!.get(row)
-    if (long) return Buffer.from(long.buffer, long.byteOffset, long.length).toString('utf8')
-    const start = row * 16 + 4
-    return Buffer.from(this.cells[column]!.buffer, start, this.cells[column]![row * 4]!).toString('utf8')
+    return cellText({ cells: this.cells[column]!, long: this.long[column]! }, row)
   }
 
   /** Rows [from, to) of a column take the same value. */

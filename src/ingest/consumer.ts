@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import {
+  type Clock,
   covers,
   EMPTY_LEDGER,
   type Logger,
@@ -7,10 +8,12 @@ import {
   QUARANTINE,
   type Service,
   sameVector,
+  type TableName,
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
 import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
+import { ConsumerProgress, type Refusals } from './consumer-progress.js'
 import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
@@ -26,7 +29,23 @@ export interface ConsumerOptions {
   readonly table: StreamTable
   /** Opens what judges the rows of a table of events, as of its newest snapshot; null: there is nothing to judge. */
   readonly inspect: (() => Promise<Inspector>) | null
+  readonly clock: Clock
   readonly logger: Logger
+}
+
+/** How a consumer is doing. */
+export interface ConsumerStatus {
+  readonly table: TableName
+  /** Records of the log that are not visible yet. */
+  readonly lagRecords: number
+  /** The oldest of them came at most this long ago; 0 when there are none. */
+  readonly lagMs: number
+  /** Rows that it took since the process began. */
+  readonly rows: number
+  /** Of the quarantine's consumer: the same by table and reason. */
+  readonly refusals: readonly Refusals[]
+  /** Why reading has stopped for good, or null while all is well. */
+  readonly failure: Error | null
 }
 
 /**
@@ -37,6 +56,7 @@ export class Consumer implements Service {
   readonly #options: ConsumerOptions
   readonly #decoder: ColumnarDecoder
   readonly #stop = new AbortController()
+  readonly #progress: ConsumerProgress
   #position: OffsetVector = []
   #endAtStart: OffsetVector = []
   #running: Promise<void> | null = null
@@ -45,6 +65,7 @@ export class Consumer implements Service {
   constructor(options: ConsumerOptions) {
     this.#options = options
     this.#decoder = new ColumnarDecoder(options.table.definition, options.registry)
+    this.#progress = new ConsumerProgress(options.clock)
   }
 
   /** Why reading has stopped for good, or null while all is well. */
@@ -52,11 +73,19 @@ export class Consumer implements Service {
     return this.#failure
   }
 
-  /** Records in the log that have not been read. */
-  get lag(): number {
+  status(): ConsumerStatus {
     const { log, table } = this.#options
+    const { visible } = table.status()
     const end = log.end(table.definition.topic)
-    return end.reduce((sum, offset, partition) => sum + offset - (this.#position[partition] ?? 0), 0)
+    const lagRecords = end.reduce((sum, offset, partition) => sum + offset - (visible[partition] ?? 0), 0)
+    return {
+      table: table.definition.name,
+      lagRecords,
+      lagMs: lagRecords === 0 ? 0 : this.#progress.behindMs,
+      rows: this.#progress.rows,
+      refusals: this.#progress.refusals,
+      failure: this.#failure,
+    }
   }
 
   async start(): Promise<void> {
@@ -91,6 +120,7 @@ export class Consumer implements Service {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
       if (sameVector(next, this.#position)) {
         await log.appended(topic, this.#position, signal)
+        this.#progress.reachedEnd()
         continue
       }
       const unknown = this.#decoder.missing(batches)
@@ -103,6 +133,7 @@ export class Consumer implements Service {
         lastRecords: newestRecords(batches, this.#position),
       }
       await table.append({ ...rows, ledger }, next, more, signal)
+      this.#progress.took(batches, rows.batch)
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, told)) await log.committed(topic, committed)

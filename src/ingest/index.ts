@@ -1,4 +1,4 @@
-export { Consumer } from './consumer.js'
+export { Consumer, type ConsumerStatus } from './consumer.js'
 export { type Inspector, openInspector } from './inspector.js'
 export { Loader, type LoadRequest, type LoadResult } from './loader.js'
 export { EmbeddedLog } from './log/embedded.js'
@@ -10,6 +10,7 @@ export {
   type PostRequest,
   type PostResult,
 } from './posting/poster.js'
+export { Pressure, type PressureBounds, type PressureState } from './pressure.js'
 export { Producer } from './producer.js'
 export { EmbeddedRegistry } from './registry/embedded.js'
 export type { LoadCounts } from './source-load.js'

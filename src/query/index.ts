@@ -3,6 +3,7 @@ export { BAR_FIELDS } from './bar-fields.js'
 export { COUNT_FIELDS } from './count.js'
 export { rowFields } from './event-fields.js'
 export type { Field } from './field.js'
+export type { OpenGaps } from './gaps.js'
 export {
   BAR_SOURCES,
   type BarSource,

@@ -16,6 +16,7 @@ import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
 import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
 import { rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
+import { type OpenGaps, openGaps } from './gaps.js'
 import { INSTRUMENT_KEY_FORM } from './instrument.js'
 import { latestStatement, latestWindows } from './latest.js'
 import { ORDER_KEY_FORM } from './order-key.js'
@@ -35,6 +36,7 @@ import type {
   LatestRequest,
   Page,
   RowsRequest,
+  Selection,
   SnapshotsRequest,
   SymbolsRequest,
 } from './request.js'
@@ -67,7 +69,7 @@ interface Reading {
 /** A list that is answered page by page, all pages from one version. */
 interface PagedList {
   readonly table: TableName
-  readonly request: Page
+  readonly request: Page & Selection
   readonly fields: readonly Pick<Field, 'name'>[]
   readonly keyForm: KeyForm
   /** Whether the rows depend on the watermarks: then all pages have those of the first. */
@@ -170,6 +172,7 @@ export class QueryRouter {
   count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     return this.#pinned(this.#table(request.table).pin(), async (pinned) => {
+      const gaps = openGaps(pinned.withOpenGaps, request)
       const scan = await planScan(pinned, rowFilter(request))
       const statement = countsEveryRow(request) ? null : countStatement(request, scan, options.encoding)
       const answer = {
@@ -184,11 +187,11 @@ export class QueryRouter {
         return {
           ...answer,
           rows,
-          meta: { ...this.#meta(pinned, scan, startedMs), filesRead: 0, rowsScanned: 0, bytesRead: 0 },
+          meta: { ...this.#meta(pinned, scan, startedMs, gaps), filesRead: 0, rowsScanned: 0, bytesRead: 0 },
         }
       }
       const rows = textColumn(await runStatement(this.#engine, statement, options.signal), 0)
-      return { ...answer, rows, meta: this.#meta(pinned, scan, startedMs) }
+      return { ...answer, rows, meta: this.#meta(pinned, scan, startedMs, gaps) }
     })
   }
 
@@ -202,7 +205,7 @@ export class QueryRouter {
       single: false,
       complete: true,
       nextPageToken: null,
-      meta: this.#meta(pinned, NOTHING, startedMs),
+      meta: this.#meta(pinned, NOTHING, startedMs, null),
     }))
   }
 
@@ -215,6 +218,7 @@ export class QueryRouter {
     const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
     return this.#pinned(token ? table.pinAt(token.version) : table.pin(), async (pinned) => {
       const { version } = pinned
+      const gaps = openGaps(pinned.withOpenGaps, list.request)
       const watermarks = (list.usesWatermarks && token?.watermarks) || pinned.watermarks
       const { scan, page } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
@@ -227,7 +231,7 @@ export class QueryRouter {
         nextPageToken:
           page.last &&
           encodePageToken({ tableUuid, request, version, watermarks: carried, position: page.last }),
-        meta: this.#meta(pinned, scan, startedMs),
+        meta: this.#meta(pinned, scan, startedMs, gaps),
       }
     })
   }
@@ -274,7 +278,12 @@ export class QueryRouter {
     return table
   }
 
-  #meta({ version, metadata }: PinnedVersion, scan: Scan, startedMs: number): AnswerMeta {
+  #meta(
+    { version, metadata }: PinnedVersion,
+    scan: Scan,
+    startedMs: number,
+    gaps: OpenGaps | null,
+  ): AnswerMeta {
     return {
       route: routeOf(scan),
       receipt: encodeReceipt(metadata.tableUuid, version),
@@ -286,6 +295,7 @@ export class QueryRouter {
       rowsScanned: rowsScanned(scan),
       bytesRead: bytesRead(scan),
       elapsedMs: Math.round((this.#clock.monotonicMs() - startedMs) * 100) / 100,
+      gaps,
     }
   }
 }

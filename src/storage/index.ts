@@ -6,10 +6,12 @@ export { parquetRelation } from './parquet-relation.js'
 export type {
   AppendedFiles,
   FileSelection,
+  FlushCounts,
   LogRows,
   PinnedVersion,
   RowFilter,
   StreamTable,
+  TableStatus,
   TailSlice,
 } from './table.js'
 export { Warehouse } from './warehouse.js'

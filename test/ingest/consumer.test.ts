@@ -80,6 +80,7 @@ async function startReading(fence: number, flushRows = 1_000_000, policy = POLIC
         registry,
         table: table(name),
         inspect: name === 'trades' ? () => openInspector(table(name), engine, policy) : null,
+        clock: systemClock,
         logger,
       }),
   )
@@ -130,7 +131,7 @@ describe('a consumer', () => {
     const second = await startReading(2)
     await Promise.all(second.consumers.map((consumer) => consumer.caughtUp(never)))
     expect(await rowCount(second.table('trades'))).toBe(800)
-    expect(second.consumers.map((consumer) => consumer.lag)).toEqual([0, 0])
+    expect(second.consumers.map((consumer) => consumer.status().lagRecords)).toEqual([0, 0])
     await second.stop()
   })
 
@@ -173,7 +174,7 @@ describe('a consumer', () => {
     // Two sealed segments wait: these rows have to.
     await produceTrades(7, 20)
     for (let turn = 0; turn < 10; turn++) await setImmediate()
-    expect(first.consumers[0]?.lag).toBe(20)
+    expect(first.consumers[0]?.status().lagRecords).toBe(20)
     await first.stop()
     await rm(obstacle)
     const second = await startReading(2)

@@ -6,7 +6,7 @@ import type { LoadProgress, Log } from '../log/log.js'
  * as its rows are, across restarts, until `capacity` others have come; then it is forgotten.
  */
 export class PostedKeys {
-  readonly #log: Log
+  readonly #log: Pick<Log, 'progress'>
   readonly #capacity: number
   readonly #slots = new Map<string, number>()
   /** By slot, the key in it. */
@@ -14,7 +14,7 @@ export class PostedKeys {
   #next = 0
 
   /** Reads the slots of a log that has been started. */
-  constructor(log: Log, capacity: number) {
+  constructor(log: Pick<Log, 'progress'>, capacity: number) {
     this.#log = log
     this.#capacity = capacity
     this.#keys = new Array<string | undefined>(capacity)

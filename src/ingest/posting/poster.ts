@@ -52,7 +52,7 @@ export interface PostResult {
 }
 
 export interface PosterOptions {
-  readonly log: Log
+  readonly log: Pick<Log, 'append' | 'progress'>
   readonly registry: SchemaRegistry
   /** Rows of one body. */
   readonly maxRows: number
