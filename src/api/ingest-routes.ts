@@ -66,7 +66,9 @@ const count = (description: string) => z.int().meta({ description })
 export const ingestSchema = z
   .object({
     received: count('rows of the body: accepted and quarantined'),
-    accepted: count('rows that are durable in the log; queries see them within milliseconds'),
+    accepted: count(
+      'rows that are durable in the log; queries see them within milliseconds. What only the log can tell is judged when they are read from it: a time more than 5 minutes ahead of it goes to quarantine, what was sent before is dropped where `quality.dedupe` says so',
+    ),
     quarantined: count('rows that were refused and are kept in quarantine, whole and with their reason'),
     already_ingested: z
       .boolean()

@@ -140,6 +140,18 @@ describe('posted rows', () => {
     expect(await lake.rows('/v1/trades', 2)).toHaveLength(2)
   })
 
+  test('are followed by their numbers as the producer says that they count', async () => {
+    const rows = ['1', '2', '5', undefined].map((sequence) => ({ ...TRADE, sequence }))
+    await lake.post('trades?sequence=contiguous', JSON_TYPE, JSON.stringify(rows))
+    const { contiguousSequence, sequenceGap } = QualityFlag
+    expect((await lake.rows('/v1/trades', 4)).map(({ flags }) => flags)).toEqual([
+      contiguousSequence,
+      contiguousSequence,
+      contiguousSequence | sequenceGap,
+      0,
+    ])
+  })
+
   test('with an idempotency key are taken once, also when the server has been started again', async () => {
     const key = { 'idempotency-key': 'order-1' }
     const body = JSON.stringify([TRADE, { ...TRADE, size: 'x' }])
@@ -301,7 +313,7 @@ describe('under pressure', () => {
   const post = (body: string) =>
     fetch(`${api.url}/v1/ingest/trades`, { method: 'POST', headers: { 'content-type': JSON_TYPE }, body })
 
-  test('by bytes or by requests a body is a 429, to be sent again; then it is taken', async () => {
+  test('by bytes or by requests a body is a 429, to be sent again; then it is taken [inv 13]', async () => {
     const first = post('x'.repeat(60))
     const answerFirst = await poster.next()
     const refused = await post('x'.repeat(41))
