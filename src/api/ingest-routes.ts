@@ -32,7 +32,11 @@ const KEY_HEADER = 'Idempotency-Key'
 
 function name(maxLength: number, what: string) {
   const error = `${what} of 1 to ${maxLength} printable characters`
-  return z.string().max(maxLength, error).regex(PRINTABLE, error)
+  // As a pattern, JSON Schema would not know its flag.
+  return z
+    .string()
+    .max(maxLength, error)
+    .refine((text) => PRINTABLE.test(text), error)
 }
 
 /** POST /v1/ingest/{table}: what is said of all rows of a body. */
