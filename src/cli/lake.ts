@@ -8,9 +8,9 @@ import {
   type Clock,
   heapShare,
   type Logger,
-  MICROS_PER_DAY,
   type Random,
   type Service,
+  type SessionCalendars,
   TicklakeError,
 } from '#core'
 import { Engine, FencedLock } from '#engine'
@@ -28,6 +28,7 @@ import {
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
+import { loadCalendars } from './calendars.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -37,8 +38,9 @@ export interface LakeSurroundings {
   readonly logger: Logger
 }
 
-/** The formats that ship with the program. */
+/** What ships with the program. */
 const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
+export const CALENDARS = fileURLToPath(new URL('../../config/calendars', import.meta.url))
 
 /**
  * The whole system on one data folder, and the only place that knows all modules: it builds them from the
@@ -116,10 +118,11 @@ export class Lake {
 
     // What stands behind them lies outside: there is nothing outside of the embedded log and registry.
     const breakers: readonly Breaker[] = []
+    const sessions = await loadCalendars(CALENDARS)
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
-      const inspect = inspectionOf(config.quality, table, engine, logger)
+      const inspect = inspectionOf(config.quality, sessions, table, engine, logger)
       consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, clock, logger })))
     }
 
@@ -196,6 +199,7 @@ export class Lake {
 /** How the rows of a table are judged; null where they are no market events. */
 export function inspectionOf(
   quality: Config['quality'],
+  sessions: SessionCalendars,
   table: StreamTable,
   engine: Engine,
   logger: Logger,
@@ -208,7 +212,7 @@ export function inspectionOf(
       largeGap,
       rememberedIds: dedupe[name] === 'none' ? 0 : dedupe.rememberedIds,
       logger: logger.child({ table: name }),
-      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+      sessions,
     })
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLogger, MICROS_PER_DAY, QUARANTINE, systemClock, type TableName, TRADES } from '#core'
+import { createLogger, QUARANTINE, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
 import { Engine } from '#engine'
 import { Consumer, EmbeddedRegistry, openInspector, Producer } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
@@ -19,7 +19,7 @@ const POLICY: InspectionPolicy = {
   rememberedIds: 0,
   largeGap: 'continue',
   logger,
-  sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+  sessions: new SessionCalendars([]),
 }
 
 let directory: string
