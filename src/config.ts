@@ -26,6 +26,13 @@ export interface Config {
     readonly timeoutMs: number
     readonly unknownWaitMs: number
   }
+  readonly ingest: {
+    readonly maxBodyBytes: number
+    readonly maxRows: number
+    readonly maxRequests: number
+    readonly maxUnderWayBytes: number
+    readonly idempotencyKeys: number
+  }
   readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
   readonly quality: {
     readonly largeGap: 'continue' | 'halt'
@@ -114,6 +121,13 @@ const SETTINGS = z.strictObject({
     password: z.string(),
     timeoutMs: whole(1, 600_000),
     unknownWaitMs: whole(0, 86_400_000),
+  }),
+  ingest: z.strictObject({
+    maxBodyBytes: whole(1, 256 * 1024 * 1024),
+    maxRows: whole(1, 1_000_000),
+    maxRequests: whole(1, 1_000),
+    maxUnderWayBytes: whole(1, Number.MAX_SAFE_INTEGER),
+    idempotencyKeys: whole(1_000, 1_000_000),
   }),
   flush: z.strictObject({
     rows: whole(1, 100_000_000),

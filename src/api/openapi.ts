@@ -2,6 +2,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import { z } from 'zod'
 import { tableDetailSchema, tableSchema } from './admin.js'
 import { healthSchema } from './health.js'
+import { INGEST_BODIES, ingestHeaders, ingestParameters, ingestSchema } from './ingest-routes.js'
 import { loadParameters, loadSchema } from './load-routes.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import type { Resource } from './resource.js'
@@ -126,6 +127,30 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       tags: ['market data'],
       request: { query: parameters },
       responses: { 200: { description: PAGE, content }, default: PROBLEM_RESPONSE },
+    })
+  }
+  for (const table of ['trades', 'quotes'] as const) {
+    const rows = z.string().meta({ description: `rows of ${table}, by the fields of GET /v1/${table}` })
+    registry.registerPath({
+      method: 'post',
+      path: `/v1/ingest/${table}`,
+      summary: `Takes ${table}, which are the body`,
+      tags: ['ingest'],
+      request: {
+        query: ingestParameters,
+        headers: ingestHeaders,
+        body: {
+          required: true,
+          content: Object.fromEntries(INGEST_BODIES.map((type) => [type, { schema: rows }])),
+        },
+      },
+      responses: {
+        200: json(
+          'The accepted rows are durable in the log, the others in quarantine',
+          envelope(ingestSchema),
+        ),
+        default: PROBLEM_RESPONSE,
+      },
     })
   }
   registry.registerPath({

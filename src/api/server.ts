@@ -26,6 +26,7 @@ import { describeTable } from './admin.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
+import { type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
 import { lakeMetrics, type QueryDurations } from './metrics.js'
@@ -45,6 +46,7 @@ export interface ApiOptions {
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
+  readonly ingest: IngestRouteOptions
   readonly consumers: Vitals['consumers']
   readonly pressure: Vitals['pressure']
   readonly breakers: Vitals['breakers']
@@ -128,7 +130,7 @@ class ExpressServer implements ApiServer {
   }
 
   #routes(): Express {
-    const { tables, loads, schemaRegistry, ready, tempDirectory, version } = this.#options
+    const { tables, loads, ingest, schemaRegistry, clock, ready, tempDirectory, version } = this.#options
     const app = express()
     app.disable('x-powered-by').disable('etag')
     app.use((request, response, next) => this.#receive(request, response, next))
@@ -164,6 +166,11 @@ class ExpressServer implements ApiServer {
       .post((request, response) => load.post(request, response, requestId(response)))
       .all(refuseMethod('POST'))
     get('/v1/loads/:id', (request, response) => load.get(request, response, requestId(response)))
+    const post = ingestRoute(ingest, clock)
+    app
+      .route('/v1/ingest/:table')
+      .post((request, response) => post(request, response))
+      .all(refuseMethod('POST'))
     get('/admin/tables', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
       const described = await Promise.all([...tables.keys()].map((name) => describeTable(tables, name)))

@@ -1,7 +1,7 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createApi, type LoadJob, Loads } from '#api'
+import { Admission, createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import {
   type Clock,
@@ -20,6 +20,7 @@ import {
   Loader,
   type LoadRequest,
   openInspector,
+  Poster,
   Pressure,
   type PressureBounds,
   Producer,
@@ -137,6 +138,13 @@ export class Lake {
     const formatFolders = [FORMATS]
     const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
+    const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
+    const poster = new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys })
+    const admission = new Admission(bounds)
+    const admit = (bytes: number) => {
+      pressure.requireRoom()
+      return admission.enter(bytes)
+    }
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
     let isCaughtUp = false
@@ -151,6 +159,7 @@ export class Lake {
       tables,
       loads,
       schemaRegistry: served,
+      ingest: { poster, admit, maxBodyBytes },
       consumers,
       pressure,
       breakers,
