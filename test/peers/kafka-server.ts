@@ -18,7 +18,11 @@ export const KAFKA_USER = { username: 'ticklake', password: 'not-secret' } as co
 export interface KafkaServerOptions {
   /** Over the server's properties below. Default: none. */
   readonly properties?: Readonly<Record<string, string>>
+  /** Of the server's Java. Default: a small heap and the compiler that starts fast, but does not get far. */
+  readonly javaOptions?: readonly string[]
 }
+
+const QUICK_AND_SMALL = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 /** The folder of Apache Kafka's jars in the user's cache; installed when missing. */
 export function installKafka(version: string): Promise<string> {
@@ -38,21 +42,31 @@ export class KafkaServer {
   readonly saslBrokers: string
   readonly #home: string
   readonly #directory: string
+  readonly #javaOptions: readonly string[]
   #process: ServerProcess | null = null
 
-  private constructor(home: string, directory: string, port: number, saslPort: number) {
+  private constructor(
+    home: string,
+    directory: string,
+    [port, saslPort]: readonly number[],
+    javaOptions: readonly string[],
+  ) {
     this.version = versionOf(home)
     this.brokers = `127.0.0.1:${port}`
     this.saslBrokers = `127.0.0.1:${saslPort}`
     this.#home = home
     this.#directory = directory
+    this.#javaOptions = javaOptions
   }
 
   /** A new, empty server. `home` is what `installKafka` gave. */
-  static async start(home: string, { properties = {} }: KafkaServerOptions = {}): Promise<KafkaServer> {
+  static async start(
+    home: string,
+    { properties = {}, javaOptions = QUICK_AND_SMALL }: KafkaServerOptions = {},
+  ): Promise<KafkaServer> {
     const directory = await mkdtemp(join(tmpdir(), 'ticklake-kafka-'))
-    const [port, saslPort, controllerPort] = await freePorts(3)
-    const server = new KafkaServer(home, directory, port!, saslPort!)
+    const [controllerPort, ...ports] = await freePorts(3)
+    const server = new KafkaServer(home, directory, ports, javaOptions)
     try {
       await server.#format(controllerPort!, properties)
       await server.restart()
@@ -68,7 +82,7 @@ export class KafkaServer {
     await this.#process?.stop()
     this.#process = await ServerProcess.start({
       file: JAVA,
-      args: ['-Xmx512m', ...this.#program('kafka.Kafka', [PROPERTIES])],
+      args: [...this.#javaOptions, ...this.#program('kafka.Kafka', [PROPERTIES])],
       cwd: this.#directory,
       ready: /Kafka Server started/,
     })
@@ -96,12 +110,12 @@ export class KafkaServer {
     const user = `[name=${KAFKA_USER.username},password=${KAFKA_USER.password}]`
     const scram = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((kind) => ['--add-scram', `${kind}=${user}`])
     const format = ['format', `--cluster-id=${clusterId}`, '--config', PROPERTIES, ...scram]
-    const args = ['-Xmx128m', ...this.#program('kafka.tools.StorageTool', format)]
+    const args = [...QUICK_AND_SMALL, ...this.#program('kafka.tools.StorageTool', format)]
     await run(JAVA, args, { cwd: this.#directory })
   }
 
   #program(mainClass: string, args: readonly string[]): string[] {
-    return ['-XX:+UseSerialGC', ...LOGGING, '-cp', join(this.#home, '*'), mainClass, ...args]
+    return [...LOGGING, '-cp', join(this.#home, '*'), mainClass, ...args]
   }
 }
 
