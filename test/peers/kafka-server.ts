@@ -7,7 +7,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { installJars, JAVA } from './java.js'
+import { installJars, JAVA, QUICK_AND_SMALL } from './java.js'
 import { ServerProcess } from './server-process.js'
 
 const run = promisify(execFile)
@@ -18,11 +18,9 @@ export const KAFKA_USER = { username: 'ticklake', password: 'not-secret' } as co
 export interface KafkaServerOptions {
   /** Over the server's properties below. Default: none. */
   readonly properties?: Readonly<Record<string, string>>
-  /** Of the server's Java. Default: a small heap and the compiler that starts fast, but does not get far. */
+  /** Of the server's Java. Default: QUICK_AND_SMALL. */
   readonly javaOptions?: readonly string[]
 }
-
-const QUICK_AND_SMALL = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 /** The folder of Apache Kafka's jars in the user's cache; installed when missing. */
 export function installKafka(version: string): Promise<string> {
