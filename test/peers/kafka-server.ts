@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -169,12 +169,26 @@ function versionOf(home: string): string {
   return jar.replace(/^kafka_2\.13-|\.jar$/g, '')
 }
 
+/**
+ * Below the ports that systems give to outgoing connections: one of those could take the place of a broker that is
+ * down, even the very connection that a client tries to it.
+ */
+const PORTS = [20_000, 30_000] as const
+
 /** Ports that nobody listens on now. Kafka has to be told its own, since it tells clients. */
 async function freePorts(count: number): Promise<number[]> {
-  const listeners = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(listeners.map((listener) => once(listener, 'listening')))
+  const held: Server[] = []
+  while (held.length < count) {
+    const listener = createServer().listen(randomInt(...PORTS), '127.0.0.1')
+    await once(listener, 'listening').then(
+      () => held.push(listener),
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error
+      },
+    )
+  }
   // A listening socket has an address of this form.
-  const ports = listeners.map((listener) => (listener.address() as AddressInfo).port)
-  await Promise.all(listeners.map((listener) => once(listener.close(), 'close')))
+  const ports = held.map((listener) => (listener.address() as AddressInfo).port)
+  await Promise.all(held.map((listener) => once(listener.close(), 'close')))
   return ports
 }
