@@ -18,7 +18,29 @@ export interface Config {
     readonly maxPartitionBytes: number
     readonly maxAgeMs: number
   }
+  readonly registry: {
+    /** Empty: the embedded one. */
+    readonly url: string
+    readonly user: string
+    readonly password: string
+    readonly timeoutMs: number
+    readonly unknownWaitMs: number
+  }
   readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
+  readonly quality: {
+    readonly largeGap: 'continue' | 'halt'
+    readonly dedupe: {
+      readonly trades: 'none' | 'message_id'
+      readonly quotes: 'none' | 'message_id'
+      readonly rememberedIds: number
+    }
+  }
+  readonly pressure: {
+    readonly elevatedLag: number
+    readonly criticalLag: number
+    readonly elevatedHeapPercent: number
+    readonly criticalHeapPercent: number
+  }
   readonly engine: {
     readonly memoryLimit: string
     readonly threads: number
@@ -43,6 +65,8 @@ export interface Surroundings {
 
 /** DuckDB takes a path with one of these for a pattern, and would read all the files that it fits. */
 const PATTERN = /[*?[]/
+/** No user and password in it: it is told in messages. */
+const REGISTRY_URL = /^$|^https?:\/\/[^\s@/?#]+(\/[^\s@?#]*)?$/
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 
 /** A whole number; text counts too, since environment variables and options are text. */
@@ -81,10 +105,34 @@ const SETTINGS = z.strictObject({
     maxPartitionBytes: whole(0, Number.MAX_SAFE_INTEGER),
     maxAgeMs: whole(0, Number.MAX_SAFE_INTEGER),
   }),
+  registry: z.strictObject({
+    url: text(
+      REGISTRY_URL,
+      'empty, or where a schema registry is, such as http://localhost:8081, user and password apart',
+    ),
+    user: text(/^[^:]*$/, 'a user name, which has no colon in it'),
+    password: z.string(),
+    timeoutMs: whole(1, 600_000),
+    unknownWaitMs: whole(0, 86_400_000),
+  }),
   flush: z.strictObject({
     rows: whole(1, 100_000_000),
     bytes: whole(1, Number.MAX_SAFE_INTEGER),
     ageMs: whole(1, 86_400_000),
+  }),
+  quality: z.strictObject({
+    largeGap: oneOf(['continue', 'halt']),
+    dedupe: z.strictObject({
+      trades: oneOf(['none', 'message_id']),
+      quotes: oneOf(['none', 'message_id']),
+      rememberedIds: whole(1, 16_000_000),
+    }),
+  }),
+  pressure: z.strictObject({
+    elevatedLag: whole(1, Number.MAX_SAFE_INTEGER),
+    criticalLag: whole(1, Number.MAX_SAFE_INTEGER),
+    elevatedHeapPercent: whole(1, 100),
+    criticalHeapPercent: whole(1, 100),
   }),
   engine: z.strictObject({
     memoryLimit: text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB'),
@@ -125,9 +173,10 @@ export function loadConfig(
   if (!result.success) {
     const issue = result.error.issues[0]!
     const key = issue.path.join('.')
-    throw invalid(origins.get(key) ?? key, valueAt(defaults, issue.path), issue.message)
+    throw invalid(origins.get(key) ?? key, withoutPassword(valueAt(defaults, issue.path)), issue.message)
   }
   requireThreads(result.data, surroundings.env, origins)
+  requireOrder(result.data, origins)
   return resolveSettings(result.data, surroundings)
 }
 
@@ -146,6 +195,22 @@ function requireThreads(
   const key = 'engine.connections'
   const expected = `at most ${most}: UV_THREADPOOL_SIZE (${env.UV_THREADPOOL_SIZE}) less ${THREADS_BESIDE_QUERIES}`
   throw invalid(origins.get(key) ?? key, settings.engine.connections, expected)
+}
+
+/** Pressure rises through `elevated` to `critical`. */
+function requireOrder({ pressure }: Settings, origins: ReadonlyMap<string, string>): void {
+  for (const [low, high] of [
+    ['elevatedLag', 'criticalLag'],
+    ['elevatedHeapPercent', 'criticalHeapPercent'],
+  ] as const) {
+    if (pressure[low] <= pressure[high]) continue
+    const key = `pressure.${low}`
+    throw invalid(
+      origins.get(key) ?? key,
+      pressure[low],
+      `at most pressure.${high}, which is ${pressure[high]}`,
+    )
+  }
 }
 
 function resolveSettings(settings: Settings, { env, isTerminal, cores }: Surroundings): Config {
@@ -195,6 +260,11 @@ function overrideFromEnvironment(
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A URL may hold one, and messages go to the log. */
+function withoutPassword(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/\/\/[^/]*@/, '//…@') : value
 }
 
 function valueAt(settings: unknown, path: readonly PropertyKey[]): unknown {

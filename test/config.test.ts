@@ -56,8 +56,23 @@ test.each([
   [{}, { TICKLAKE_LOGGING_LEVEL: 'loud' }, 'TICKLAKE_LOGGING_LEVEL: "loud" is not one of debug, info'],
   [
     {},
+    { TICKLAKE_PRESSURE_ELEVATED_LAG: '9', TICKLAKE_PRESSURE_CRITICAL_LAG: '8' },
+    'TICKLAKE_PRESSURE_ELEVATED_LAG: "9" is not at most pressure.criticalLag, which is 8',
+  ],
+  [
+    {},
     { TICKLAKE_ENGINE_CONNECTIONS: '11', UV_THREADPOOL_SIZE: '16' },
     'TICKLAKE_ENGINE_CONNECTIONS: "11" is not at most 10',
+  ],
+  [
+    {},
+    { TICKLAKE_REGISTRY_URL: 'http://me:secret@registry:8081' },
+    'TICKLAKE_REGISTRY_URL: "http://…@registry:8081" is not empty, or where a schema registry is',
+  ],
+  [
+    {},
+    { TICKLAKE_REGISTRY_URL: 'localhost:8081' },
+    'TICKLAKE_REGISTRY_URL: "localhost:8081" is not empty, or',
   ],
   [{}, { TICKLAKE_PROT: '1' }, 'TICKLAKE_PROT: "1" is not a setting of ticklake'],
   [{ host: '0.0.0.0' }, {}, '--host: "0.0.0.0" is not a loopback address'],

@@ -5,6 +5,8 @@ import { createLogger, systemClock, systemRandom, type TableName } from '#core'
 import { Engine } from '#engine'
 import { Consumer, EmbeddedLog, EmbeddedRegistry } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
+import { loadCalendars } from '../../src/cli/calendars.js'
+import { CALENDARS, inspectionOf } from '../../src/cli/lake.js'
 
 export const logger = createLogger({ level: 'warn', format: 'text' })
 
@@ -39,6 +41,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     fence: 1,
   })
   await warehouse.start()
+  const sessions = await loadCalendars(CALENDARS)
   const { tables } = warehouse
   const trades = tables.get('trades')
   if (!trades) throw new Error('the warehouse has no table of trades')
@@ -49,7 +52,16 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     registry,
     tables,
     trades,
-    consumer: () => new Consumer({ log, registry, table: trades, logger }),
+    consumer: () =>
+      new Consumer({
+        log,
+        registry,
+        table: trades,
+        inspect: inspectionOf(config.quality, sessions, trades, engine, logger),
+        clock: systemClock,
+        logger,
+        unknownWaitMs: 0,
+      }),
     stop: async () => {
       await warehouse.stop()
       await log.stop()

@@ -1,7 +1,9 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
 import { tableDetailSchema, tableSchema } from './admin.js'
+import { healthSchema } from './health.js'
 import { loadParameters, loadSchema } from './load-routes.js'
+import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import type { Resource } from './resource.js'
 
 const META = z
@@ -23,6 +25,25 @@ const META = z
     rows_scanned: z.int().meta({ description: 'rows of the files and tail segments that were read' }),
     bytes_read: z.int().meta({ description: 'size of the files that were read, in bytes' }),
     elapsed_ms: z.number().meta({ description: 'time spent on the query, in milliseconds' }),
+    gaps: z
+      .object({
+        count: z.int().meta({ description: 'gaps that are open now, of the symbols and times asked for' }),
+        missing: z.string().meta({ description: 'how many sequence numbers they are' }),
+        listed: z
+          .array(
+            z.object({
+              symbol: z.string().meta({ description: 'instrument' }),
+              exchange: z.string().meta({ description: 'the feed that counts' }),
+              from: z.string().meta({ description: 'first missing number' }),
+              to: z.string().meta({ description: 'last missing number' }),
+              after: z.string().meta({ description: 'event time of the row before them' }),
+              before: z.string().meta({ description: 'event time of the row after them' }),
+            }),
+          )
+          .meta({ description: 'the first hundred' }),
+      })
+      .optional()
+      .meta({ description: 'what sequence numbers tell to be missing; absent when nothing is known to be' }),
   })
   .meta({ id: 'Meta' })
 
@@ -44,8 +65,31 @@ const PROBLEM_RESPONSE = {
   content: { 'application/problem+json': { schema: PROBLEM } },
 }
 
+const REGISTRY_PROBLEM_RESPONSE = {
+  description:
+    "What went wrong, by Confluent's error codes. 404 to all when another registry is used (registry.url)",
+  content: {
+    [REGISTRY_MEDIA_TYPE]: {
+      schema: z
+        .object({
+          error_code: z
+            .int()
+            .meta({ description: 'an HTTP status, or one followed by two digits', example: 40403 }),
+          message: z.string().meta({ description: 'what went wrong, in a sentence' }),
+        })
+        .meta({ id: 'RegistryProblem' }),
+    },
+  },
+}
+
+const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
+  id: z.string().meta({ description: 'schema id, as records carry it on the wire', example: '1' }),
+  subject: z.string().meta({ description: '<topic>-value', example: 'market-data.trades-value' }),
+  version: z.string().meta({ description: 'a number from 1, or latest', example: 'latest' }),
+}
+
 const PAGE =
-  'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete and X-Receipt are then headers.'
+  'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
 
 function envelope(data: z.ZodType) {
   return z.object({
@@ -56,6 +100,10 @@ function envelope(data: z.ZodType) {
       .nullable()
       .meta({ description: 'page_token of the next page; null: this is the last' }),
   })
+}
+
+function status<const S extends string>(value: S) {
+  return z.literal(value).meta({ description: 'the answer itself' })
 }
 
 function json(description: string, schema: z.ZodType) {
@@ -122,21 +170,59 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
-  for (const [name, summary] of [
-    ['live', 'The process runs'],
-    ['ready', 'The tables have caught up with the log; 503 until then'],
-  ] as const) {
+  for (const { method, path, summary, body, data } of REGISTRY_ROUTES) {
+    const names = [...path.matchAll(/{(\w+)}/g)].map(([, name]) => name!)
     registry.registerPath({
-      method: 'get',
-      path: `/health/${name}`,
+      method,
+      path: REGISTRY_ROOT + path,
       summary,
-      tags: ['health'],
+      tags: ['schema registry'],
+      request: {
+        ...(names.length > 0 && {
+          params: z.object(Object.fromEntries(names.map((name) => [name, REGISTRY_PARAMETERS[name]!]))),
+        }),
+        ...(body && { body: { content: { [REGISTRY_MEDIA_TYPE]: { schema: body } } } }),
+      },
       responses: {
-        200: json('Yes', z.object({ status: z.literal(name).meta({ description: 'the answer itself' }) })),
-        default: PROBLEM_RESPONSE,
+        200: { description: 'The answer', content: { [REGISTRY_MEDIA_TYPE]: { schema: data } } },
+        default: REGISTRY_PROBLEM_RESPONSE,
       },
     })
   }
+  registry.registerPath({
+    method: 'get',
+    path: '/health/live',
+    summary: 'The process runs',
+    tags: ['health'],
+    responses: { 200: json('Yes', z.object({ status: status('live') })), default: PROBLEM_RESPONSE },
+  })
+  registry.registerPath({
+    method: 'get',
+    path: '/health/ready',
+    summary:
+      'The tables have caught up with the log; 503 until then, and when the log cannot be read any more',
+    tags: ['health'],
+    responses: {
+      200: json('Yes', healthSchema.extend({ status: status('ready') })),
+      default: {
+        description: 'Not yet, or not any more (RFC 9457), with the same details',
+        content: { 'application/problem+json': { schema: PROBLEM.extend(healthSchema.shape) } },
+      },
+    },
+  })
+  registry.registerPath({
+    method: 'get',
+    path: '/metrics',
+    summary: 'Numbers of this process for Prometheus',
+    tags: ['health'],
+    responses: {
+      200: {
+        description: "Prometheus' text format; each metric says what it means",
+        content: { 'text/plain': { schema: z.string().meta({ description: 'the metrics' }) } },
+      },
+      default: PROBLEM_RESPONSE,
+    },
+  })
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {

@@ -3,11 +3,31 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
-import { type Clock, type Logger, type Random, type Service, TicklakeError } from '#core'
+import {
+  type Clock,
+  heapShare,
+  type Logger,
+  type Random,
+  type Service,
+  type SessionCalendars,
+  TicklakeError,
+} from '#core'
 import { Engine, FencedLock } from '#engine'
-import { Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest } from '#ingest'
+import {
+  Consumer,
+  EmbeddedLog,
+  type Inspector,
+  Loader,
+  type LoadRequest,
+  openInspector,
+  Pressure,
+  type PressureBounds,
+  Producer,
+} from '#ingest'
 import { QueryRouter } from '#query'
-import { Warehouse } from '#storage'
+import { type StreamTable, Warehouse } from '#storage'
+import { loadCalendars } from './calendars.js'
+import { openRegistry } from './registry.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -17,8 +37,9 @@ export interface LakeSurroundings {
   readonly logger: Logger
 }
 
-/** The formats that ship with the program. */
+/** What ships with the program. */
 const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
+export const CALENDARS = fileURLToPath(new URL('../../config/calendars', import.meta.url))
 
 /**
  * The whole system on one data folder, and the only place that knows all modules: it builds them from the
@@ -80,7 +101,9 @@ export class Lake {
 
     const { partitions, maxPartitionBytes, maxAgeMs } = config.log
     const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
-    const registry = new EmbeddedRegistry(log.store)
+    const { registry, served, breakers } = await openRegistry(config.registry, log.store, clock, (service) =>
+      steps.start(service),
+    )
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,
@@ -94,14 +117,25 @@ export class Lake {
       }),
     )
 
+    const { unknownWaitMs } = config.registry
+    const sessions = await loadCalendars(CALENDARS)
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, logger })))
+      // Ours is the first version of its subject: what others register must be able to read it. A registry outside
+      // may be down, and is asked when it is needed.
+      if (registry === served) await Producer.open(table.definition, registry)
+      const inspect = inspectionOf(config.quality, sessions, table, engine, logger)
+      const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
+      consumers.push(await steps.start(consumer))
     }
 
     const { tables } = warehouse
-    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders: [FORMATS] })
+    const pressure = await steps.start(
+      new Pressure({ consumers, heapShare, bounds: pressureBounds(config.pressure), clock, logger }),
+    )
+    const formatFolders = [FORMATS]
+    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
@@ -113,9 +147,13 @@ export class Lake {
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
     const api = createApi({
-      router: new QueryRouter({ tables, engine, clock }),
+      router: new QueryRouter({ tables, engine, sessions, clock }),
       tables,
       loads,
+      schemaRegistry: served,
+      consumers,
+      pressure,
+      breakers,
       ready: () => isCaughtUp && consumers.every((consumer) => consumer.failure === null),
       clock,
       logger,
@@ -152,6 +190,34 @@ export class Lake {
   /** Stops taking, commits what the tables hold in memory, and gives the folder back. Safe to call twice. */
   async stop(): Promise<void> {
     await this.#steps.undo()
+  }
+}
+
+/** How the rows of a table are judged; null where they are no market events. */
+export function inspectionOf(
+  quality: Config['quality'],
+  sessions: SessionCalendars,
+  table: StreamTable,
+  engine: Engine,
+  logger: Logger,
+): (() => Promise<Inspector>) | null {
+  const { name } = table.definition
+  if (name === 'quarantine') return null
+  const { largeGap, dedupe } = quality
+  return () =>
+    openInspector(table, engine, {
+      largeGap,
+      rememberedIds: dedupe[name] === 'none' ? 0 : dedupe.rememberedIds,
+      logger: logger.child({ table: name }),
+      sessions,
+    })
+}
+
+function pressureBounds(settings: Config['pressure']): PressureBounds {
+  const { elevatedLag, criticalLag, elevatedHeapPercent, criticalHeapPercent } = settings
+  return {
+    elevated: { lagRecords: elevatedLag, heapShare: elevatedHeapPercent / 100 },
+    critical: { lagRecords: criticalLag, heapShare: criticalHeapPercent / 100 },
   }
 }
 

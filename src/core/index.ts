@@ -11,6 +11,7 @@ export {
 } from './column-batch.js'
 export { formatDecimal, parseDecimal } from './decimal.js'
 export { type ErrorCode, invalid, TicklakeError } from './errors.js'
+export { heapShare } from './heap.js'
 export {
   EMPTY_LEDGER,
   type FeedState,
@@ -24,10 +25,12 @@ export {
   type SequenceRun,
 } from './ledger.js'
 export { createLogger, type Logger, type LoggingOptions } from './logging.js'
+export { type Durations, type MetricName, Metrics, type Sample } from './metrics.js'
 export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './quality.js'
 export { QUARANTINE } from './quarantine.js'
 export { QUOTES } from './quote.js'
 export type { Service } from './service.js'
+export { type Session, type SessionCalendar, SessionCalendars } from './session-calendar.js'
 export {
   type ColumnDefinition,
   type ColumnType,
@@ -44,5 +47,6 @@ export {
   MICROS_PER_DAY,
   parseTimeNanos,
 } from './time.js'
+export { localTime, startOfDay, type ZoneOffset, zoneOffset } from './time-zone.js'
 export { TRADES } from './trade.js'
 export { covers, formatVector, type OffsetVector, parseVector, sameVector, type Version } from './version.js'

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import {
+  type Clock,
   covers,
   EMPTY_LEDGER,
   type Logger,
@@ -7,14 +8,19 @@ import {
   QUARANTINE,
   type Service,
   sameVector,
+  type TableName,
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
-import { ColumnarDecoder, type MalformedValue } from './columnar-decoder.js'
+import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
+import { ConsumerProgress, type Refusals } from './consumer-progress.js'
+import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
 import type { SchemaRegistry } from './registry/registry.js'
+import { wireId } from './wire-format.js'
+import { WriterSchemas } from './writer-schemas.js'
 
 /** Bytes of one read: about 10,000 trades, so that the event loop gets its turn every 10 ms or so. */
 const READ_BYTES = 1 << 20
@@ -23,7 +29,29 @@ export interface ConsumerOptions {
   readonly log: Log
   readonly registry: SchemaRegistry
   readonly table: StreamTable
+  /** Opens what judges the rows of a table of events, as of its newest snapshot; null: there is nothing to judge. */
+  readonly inspect: (() => Promise<Inspector>) | null
+  readonly clock: Clock
   readonly logger: Logger
+  /** How long a record waits for its schema before it goes to quarantine. */
+  readonly unknownWaitMs: number
+}
+
+/** How a consumer is doing. */
+export interface ConsumerStatus {
+  readonly table: TableName
+  /** Records of the log that are not visible yet. */
+  readonly lagRecords: number
+  /** The oldest of them came at most this long ago; 0 when there are none. */
+  readonly lagMs: number
+  /** Rows that it took since the process began. */
+  readonly rows: number
+  /** Of the quarantine's consumer: the same by table and reason. */
+  readonly refusals: readonly Refusals[]
+  /** Why reading waits at this moment for the schema registry, or null. It goes on by itself. */
+  readonly stalled: Error | null
+  /** Why reading has stopped for good, or null while all is well. */
+  readonly failure: Error | null
 }
 
 /**
@@ -32,8 +60,10 @@ export interface ConsumerOptions {
  */
 export class Consumer implements Service {
   readonly #options: ConsumerOptions
-  readonly #decoder: ColumnarDecoder
   readonly #stop = new AbortController()
+  readonly #schemas: WriterSchemas
+  readonly #decoder: ColumnarDecoder
+  readonly #progress: ConsumerProgress
   #position: OffsetVector = []
   #endAtStart: OffsetVector = []
   #running: Promise<void> | null = null
@@ -41,7 +71,12 @@ export class Consumer implements Service {
 
   constructor(options: ConsumerOptions) {
     this.#options = options
-    this.#decoder = new ColumnarDecoder(options.table.definition, options.registry)
+    this.#schemas = new WriterSchemas({ ...options, signal: this.#stop.signal })
+    this.#decoder = new ColumnarDecoder(options.table.definition, {
+      schemasOf: (ids) => this.#schemas.schemasOf(ids),
+      unknownBefore: (id) => this.#unknownBefore(id),
+    })
+    this.#progress = new ConsumerProgress(options.clock)
   }
 
   /** Why reading has stopped for good, or null while all is well. */
@@ -49,11 +84,20 @@ export class Consumer implements Service {
     return this.#failure
   }
 
-  /** Records in the log that have not been read. */
-  get lag(): number {
+  status(): ConsumerStatus {
     const { log, table } = this.#options
+    const { visible } = table.status()
     const end = log.end(table.definition.topic)
-    return end.reduce((sum, offset, partition) => sum + offset - (this.#position[partition] ?? 0), 0)
+    const lagRecords = end.reduce((sum, offset, partition) => sum + offset - (visible[partition] ?? 0), 0)
+    return {
+      table: table.definition.name,
+      lagRecords,
+      lagMs: lagRecords === 0 ? 0 : this.#progress.behindMs,
+      rows: this.#progress.rows,
+      refusals: this.#progress.refusals,
+      stalled: this.#schemas.stalled,
+      failure: this.#failure,
+    }
   }
 
   async start(): Promise<void> {
@@ -79,23 +123,29 @@ export class Consumer implements Service {
   }
 
   async #consume(signal: AbortSignal): Promise<void> {
-    const { log, table } = this.#options
+    const { log, table, inspect } = this.#options
     const { topic } = table.definition
     await requireSameLog(log, topic, (await table.ledger()).lastRecords)
+    const inspector = inspect === null ? null : await inspect()
     let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
       if (sameVector(next, this.#position)) {
         await log.appended(topic, this.#position, signal)
+        this.#progress.reachedEnd()
         continue
       }
       const unknown = this.#decoder.missing(batches)
       if (unknown.length > 0) await this.#decoder.prepare(unknown)
-      const rows = this.#decoder.decode(batches, this.#position)
-      if (rows.malformed.length > 0) await this.#quarantine(rows.malformed)
+      const rows = this.#decoder.decode(batches, this.#position, inspector)
+      if (rows.refused.length > 0) await this.#quarantine(rows.refused)
       const more = !covers(next, log.end(topic))
-      const ledger = { ...EMPTY_LEDGER, lastRecords: newestRecords(batches, this.#position) }
+      const ledger = {
+        ...(inspector?.takeChange() ?? EMPTY_LEDGER),
+        lastRecords: newestRecords(batches, this.#position),
+      }
       await table.append({ ...rows, ledger }, next, more, signal)
+      this.#progress.took(batches, rows.batch)
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, told)) await log.committed(topic, committed)
@@ -105,28 +155,30 @@ export class Consumer implements Service {
   }
 
   /**
-   * Keeps values that are no records of the table, whole. How far each partition's were kept is progress in the log,
-   * in the same append: what is read again after a crash is not kept twice.
+   * Keeps values that are no rows of the table, whole. How far each partition's were kept is progress in the log,
+   * in the same append: what is read again after a crash is not kept twice. That a schema is unknown is no property of
+   * the log, so its values have a progress of their own, which later readings go by.
    */
-  async #quarantine(malformed: readonly MalformedValue[]): Promise<void> {
+  async #quarantine(refused: readonly RefusedValue[]): Promise<void> {
     const { log, registry, table } = this.#options
-    const producer = await Producer.open(table.definition, registry)
-    for (const partition of new Set(malformed.map((value) => value.partition))) {
-      const sourceId = `${table.definition.topic}/${partition}`
+    const { topic } = table.definition
+    const producer = await this.#schemas.answered(() => Producer.open(table.definition, registry))
+    for (const sourceId of new Set(refused.map((value) => sourceOf(topic, value)))) {
       const known = log.progress(sourceId)
-      const values = malformed.filter(
-        (value) => value.partition === partition && value.offset >= (known?.rowsDone ?? 0),
+      const values = refused.filter(
+        (value) => sourceOf(topic, value) === sourceId && value.offset >= (known?.rowsDone ?? 0),
       )
       const last = values.at(-1)
       if (!last) continue
+      const name = `${topic}/${last.partition}`
       const records = producer.refused(
-        values.map(({ offset, detail, bytes }) => ({
+        values.map(({ offset, reason, detail, bytes }) => ({
           line: BigInt(offset),
-          reason: 'malformed',
+          reason,
           detail,
           original: bytes,
         })),
-        { sourceId, fileName: sourceId },
+        { sourceId: name, fileName: name },
       )
       await log.append({
         records: new Map([[QUARANTINE.topic, records]]),
@@ -141,4 +193,23 @@ export class Consumer implements Service {
       })
     }
   }
+
+  #unknownBefore(id: number): OffsetVector {
+    const { log, table } = this.#options
+    const { topic } = table.definition
+    return log
+      .end(topic)
+      .map((_, partition) => log.progress(unknownSource(topic, partition, id))?.rowsDone ?? 0)
+  }
+}
+
+/** Under which a refused value is counted in the log. */
+function sourceOf(topic: string, { partition, reason, bytes }: RefusedValue): string {
+  return reason === 'unknown_schema'
+    ? unknownSource(topic, partition, wireId(bytes, 0, bytes.length))
+    : `${topic}/${partition}`
+}
+
+function unknownSource(topic: string, partition: number, id: number): string {
+  return `${topic}/${partition}/schema/${id}`
 }

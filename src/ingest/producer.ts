@@ -36,7 +36,8 @@ export class Producer {
 
   /** Registers both writer schemas: no record is ever in the log before its schema. */
   static async open(definition: TableDefinition, registry: SchemaRegistry): Promise<Producer> {
-    const register = (table: TableDefinition) => registry.register(`${table.topic}-value`, avroSchema(table))
+    const register = (table: TableDefinition) =>
+      registry.register(`${table.topic}-value`, JSON.stringify(avroSchema(table)))
     const own = await register(definition)
     const quarantine = await register(QUARANTINE)
     return new Producer(definition, own.id, quarantine.id)

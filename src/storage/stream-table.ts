@@ -16,7 +16,7 @@ import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
-import type { LogRows, PinnedVersion, StreamTable, TailSlice } from './table.js'
+import type { LogRows, PinnedVersion, StreamTable, TableStatus, TailSlice } from './table.js'
 import type { TailSegment } from './tail-segment.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
@@ -94,6 +94,18 @@ export class IcebergStreamTable implements StreamTable {
     return this.#metadata
   }
 
+  status(): TableStatus {
+    const tail = this.#running()
+    return {
+      visible: tail.end,
+      tailRows: tail.rowCount,
+      tailBytes: tail.sizeBytes,
+      tailFill: tail.fill,
+      snapshotMs: currentSnapshot(this.#metadata)?.timestampMs ?? null,
+      flushes: this.#flusher.counts,
+    }
+  }
+
   committedOffsets(): OffsetVector {
     return currentOffsets(this.#metadata)
   }
@@ -138,6 +150,7 @@ export class IcebergStreamTable implements StreamTable {
       version: { snapshotId, offsets: tail.end },
       watermarks: tail.watermarks,
       instruments: tail.instruments,
+      withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#options.index.selectFiles(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
     })
@@ -165,6 +178,7 @@ export class IcebergStreamTable implements StreamTable {
       version,
       watermarks: parseWatermarks(metadata),
       instruments: tail.instruments,
+      withOpenGaps: tail.withOpenGaps,
       select: (filter) => index.selectFiles(metadata, snapshotId, filter),
       selectAppended: async (filter) => ({
         files: await index.appendedSince(metadata, snapshotId, filter),

@@ -3,17 +3,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLogger, QUARANTINE, systemClock, type TableName, TRADES } from '#core'
+import { QUARANTINE, systemClock, TRADES } from '#core'
 import { Engine } from '#engine'
-import { Consumer, EmbeddedRegistry, Producer } from '#ingest'
-import { type StreamTable, Warehouse } from '#storage'
+import { EmbeddedRegistry } from '#ingest'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
-import { SeededRandom } from '../support/seeded-random.js'
-import { encodeColumns, randomRecords } from '../support/table-records.js'
+import {
+  appendTrades,
+  openReading,
+  PARTITION_COUNT,
+  POLICY,
+  type Reading,
+  rowCount,
+  trades,
+} from '../support/reading.js'
 
-const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
-const PARTITION_COUNT = 2
 
 let directory: string
 let engine: Engine
@@ -42,68 +46,13 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
-interface Reading {
-  readonly table: (name: TableName) => StreamTable
-  readonly consumers: readonly Consumer[]
-  stop(): Promise<void>
-}
-
 /** Tables and consumers of trades and quarantine, on the log of this test. */
-async function startReading(fence: number, flushRows = 1_000_000): Promise<Reading> {
-  const warehouse = await Warehouse.open({
-    directory,
-    engine,
-    clock: systemClock,
-    random: new SeededRandom(fence),
-    logger,
-    partitionCount: PARTITION_COUNT,
-    flush: { rows: flushRows, bytes: 2 ** 30, ageMs: 3_600_000 },
-    fence,
-  })
-  await warehouse.start()
-  const table = (name: TableName) => {
-    const found = warehouse.tables.get(name)
-    if (!found) throw new Error(`a warehouse has ${name}`)
-    return found
-  }
-  const consumers = (['trades', 'quarantine'] as const).map(
-    (name) => new Consumer({ log, registry, table: table(name), logger }),
-  )
-  for (const consumer of consumers) await consumer.start()
-  return {
-    table,
-    consumers,
-    stop: async () => {
-      for (const consumer of consumers) await consumer.stop()
-      await warehouse.stop()
-    },
-  }
+function startReading(fence: number, flushRows = 1_000_000, policy = POLICY): Promise<Reading> {
+  return openReading({ directory, engine, log, registry, clock: systemClock, fence, flushRows, policy })
 }
 
-async function produceTrades(seed: number, count: number): Promise<void> {
-  const producer = await Producer.open(TRADES, registry)
-  const records = randomRecords(new SeededRandom(seed), TRADES, count)
-  const columns = new Map(
-    encodeColumns(TRADES, records).map((column, index) => [fieldNames[index] ?? '', column]),
-  )
-  const rows = BigInt64Array.from({ length: count }, (_, row) => BigInt(row + 1))
-  const source = { sourceId: 'abcdefghjkmn', fileName: 'trades.csv' }
-  await log.append({ records: new Map([[TRADES.topic, producer.accepted(columns, count, source, rows)]]) })
-}
-
-const fieldNames = [
-  ...TRADES.columns.filter((column) => column.origin === 'record').map((column) => column.name),
-  'source_row',
-]
-
-async function rowCount(table: StreamTable): Promise<number> {
-  const pinned = table.pin()
-  const { files } = await pinned.select({})
-  pinned.release()
-  return [...files.map((file) => file.recordCount), ...pinned.tail.map((slice) => slice.rowCount)].reduce(
-    (sum, count) => sum + count,
-    0,
-  )
+function produceTrades(seed: number, count: number): Promise<void> {
+  return appendTrades(log, registry, trades(seed, count))
 }
 
 describe('a consumer', () => {
@@ -116,7 +65,7 @@ describe('a consumer', () => {
     const second = await startReading(2)
     await Promise.all(second.consumers.map((consumer) => consumer.caughtUp(never)))
     expect(await rowCount(second.table('trades'))).toBe(800)
-    expect(second.consumers.map((consumer) => consumer.lag)).toEqual([0, 0])
+    expect(second.consumers.map((consumer) => consumer.status().lagRecords)).toEqual([0, 0])
     await second.stop()
   })
 
@@ -159,7 +108,7 @@ describe('a consumer', () => {
     // Two sealed segments wait: these rows have to.
     await produceTrades(7, 20)
     for (let turn = 0; turn < 10; turn++) await setImmediate()
-    expect(first.consumers[0]?.lag).toBe(20)
+    expect(first.consumers[0]?.status().lagRecords).toBe(20)
     await first.stop()
     await rm(obstacle)
     const second = await startReading(2)
@@ -185,6 +134,25 @@ describe('a consumer', () => {
     )
     expect(await rowCount(second.table('trades'))).toBe(50)
     await second.stop()
+  })
+
+  test('drops what a producer sends again, also after a restart, and when it reads again [inv 10]', async () => {
+    const comparing = { ...POLICY, rememberedIds: 100 }
+    await produceTrades(10, 40)
+    const first = await startReading(1, 1_000_000, comparing)
+    await first.table('trades').visible(log.end(TRADES.topic), never)
+    await first.stop()
+    for (const fence of [2, 3]) {
+      await produceTrades(10, 40)
+      const again = await startReading(fence, 1_000_000, comparing)
+      await again.consumers[0]?.caughtUp(never)
+      expect(await rowCount(again.table('trades'))).toBe(40)
+      await again.stop()
+      const { instruments } = await again.table('trades').ledger()
+      const sum = (key: 'accepted' | 'duplicates') =>
+        instruments.reduce((total, instrument) => total + instrument[key], 0)
+      expect([sum('accepted'), sum('duplicates')]).toEqual([40, 40 * (fence - 1)])
+    }
   })
 
   test('that cannot read on says why to everyone who waits', async () => {

@@ -1,5 +1,7 @@
-import { type ApiServer, createApi, type FileLoader, Loads } from '#api'
+import { type ApiServer, createApi, type FileLoader, Loads, type Vitals } from '#api'
 import { type Clock, createLogger, systemClock } from '#core'
+import { EmbeddedRegistry } from '#ingest'
+import { MemoryStore } from '../../src/ingest/log/memory-store.js'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
 
 /** A server on a free port over fixture tables. */
@@ -9,6 +11,8 @@ export interface ApiFixture {
   readonly loads: Loads
   readonly lake: LakeFixture
   setReady(ready: boolean): void
+  /** What the readers of the log and the services outside are said to be like. */
+  readonly vitals: { consumers: Vitals['consumers'][number][]; breakers: Vitals['breakers'][number][] }
   close(): Promise<void>
 }
 
@@ -21,16 +25,21 @@ const REFUSING: FileLoader = {
 export async function openApiFixture(
   loaderOf: (lake: LakeFixture) => FileLoader = () => REFUSING,
   clock: Clock = systemClock,
+  schemaRegistry: EmbeddedRegistry | string = new EmbeddedRegistry(new MemoryStore()),
 ): Promise<ApiFixture> {
   const lake = await openLakeFixture()
   const logger = createLogger({ level: 'silent', format: 'json' })
   const { router, tables, directory } = lake
   const loads = new Loads({ loader: loaderOf(lake), tables, clock, logger })
   let ready = true
+  const vitals: ApiFixture['vitals'] = { consumers: [], breakers: [] }
   const server = createApi({
     router,
     tables,
     loads,
+    schemaRegistry,
+    ...vitals,
+    pressure: { state: 'normal' },
     ready: () => ready,
     clock,
     logger,
@@ -45,6 +54,7 @@ export async function openApiFixture(
     server,
     loads,
     lake,
+    vitals,
     setReady: (value) => {
       ready = value
     },

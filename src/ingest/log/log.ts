@@ -11,7 +11,10 @@ export interface LogRecord {
  * that a consumer quarantines are counted in the same way, a source for each partition.
  */
 export interface LoadProgress {
-  /** Of a load, twelve characters of the SHA-256 below in base32, in every row; of a consumer, `<topic>/<partition>`. */
+  /**
+   * Of a load, twelve characters of the SHA-256 below in base32, in every row; of a consumer, `<topic>/<partition>`, and
+   * `<topic>/<partition>/schema/<id>` for values whose schema was unknown.
+   */
   readonly sourceId: string
   /** SHA-256, in hex, of the content, the format's SQL, the options and the attempt; empty for a consumer. */
   readonly digest: string
@@ -22,7 +25,7 @@ export interface LoadProgress {
   readonly rowsDone: number
   readonly accepted: number
   readonly quarantined: number
-  /** The quarantined rows by reason; a consumer has only one and does not count them. */
+  /** The quarantined rows by reason; a consumer keeps them in the ledger of its table. */
   readonly reasons?: Readonly<Partial<Record<QuarantineReason, number>>>
   readonly finished: boolean
 }
