@@ -51,5 +51,5 @@ test('Python reads what Node and Python wrote, in order', async () => {
 
   const question = { brokers, topic, schema: SCHEMA, records: theirs, count: 3 }
   const answer = await python('confluent_round_trip.py', question)
-  expect(answer).toMatchObject({ records: [ours, ...theirs] })
+  expect(answer).toEqual([ours, ...theirs])
 })
