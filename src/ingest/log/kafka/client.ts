@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs'
+import { type Admin, type Consumer, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs'
+import { type Logger, TicklakeError } from '#core'
+import { type InnerCluster, innerCluster, socketFactory } from './internals.js'
+
+/** How to reach the brokers. */
+export interface KafkaConnection {
+  /** `host:port` of some of them. */
+  readonly brokers: readonly string[]
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+    readonly username: string
+    readonly password: string
+  }
+  /** Given: TLS, with these authorities (a PEM file) or those that Node knows. */
+  readonly tls?: { readonly caFile?: string }
+}
+
+const CLIENT_ID = 'ticklake'
+const CONNECTION_TIMEOUT_MS = 5_000
+const REQUEST_TIMEOUT_MS = 30_000
+const METADATA_MAX_AGE_MS = 60_000
+/** Of kafkajs itself, within one call: what asks again for long does so itself. */
+const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 }
+
+/** Makes connections. Each user has its own, since a broker answers the requests of a connection one after another. */
+export class KafkaClient {
+  readonly #config: KafkaConfig
+  readonly #kafka: Kafka
+
+  constructor(connection: KafkaConnection, logger: Logger) {
+    this.#config = clientConfig(connection, logger)
+    this.#kafka = new Kafka(this.#config)
+  }
+
+  admin(): Admin {
+    return this.#kafka.admin()
+  }
+
+  /** A member of a group, which starts nowhere by itself. */
+  consumer(groupId: string): Consumer {
+    return this.#kafka.consumer({
+      groupId,
+      allowAutoTopicCreation: false,
+      maxWaitTimeInMs: 500,
+      sessionTimeout: 30_000,
+      heartbeatInterval: 3_000,
+    })
+  }
+
+  cluster(): InnerCluster {
+    return new innerCluster({
+      ...this.#config,
+      logger: this.#kafka.logger(),
+      socketFactory: socketFactory(),
+      authenticationTimeout: 10_000,
+      reauthenticationThreshold: 10_000,
+      enforceRequestTimeout: true,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+      allowAutoTopicCreation: false,
+      maxInFlightRequests: null,
+    })
+  }
+}
+
+function clientConfig({ brokers, sasl, tls }: KafkaConnection, logger: Logger): KafkaConfig {
+  return {
+    clientId: CLIENT_ID,
+    brokers: [...brokers],
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: RETRY,
+    logLevel: logLevel.WARN,
+    // What matters of it is told again by whoever asked; kafkajs calls each attempt an error.
+    logCreator:
+      () =>
+      ({ namespace, log: { message } }) =>
+        logger.debug(`kafkajs: ${message}`, { namespace }),
+    ...(tls && { ssl: tls.caFile === undefined ? true : { ca: [readAuthorities(tls.caFile)] } }),
+    // Each mechanism is a type of its own in kafkajs, with the same fields.
+    ...(sasl && { sasl: sasl as SASLOptions }),
+  }
+}
+
+function readAuthorities(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new TicklakeError('invalid_input', `log.kafka.tls.caFile: cannot read ${file}: ${reason}`, {
+      cause,
+    })
+  }
+}

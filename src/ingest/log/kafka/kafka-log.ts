@@ -1,0 +1,307 @@
+import { Breaker, type Clock, type Logger, type OffsetVector, TicklakeError } from '#core'
+import type { Appended, LoadProgress, Log, LogAppend, OffsetRange, ReadResult } from '../log.js'
+import { partitionOf } from '../partitioner.js'
+import { recordChecksum } from '../record-checksum.js'
+import { AcceptedLosses } from './accepted-losses.js'
+import { Brokers } from './brokers.js'
+import { KafkaClient, type KafkaConnection } from './client.js'
+import { committedBatches, fetchPartitions } from './fetch.js'
+import { Group } from './group.js'
+import { LoadsTopic } from './loads-topic.js'
+import { TopicReader } from './reader.js'
+import { openBatch } from './record-batch.js'
+import { type TopicSettings, Topics } from './topics.js'
+import { TransactionPlan } from './transaction-plan.js'
+import { isFenced, NothingWritten, Transactions } from './transactions.js'
+
+export interface KafkaLogOptions {
+  readonly connection: KafkaConnection
+  readonly topics: TopicSettings
+  /** Before the name of each topic on the brokers. */
+  readonly topicPrefix: string
+  /** Of the warehouse: its consumer group and its transactional id. */
+  readonly group: string
+  /** Ranges of offsets that may be passed over: `AcceptedLosses`. */
+  readonly acceptLost: string
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Keeps how far each load has come. */
+const LOADS_TOPIC = 'market-data.loads'
+/** Bytes of values that go into one transaction together. */
+const TRANSACTION_BYTES = 16 * 1024 * 1024
+const ADMIN_BREAKER = { name: 'Kafka (topics)', timeoutMs: 30_000, resetMs: 5_000 }
+const PRODUCE_BREAKER = { name: 'Kafka (produce)', timeoutMs: 40_000, resetMs: 2_000 }
+/** Another producer's open transaction may hide ours: so long is waited for it. */
+const READABLE_MS = 30_000
+const READABLE_PAUSE_MS = 2
+const CHECKSUM_WAIT_MS = 1_000
+
+interface QueuedAppend {
+  readonly append: LogAppend
+  readonly done: (appended: Appended) => void
+  readonly failed: (error: unknown) => void
+}
+
+/**
+ * The log on Apache Kafka. Appends that wait at the same time share a transaction, with the progress that they make.
+ * Reading begins wherever the table says; the consumer group is only the claim to be the one reader.
+ */
+export class KafkaLog implements Log {
+  readonly breakers: readonly Breaker[]
+  readonly #options: KafkaLogOptions
+  readonly #client: KafkaClient
+  readonly #topics: Topics
+  readonly #brokers: Brokers
+  readonly #transactions: Transactions
+  readonly #loads: LoadsTopic
+  readonly #group: Group
+  readonly #acceptedLosses: AcceptedLosses
+  readonly #readers = new Map<string, TopicReader>()
+  readonly #readerBrokers: Brokers[] = []
+  /** Topics that the group has not been told of. */
+  readonly #unclaimed = new Map<string, number>()
+  #queue: QueuedAppend[] = []
+  #writing: Promise<void> | null = null
+  #failure: TicklakeError | null = null
+  #open = false
+
+  constructor(options: KafkaLogOptions) {
+    const { connection, clock, logger, group } = options
+    this.#options = options
+    this.#acceptedLosses = new AcceptedLosses(options.acceptLost)
+    const produceBreaker = new Breaker(PRODUCE_BREAKER)
+    const adminBreaker = new Breaker(ADMIN_BREAKER)
+    this.breakers = [adminBreaker, produceBreaker]
+    this.#client = new KafkaClient(connection, logger)
+    this.#topics = new Topics(this.#client.admin(), adminBreaker, options.topics)
+    this.#brokers = new Brokers(this.#client, clock)
+    this.#transactions = new Transactions({
+      transactionalId: group,
+      brokers: this.#brokers,
+      breaker: produceBreaker,
+      clock,
+      logger,
+    })
+    this.#loads = new LoadsTopic(this.#physical(LOADS_TOPIC), this.#brokers)
+    this.#group = new Group({
+      client: this.#client,
+      groupId: group,
+      logger,
+      onFailure: (error) => {
+        this.#failure ??= error
+        for (const reader of this.#readers.values()) reader.fail(error)
+      },
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.#topics.start()
+    await this.#topics.latestOfKeys(this.#loads.topic)
+    await this.#brokers.connect([this.#loads.topic])
+    // First: what a process before this one has left open is ended, so that the ends below are final.
+    await this.#transactions.take()
+    await this.#loads.load()
+    this.#open = true
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    await this.#writing
+    await this.#group.stop()
+    await Promise.all([this.#brokers, ...this.#readerBrokers].map((brokers) => brokers.stop()))
+    await this.#topics.stop()
+    for (const breaker of this.breakers) breaker.stop()
+  }
+
+  async createTopic(topic: string, partitionCount: number): Promise<void> {
+    const known = this.#readers.get(topic)
+    const physical = this.#physical(topic)
+    await this.#topics.events(physical, partitionCount)
+    if (known) return
+    const brokers = new Brokers(this.#client, this.#options.clock)
+    this.#readerBrokers.push(brokers)
+    await this.#brokers.know([physical])
+    await brokers.connect([physical])
+    const [begin, end] = await brokers.insist(() =>
+      Promise.all([brokers.begin(physical, partitionCount), brokers.end(physical, partitionCount)]),
+    )
+    const { logger } = this.#options
+    const acceptedLosses = this.#acceptedLosses
+    this.#readers.set(
+      topic,
+      new TopicReader({ topic: physical, begin, end, brokers, acceptedLosses, logger }),
+    )
+    this.#unclaimed.set(physical, partitionCount)
+  }
+
+  end(topic: string): OffsetVector {
+    return this.#reader(topic).positions.end
+  }
+
+  begin(topic: string): OffsetVector {
+    return this.#reader(topic).positions.begin
+  }
+
+  progress(sourceId: string): LoadProgress | undefined {
+    return this.#loads.progress(sourceId)
+  }
+
+  read(topic: string, from: OffsetVector, maxBytes: number): ReadResult {
+    this.#claim()
+    return this.#reader(topic).read(from, maxBytes)
+  }
+
+  appended(topic: string, from: OffsetVector, signal: AbortSignal): Promise<void> {
+    this.#claim()
+    return this.#reader(topic).ready(from, signal)
+  }
+
+  append(append: LogAppend): Promise<Appended> {
+    return new Promise((done, failed) => {
+      if (!this.#open) throw new TicklakeError('unavailable', 'the log is stopped')
+      for (const topic of append.records.keys()) this.#reader(topic)
+      this.#queue.push({ append, done, failed })
+      this.#writing ??= this.#writeQueue()
+    })
+  }
+
+  async checksumAt(topic: string, partition: number, offset: number): Promise<string | undefined> {
+    const { positions } = this.#reader(topic)
+    if (offset < positions.begin[partition]! || offset >= positions.end[partition]!) return undefined
+    const physical = this.#physical(topic)
+    const brokers = this.#brokers
+    return brokers.insist(async () => {
+      const [nodeId] = [...brokers.leaders(physical, [partition]).keys()]
+      if (nodeId === undefined) throw new TicklakeError('unavailable', `topic ${physical} has no leader now`)
+      const [fetched] = await fetchPartitions(
+        await brokers.broker(nodeId),
+        physical,
+        [{ partition, offset }],
+        { maxWaitMs: CHECKSUM_WAIT_MS, maxPartitionBytes: 1 },
+      )
+      if (!fetched) return undefined
+      const [first] = committedBatches(fetched, offset).batches
+      if (!first || first.baseOffset > offset) return undefined
+      const { appendedAtMicros, bytes, ends } = await openBatch(partition, first)
+      const index = offset - first.baseOffset
+      return recordChecksum(appendedAtMicros, bytes.subarray(index === 0 ? 0 : ends[index - 1], ends[index]))
+    })
+  }
+
+  /** The brokers drop by themselves. The group learns how far the table is, for whoever looks at it. */
+  async committed(topic: string, offsets: OffsetVector): Promise<void> {
+    await this.#group.commit(this.#physical(topic), offsets)
+  }
+
+  /** What waits while a transaction is under way goes into the next, up to a size. */
+  async #writeQueue(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group = this.#nextGroup()
+      try {
+        const appended = await this.#write(group.map(({ append }) => append))
+        for (const [index, { done }] of group.entries()) done(appended[index]!)
+      } catch (error) {
+        for (const { failed } of group) failed(error)
+      }
+    }
+    this.#writing = null
+  }
+
+  #nextGroup(): readonly QueuedAppend[] {
+    let bytes = 0
+    let count = 0
+    for (const { append } of this.#queue) {
+      for (const records of append.records.values()) for (const { value } of records) bytes += value.length
+      if (count > 0 && bytes > TRANSACTION_BYTES) break
+      count++
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  /** Where the records of each append are. */
+  async #write(appends: readonly LogAppend[]): Promise<readonly Appended[]> {
+    if (this.#failure) throw this.#failure
+    const plan = new TransactionPlan()
+    const planned = appends.map(({ records, progress }) => {
+      const topics = [...records].map(([topic, list]) => {
+        const { partitionCount } = this.#reader(topic).positions
+        const physical = this.#physical(topic)
+        return [topic, plan.add(physical, list, (key) => partitionOf(key, partitionCount))] as const
+      })
+      if (progress) plan.addRecord(this.#loads.topic, 0, this.#loads.record(progress))
+      return topics
+    })
+    if (plan.batches.length === 0) return appends.map(({ records }) => noRecords(records.keys()))
+    const offsets = await this.#transactions.write(plan.batches).catch((error: unknown) => {
+      throw this.#writeError(error)
+    })
+    for (const { progress } of appends) if (progress) this.#loads.learn(progress)
+    await this.#untilReadable(plan, offsets)
+    return planned.map(
+      (topics) => new Map(topics.map(([topic, parts]) => [topic, plan.ranges(parts, offsets)])),
+    )
+  }
+
+  #writeError(error: unknown): TicklakeError {
+    if (error instanceof NothingWritten) return error.reason
+    this.#failure = isFenced(error)
+      ? new TicklakeError(
+          'unavailable',
+          `another process writes with the transactional id ${this.#options.group} (log.kafka.group): start again when it has stopped`,
+          { cause: error },
+        )
+      : new TicklakeError(
+          'unavailable',
+          'the log takes nothing since it is not known whether a transaction was committed: start it again',
+          { cause: error },
+        )
+    return this.#failure
+  }
+
+  /** The markers of a transaction are written after its commit: until then, its records cannot be read. */
+  async #untilReadable(plan: TransactionPlan, offsets: readonly number[]): Promise<void> {
+    const { clock, logger } = this.#options
+    const started = clock.monotonicMs()
+    for (const [topic, reader] of this.#readers) {
+      const needed = plan.endOf(this.#physical(topic), offsets)
+      if (needed.size === 0) continue
+      const { positions } = reader
+      for (;;) {
+        const end = await this.#brokers
+          .insist(() => this.#brokers.end(positions.topic, positions.partitionCount))
+          .catch(() => positions.end)
+        positions.advance(end)
+        if ([...needed].every(([partition, offset]) => end[partition]! >= offset)) break
+        if (!this.#open || clock.monotonicMs() - started > READABLE_MS) {
+          logger.warn('records are durable but hidden by an open transaction of another producer', { topic })
+          break
+        }
+        await this.#brokers.pause(READABLE_PAUSE_MS)
+      }
+    }
+  }
+
+  /** Joins the group with the topics that it does not have yet. */
+  #claim(): void {
+    if (this.#unclaimed.size === 0 || !this.#open) return
+    this.#group.join(this.#unclaimed)
+    this.#unclaimed.clear()
+  }
+
+  #reader(topic: string): TopicReader {
+    const reader = this.#readers.get(topic)
+    if (!reader) throw new TicklakeError('not_found', `the log has no topic ${topic}`)
+    return reader
+  }
+
+  #physical(topic: string): string {
+    return this.#options.topicPrefix + topic
+  }
+}
+
+function noRecords(topics: Iterable<string>): Appended {
+  return new Map([...topics].map((topic): [string, readonly OffsetRange[]] => [topic, []]))
+}
