@@ -11,6 +11,18 @@ export {
 } from './column-batch.js'
 export { formatDecimal, parseDecimal } from './decimal.js'
 export { type ErrorCode, invalid, TicklakeError } from './errors.js'
+export {
+  EMPTY_LEDGER,
+  type FeedState,
+  type FilledGap,
+  type InstrumentState,
+  instrumentKey,
+  type Ledger,
+  type PriceStatistics,
+  type RecordMark,
+  type SequenceGap,
+  type SequenceRun,
+} from './ledger.js'
 export { createLogger, type Logger, type LoggingOptions } from './logging.js'
 export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './quality.js'
 export { QUARANTINE } from './quarantine.js'

@@ -25,7 +25,7 @@ export interface MalformedValue {
 }
 
 /** `batch.rowCount + malformed.length` records were taken from the log. */
-export interface DecodedBatch extends LogRows {
+export interface DecodedBatch extends Omit<LogRows, 'ledger'> {
   readonly malformed: readonly MalformedValue[]
 }
 

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import {
   covers,
+  EMPTY_LEDGER,
   type Logger,
   type OffsetVector,
   QUARANTINE,
@@ -12,6 +13,7 @@ import type { StreamTable } from '#storage'
 import { ColumnarDecoder, type MalformedValue } from './columnar-decoder.js'
 import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
+import { newestRecords, requireSameLog } from './record-marks.js'
 import type { SchemaRegistry } from './registry/registry.js'
 
 /** Bytes of one read: about 10,000 trades, so that the event loop gets its turn every 10 ms or so. */
@@ -79,6 +81,7 @@ export class Consumer implements Service {
   async #consume(signal: AbortSignal): Promise<void> {
     const { log, table } = this.#options
     const { topic } = table.definition
+    await requireSameLog(log, topic, (await table.ledger()).lastRecords)
     let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
@@ -91,7 +94,8 @@ export class Consumer implements Service {
       const rows = this.#decoder.decode(batches, this.#position)
       if (rows.malformed.length > 0) await this.#quarantine(rows.malformed)
       const more = !covers(next, log.end(topic))
-      await table.append(rows.batch.rowCount > 0 ? rows : null, next, more, signal)
+      const ledger = { ...EMPTY_LEDGER, lastRecords: newestRecords(batches, this.#position) }
+      await table.append({ ...rows, ledger }, next, more, signal)
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, told)) await log.committed(topic, committed)

@@ -2,7 +2,7 @@ import { batchColumn, type ColumnBatch, MICROS_PER_DAY, type StringColumn, type 
 import type { LogRows } from '#storage'
 
 /** What a table wants to know of rows beside the rows: partitions to write and how far their feeds have come. */
-type Observed = Omit<LogRows, 'batch'>
+type Observed = Pick<LogRows, 'days' | 'watermarks'>
 
 /** Looks once through a batch. Neighbouring rows mostly share day and exchange, so only changes cost anything. */
 export function observe(batch: ColumnBatch): Observed {

@@ -2,19 +2,27 @@ import { AssertionError } from 'node:assert'
 import { type Clock, type Logger, TicklakeError } from '#core'
 import type { HotTail } from './hot-tail.js'
 import type { DataFile } from './iceberg/manifest.js'
+import type { Summary } from './iceberg/snapshot.js'
 import type { TailSegment } from './tail-segment.js'
 
 /** Waits between attempts to flush a segment, doubled each time. */
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
 
+/** What is durable of a segment before its commit. */
+export interface PreparedSegment {
+  readonly files: readonly DataFile[]
+  /** Keys of ours for the snapshot's summary that name other files. */
+  readonly summary: Summary
+}
+
 export interface FlusherOptions {
   readonly clock: Clock
   readonly logger: Logger
   /** Writes a segment's files, durably; they are in no snapshot yet. */
-  readonly prepare: (segment: TailSegment) => Promise<readonly DataFile[]>
+  readonly prepare: (segment: TailSegment) => Promise<PreparedSegment>
   /** Commits the files, and takes the segment out of the tail in the same turn in which it publishes the snapshot. */
-  readonly commit: (segment: TailSegment, files: readonly DataFile[]) => Promise<void>
+  readonly commit: (segment: TailSegment, prepared: PreparedSegment) => Promise<void>
 }
 
 /**
@@ -66,11 +74,11 @@ export class Flusher {
   }
 
   async #flush(tail: HotTail, segment: TailSegment): Promise<void> {
-    let files: readonly DataFile[] | null = null
+    let prepared: PreparedSegment | null = null
     for (let delayMs = FIRST_RETRY_MS; !this.#stopping; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
       try {
-        files ??= await this.#options.prepare(segment)
-        await this.#options.commit(segment, files)
+        prepared ??= await this.#options.prepare(segment)
+        await this.#options.commit(segment, prepared)
         this.#lastFailure = null
         return
       } catch (error) {

@@ -2,12 +2,15 @@ import {
   assert,
   type Clock,
   covers,
+  type InstrumentState,
+  type Ledger,
   type OffsetVector,
   sameVector,
   type TableDefinition,
   TicklakeError,
 } from '#core'
 import type { Engine } from '#engine'
+import { TableLedger } from './ledger.js'
 import type { LogRows } from './table.js'
 import { TailSegment } from './tail-segment.js'
 
@@ -36,6 +39,8 @@ export interface HotTailOptions {
   readonly start: OffsetVector
   /** Newest event times by exchange up to there. */
   readonly watermarks: ReadonlyMap<string, bigint>
+  /** The ledger up to there. */
+  readonly ledger: Ledger
   /** A segment was sealed: flush it, then call `committed`. */
   readonly onSealed: () => void
 }
@@ -53,6 +58,7 @@ export class HotTail {
   #segmentCount = 1
   #watermarks: ReadonlyMap<string, bigint>
   #appendedWatermarks: ReadonlyMap<string, bigint>
+  readonly #ledger: TableLedger
   #cancelPublish: (() => void) | null = null
   #cancelAge: (() => void) | null = null
   #waiters: (() => void)[] = []
@@ -64,6 +70,7 @@ export class HotTail {
     this.#next = this.#prepare()
     this.#watermarks = options.watermarks
     this.#appendedWatermarks = options.watermarks
+    this.#ledger = new TableLedger(options.ledger)
   }
 
   static async open(options: HotTailOptions): Promise<HotTail> {
@@ -92,6 +99,11 @@ export class HotTail {
     return this.#watermarks
   }
 
+  /** By `instrumentKey`, as of the visible rows. */
+  get instruments(): ReadonlyMap<string, InstrumentState> {
+    return this.#ledger.instruments
+  }
+
   get sealed(): readonly TailSegment[] {
     return this.#sealed
   }
@@ -114,7 +126,10 @@ export class HotTail {
     await this.#until(() => this.#sealed.length < MAX_SEALED_SEGMENTS, signal)
     if (this.#failure) throw this.#failure
     this.#open.append(rows, next)
-    if (rows) this.#appendedWatermarks = newest(this.#appendedWatermarks, rows.watermarks)
+    if (rows) {
+      this.#appendedWatermarks = newest(this.#appendedWatermarks, rows.watermarks)
+      this.#ledger.append(rows.ledger)
+    }
     if (this.#open.unflushedRowCount >= PUBLISH_ROWS) this.publish()
     else if (!more)
       this.#cancelPublish ??= this.#options.clock.after(PUBLISH_AFTER_MS, () => this.#publishInTime())
@@ -129,6 +144,7 @@ export class HotTail {
     this.#cancelPublish = null
     this.#open.publish()
     this.#watermarks = this.#appendedWatermarks
+    this.#ledger.publish()
     this.#wake()
   }
 
@@ -143,7 +159,7 @@ export class HotTail {
     if (sameVector(this.#open.appendedEnd, this.#open.start)) return
     this.publish()
     const sealed = this.#open
-    sealed.seal(this.#watermarks)
+    sealed.seal(this.#watermarks, this.#ledger.seal())
     this.#sealed = [...this.#sealed, sealed]
     this.#open = startAnother(sealed.end)
     this.#next = this.#prepare()
@@ -184,12 +200,12 @@ export class HotTail {
     this.#cancelPublish?.()
     this.#cancelAge?.()
     try {
-      this.#open.seal(this.#watermarks)
+      this.#open.seal(this.#watermarks, null)
     } catch {
       // Its rows could not be published, which those who waited for them were told: it goes as it is.
     }
     const unused = (await this.#next)(this.#open.end)
-    unused.seal(this.#watermarks)
+    unused.seal(this.#watermarks, null)
     for (const segment of [...this.#sealed, this.#open, unused]) segment.retire()
     await this.#options.engine.dropped()
   }

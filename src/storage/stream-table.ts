@@ -1,6 +1,7 @@
 import {
   covers,
   formatVector,
+  type Ledger,
   type Logger,
   type OffsetVector,
   type TableDefinition,
@@ -9,9 +10,10 @@ import {
 } from '#core'
 import type { Engine } from '#engine'
 import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
-import { Flusher } from './flusher.js'
+import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
-import type { TableMetadata } from './iceberg/metadata.js'
+import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
+import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
 import type { LogRows, PinnedVersion, StreamTable, TailSlice } from './table.js'
@@ -51,7 +53,7 @@ export class IcebergStreamTable implements StreamTable {
       clock: context.clock,
       logger: logger.child({ table: definition.name }),
       prepare: (segment) => this.#prepare(segment),
-      commit: (segment, files) => this.#commit(segment, files),
+      commit: (segment, prepared) => this.#commit(segment, prepared),
     })
   }
 
@@ -64,6 +66,7 @@ export class IcebergStreamTable implements StreamTable {
       policy: flush,
       start: this.committedOffsets(),
       watermarks: parseWatermarks(this.#metadata),
+      ledger: await this.ledger(),
       onSealed: () => this.#flusher.flushSealed(tail),
     })
     this.#tail = tail
@@ -93,6 +96,10 @@ export class IcebergStreamTable implements StreamTable {
 
   committedOffsets(): OffsetVector {
     return currentOffsets(this.#metadata)
+  }
+
+  ledger(): Promise<Ledger> {
+    return readLedger(this.#options.context.objects, currentSnapshot(this.#metadata)?.summary ?? {})
   }
 
   async append(rows: LogRows | null, next: OffsetVector, more: boolean, signal?: AbortSignal): Promise<void> {
@@ -130,6 +137,7 @@ export class IcebergStreamTable implements StreamTable {
     return this.#hold(segments, slices, {
       version: { snapshotId, offsets: tail.end },
       watermarks: tail.watermarks,
+      instruments: tail.instruments,
       select: (filter) => this.#options.index.selectFiles(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
     })
@@ -156,6 +164,7 @@ export class IcebergStreamTable implements StreamTable {
     return this.#hold(segments, slices, {
       version,
       watermarks: parseWatermarks(metadata),
+      instruments: tail.instruments,
       select: (filter) => index.selectFiles(metadata, snapshotId, filter),
       selectAppended: async (filter) => ({
         files: await index.appendedSince(metadata, snapshotId, filter),
@@ -187,24 +196,29 @@ export class IcebergStreamTable implements StreamTable {
     }
   }
 
-  #prepare(segment: TailSegment) {
+  async #prepare(segment: TailSegment): Promise<PreparedSegment> {
     const { definition, engine, context } = this.#options
     // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
     const fileName = `${String(context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
     const { location, defaultSortOrderId: sortOrderId } = this.#metadata
-    return prepareFiles(
-      { definition, engine, objects: context.objects, location, sortOrderId },
+    const { objects } = context
+    const files = await prepareFiles(
+      { definition, engine, objects, location, sortOrderId },
       segment,
       fileName,
     )
+    if (segment.ledger === null) return { files, summary: {} }
+    const ledger = `${location}/metadata/ledger-${fileName}.json.gz`
+    await writeLedger(objects, ledger, segment.ledger)
+    return { files, summary: { [LEDGER_KEY]: ledger } }
   }
 
-  async #commit(segment: TailSegment, files: Awaited<ReturnType<typeof prepareFiles>>): Promise<void> {
+  async #commit(segment: TailSegment, { files, summary }: PreparedSegment): Promise<void> {
     const { table } = await commitAppend(this.#options.context, this.definition.name, {
       files,
       from: segment.start,
       to: segment.end,
-      summary: formatWatermarks(segment.watermarks),
+      summary: { ...formatWatermarks(segment.watermarks), ...summary },
     })
     // One turn: from the first line to the last, nobody can pin in between.
     this.#metadata = table.metadata

@@ -1,4 +1,12 @@
-import type { ColumnBatch, OffsetVector, Service, TableDefinition, Version } from '#core'
+import type {
+  ColumnBatch,
+  InstrumentState,
+  Ledger,
+  OffsetVector,
+  Service,
+  TableDefinition,
+  Version,
+} from '#core'
 import type { DataFile } from './iceberg/manifest.js'
 import type { TableMetadata } from './iceberg/metadata.js'
 
@@ -12,13 +20,15 @@ export interface RowFilter {
   readonly endMicros?: bigint
 }
 
-/** Decoded log rows, with what was learnt of them on the way. */
+/** Decoded log rows, with what was learnt of them on the way. There may be none, when all records were refused. */
 export interface LogRows {
   readonly batch: ColumnBatch
   /** UTC days (from 1970-01-01) of the partition column. */
   readonly days: ReadonlySet<number>
   /** Newest event time by exchange, µs since 1970 UTC. */
   readonly watermarks: ReadonlyMap<string, bigint>
+  /** What these records change in the ledger. */
+  readonly ledger: Ledger
 }
 
 /** A relation over the hot tail: DuckDB SQL for use after FROM, that yields the version's rows in the table's columns. */
@@ -50,6 +60,8 @@ export interface PinnedVersion {
   readonly tail: readonly TailSlice[]
   /** Newest event time by exchange, µs: in the log prefix of this version, or, of `pinAt`, of the newest snapshot. */
   readonly watermarks: ReadonlyMap<string, bigint>
+  /** By `instrumentKey`, as of the newest version, whichever this one is. Read it in the turn of the pin. */
+  readonly instruments: ReadonlyMap<string, InstrumentState>
   /** Files of the snapshot: all their rows belong to the version. `gone` when the snapshot has expired. */
   select(filter: RowFilter): Promise<FileSelection>
   /** Log rows of the version that were flushed since its snapshot. `gone` when that has expired. */
@@ -63,6 +75,9 @@ export interface StreamTable extends Service {
 
   /** The vector of the newest snapshot: where a consumer begins. */
   committedOffsets(): OffsetVector
+
+  /** The ledger of the newest snapshot, to go on from. */
+  ledger(): Promise<Ledger>
 
   /**
    * Takes the rows that were read up to `next`; `null` advances the position only. They are visible to `pin` within

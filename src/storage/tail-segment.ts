@@ -3,6 +3,7 @@ import {
   batchColumnNames,
   type Column,
   type ColumnType,
+  type Ledger,
   type OffsetVector,
   type TableDefinition,
 } from '#core'
@@ -48,6 +49,7 @@ export class TailSegment {
   #readerCount = 0
   #retired = false
   #watermarks: ReadonlyMap<string, bigint> = new Map()
+  #ledger: Ledger | null = null
 
   private constructor(
     name: string,
@@ -101,6 +103,11 @@ export class TailSegment {
     return this.#watermarks
   }
 
+  /** The ledger at `end`, or null when it is that of the segment before; known once it is sealed. */
+  get ledger(): Ledger | null {
+    return this.#ledger
+  }
+
   /** Where the appended rows end, visible or not. */
   get appendedEnd(): OffsetVector {
     return this.#appendedEnd
@@ -112,7 +119,7 @@ export class TailSegment {
   }
 
   append(rows: LogRows | null, next: OffsetVector): void {
-    if (rows) {
+    if (rows && rows.batch.rowCount > 0) {
       this.#appender.append(rows.batch)
       this.#appendedRowCount += rows.batch.rowCount
       for (const column of rows.batch.columns) {
@@ -130,10 +137,11 @@ export class TailSegment {
     this.#end = this.#appendedEnd
   }
 
-  /** No further rows. The watermarks are those of the log up to its end. */
-  seal(watermarks: ReadonlyMap<string, bigint>): void {
+  /** No further rows. Watermarks and ledger are those of the log up to its end. */
+  seal(watermarks: ReadonlyMap<string, bigint>, ledger: Ledger | null): void {
     this.publish()
     this.#watermarks = watermarks
+    this.#ledger = ledger
     this.#appender.close()
   }
 

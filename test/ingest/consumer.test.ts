@@ -168,6 +168,25 @@ describe('a consumer', () => {
     await second.stop()
   })
 
+  test('stops where its topic was made anew: another record lies where its newest one was [inv 15]', async () => {
+    await produceTrades(8, 50)
+    const first = await startReading(1)
+    await first.table('trades').visible(log.end(TRADES.topic), never)
+    await first.stop()
+    log = new MemoryLog(systemClock)
+    await log.start()
+    await log.createTopic(TRADES.topic, PARTITION_COUNT)
+    await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)
+    registry = new EmbeddedRegistry(log.store)
+    await produceTrades(9, 400)
+    const second = await startReading(2)
+    await expect(second.consumers[0]?.caughtUp(never)).rejects.toThrow(
+      /^market-data\.trades is not the topic that its table was written from/,
+    )
+    expect(await rowCount(second.table('trades'))).toBe(50)
+    await second.stop()
+  })
+
   test('that cannot read on says why to everyone who waits', async () => {
     await produceTrades(4, 5)
     const first = await startReading(1)

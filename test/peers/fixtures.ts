@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { createLogger, dayOfMicros, systemClock, type TableDefinition } from '#core'
+import { createLogger, dayOfMicros, EMPTY_LEDGER, systemClock, type TableDefinition } from '#core'
 import type { Engine } from '#engine'
 import { type LogRows, localPath, type PinnedVersion, type StreamTable, Warehouse } from '#storage'
 import { MarketRows } from '../support/market-rows.js'
@@ -122,7 +122,7 @@ async function fill(table: StreamTable, fixture: FixtureOptions, seed: number): 
 
 function logRows(definition: TableDefinition, rows: readonly Row[]): LogRows {
   const days = new Set(rows.map((row) => dayOfMicros(long(row[definition.partitionColumn]))))
-  return { batch: batchOfRows(definition, rows), days, watermarks: new Map() }
+  return { batch: batchOfRows(definition, rows), days, watermarks: new Map(), ledger: EMPTY_LEDGER }
 }
 
 /** A loaded row without a message id of its own is named by its source and its row there. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { assert, createLogger, TicklakeError, TRADES } from '#core'
+import { assert, createLogger, EMPTY_LEDGER, TicklakeError, TRADES } from '#core'
 import { Engine } from '#engine'
 import { Flusher } from '../../src/storage/flusher.js'
 import { type FlushPolicy, HotTail } from '../../src/storage/hot-tail.js'
@@ -47,6 +47,7 @@ async function open(policy: FlushPolicy, onSealed: () => void = () => {}): Promi
     policy,
     start: [0, 0],
     watermarks: new Map(),
+    ledger: EMPTY_LEDGER,
     onSealed,
   })
 }
@@ -160,7 +161,7 @@ describe('the flusher', () => {
       logger,
       prepare: async () => {
         prepared++
-        return []
+        return { files: [], summary: {} }
       },
       commit: async (segment) => {
         if (++attempts < 3) throw new Error('no space left on device')
@@ -207,7 +208,7 @@ describe('the flusher', () => {
     const flusher = new Flusher({
       clock,
       logger,
-      prepare: async () => [],
+      prepare: async () => ({ files: [], summary: {} }),
       commit: async () => {
         throw conflict
       },

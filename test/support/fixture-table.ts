@@ -1,7 +1,15 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type ColumnType, formatDecimal, type TableDefinition, TicklakeError, type Version } from '#core'
+import {
+  type ColumnType,
+  EMPTY_LEDGER,
+  formatDecimal,
+  type InstrumentState,
+  type TableDefinition,
+  TicklakeError,
+  type Version,
+} from '#core'
 import { type Engine, sqlString } from '#engine'
 import type {
   DataFile,
@@ -30,6 +38,7 @@ interface Batch {
 export class FixtureTable implements StreamTable {
   readonly definition: TableDefinition
   readonly watermarks = new Map<string, bigint>()
+  readonly instruments = new Map<string, InstrumentState>()
   /** Versions that are held now. */
   pinCount = 0
   readonly #unpinned: (() => void)[] = []
@@ -134,6 +143,7 @@ export class FixtureTable implements StreamTable {
       metadata: this.metadata(),
       tail: tail.map((batch) => ({ relation: batch.name, rowCount: batch.rows.length })),
       watermarks: new Map(this.watermarks),
+      instruments: this.instruments,
       select: async (filter): Promise<FileSelection> => ({
         files: files(0, committed, filter).map((batch) => batch.file!),
         filesTotal: committed,
@@ -194,6 +204,10 @@ export class FixtureTable implements StreamTable {
 
   committedOffsets() {
     return [this.#flushed]
+  }
+
+  async ledger() {
+    return EMPTY_LEDGER
   }
 
   async visible(): Promise<void> {}

@@ -1,4 +1,4 @@
-import { dayOfMicros, type TableDefinition } from '#core'
+import { dayOfMicros, EMPTY_LEDGER, type TableDefinition } from '#core'
 import type { LogRows } from '#storage'
 import { batchOfRows, long, type Row } from './row-batch.js'
 
@@ -11,5 +11,5 @@ export function logRows(definition: TableDefinition, rows: readonly Row[]): LogR
     const known = watermarks.get(exchange)
     if (known === undefined || time > known) watermarks.set(exchange, time)
   }
-  return { batch: batchOfRows(definition, rows), days, watermarks }
+  return { batch: batchOfRows(definition, rows), days, watermarks, ledger: EMPTY_LEDGER }
 }

@@ -1,0 +1,66 @@
+import {
+  type FeedState,
+  type FilledGap,
+  type InstrumentState,
+  instrumentKey,
+  type Ledger,
+  type RecordMark,
+} from '#core'
+
+/**
+ * The ledger of a table while its tail grows: changes come with the rows that make them, count once those rows are
+ * visible, and are handed over whole when a segment is sealed.
+ */
+export class TableLedger {
+  readonly #lastRecords = new Map<number, RecordMark>()
+  readonly #instruments = new Map<string, InstrumentState>()
+  readonly #feeds = new Map<string, FeedState>()
+  #filledGaps: FilledGap[] = []
+  #unpublished: Ledger[] = []
+  #hasChanged = false
+
+  /** `start` is the ledger of the newest snapshot. */
+  constructor(start: Ledger) {
+    this.#apply({ ...start, filledGaps: [] })
+  }
+
+  /** By `instrumentKey`, as of the visible rows. */
+  get instruments(): ReadonlyMap<string, InstrumentState> {
+    return this.#instruments
+  }
+
+  /** Changes that rows make which were appended, and are not visible yet. */
+  append(change: Ledger): void {
+    this.#unpublished.push(change)
+  }
+
+  /** All appended rows are visible. */
+  publish(): void {
+    for (const change of this.#unpublished) this.#apply(change)
+    if (this.#unpublished.length > 0) this.#hasChanged = true
+    this.#unpublished = []
+  }
+
+  /** All of it as of the visible rows; null when nothing has changed since the last time. */
+  seal(): Ledger | null {
+    if (!this.#hasChanged) return null
+    const sealed: Ledger = {
+      lastRecords: [...this.#lastRecords.values()],
+      instruments: [...this.#instruments.values()],
+      feeds: [...this.#feeds.values()],
+      filledGaps: this.#filledGaps,
+    }
+    this.#filledGaps = []
+    this.#hasChanged = false
+    return sealed
+  }
+
+  #apply({ lastRecords, instruments, feeds, filledGaps }: Ledger): void {
+    for (const mark of lastRecords) this.#lastRecords.set(mark.partition, mark)
+    for (const state of instruments) {
+      this.#instruments.set(instrumentKey(state.partition, state.exchange, state.symbol), state)
+    }
+    for (const feed of feeds) this.#feeds.set(instrumentKey(feed.partition, feed.exchange, ''), feed)
+    this.#filledGaps.push(...filledGaps)
+  }
+}
