@@ -19,6 +19,20 @@ export interface Config {
     readonly maxAgeMs: number
   }
   readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
+  readonly quality: {
+    readonly largeGap: 'continue' | 'halt'
+    readonly dedupe: {
+      readonly trades: 'none' | 'message_id'
+      readonly quotes: 'none' | 'message_id'
+      readonly rememberedIds: number
+    }
+  }
+  readonly pressure: {
+    readonly elevatedLag: number
+    readonly criticalLag: number
+    readonly elevatedHeapPercent: number
+    readonly criticalHeapPercent: number
+  }
   readonly engine: {
     readonly memoryLimit: string
     readonly threads: number
@@ -86,6 +100,20 @@ const SETTINGS = z.strictObject({
     bytes: whole(1, Number.MAX_SAFE_INTEGER),
     ageMs: whole(1, 86_400_000),
   }),
+  quality: z.strictObject({
+    largeGap: oneOf(['continue', 'halt']),
+    dedupe: z.strictObject({
+      trades: oneOf(['none', 'message_id']),
+      quotes: oneOf(['none', 'message_id']),
+      rememberedIds: whole(1, 16_000_000),
+    }),
+  }),
+  pressure: z.strictObject({
+    elevatedLag: whole(1, Number.MAX_SAFE_INTEGER),
+    criticalLag: whole(1, Number.MAX_SAFE_INTEGER),
+    elevatedHeapPercent: whole(1, 100),
+    criticalHeapPercent: whole(1, 100),
+  }),
   engine: z.strictObject({
     memoryLimit: text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB'),
     threads: z.union([z.literal('auto'), whole(1, 1024)], {
@@ -128,6 +156,7 @@ export function loadConfig(
     throw invalid(origins.get(key) ?? key, valueAt(defaults, issue.path), issue.message)
   }
   requireThreads(result.data, surroundings.env, origins)
+  requireOrder(result.data, origins)
   return resolveSettings(result.data, surroundings)
 }
 
@@ -146,6 +175,22 @@ function requireThreads(
   const key = 'engine.connections'
   const expected = `at most ${most}: UV_THREADPOOL_SIZE (${env.UV_THREADPOOL_SIZE}) less ${THREADS_BESIDE_QUERIES}`
   throw invalid(origins.get(key) ?? key, settings.engine.connections, expected)
+}
+
+/** Pressure rises through `elevated` to `critical`. */
+function requireOrder({ pressure }: Settings, origins: ReadonlyMap<string, string>): void {
+  for (const [low, high] of [
+    ['elevatedLag', 'criticalLag'],
+    ['elevatedHeapPercent', 'criticalHeapPercent'],
+  ] as const) {
+    if (pressure[low] <= pressure[high]) continue
+    const key = `pressure.${low}`
+    throw invalid(
+      origins.get(key) ?? key,
+      pressure[low],
+      `at most pressure.${high}, which is ${pressure[high]}`,
+    )
+  }
 }
 
 function resolveSettings(settings: Settings, { env, isTerminal, cores }: Surroundings): Config {

@@ -56,6 +56,11 @@ test.each([
   [{}, { TICKLAKE_LOGGING_LEVEL: 'loud' }, 'TICKLAKE_LOGGING_LEVEL: "loud" is not one of debug, info'],
   [
     {},
+    { TICKLAKE_PRESSURE_ELEVATED_LAG: '9', TICKLAKE_PRESSURE_CRITICAL_LAG: '8' },
+    'TICKLAKE_PRESSURE_ELEVATED_LAG: "9" is not at most pressure.criticalLag, which is 8',
+  ],
+  [
+    {},
     { TICKLAKE_ENGINE_CONNECTIONS: '11', UV_THREADPOOL_SIZE: '16' },
     'TICKLAKE_ENGINE_CONNECTIONS: "11" is not at most 10',
   ],

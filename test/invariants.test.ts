@@ -1,14 +1,10 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { projectRoot, readTracked, trackedFiles } from './support/tracked-files.js'
+import { missingTests, type NamedTest, namedTests } from './support/named-tests.js'
+import { readTracked, trackedFiles } from './support/tracked-files.js'
 
 /** One line of docs/invariants.md: an invariant and a test that enforces it. */
-interface Binding {
+interface Binding extends NamedTest {
   readonly invariant: number
-  readonly file: string
-  /** Suites, if given, then the test. */
-  readonly titles: readonly string[]
 }
 
 interface Invariant {
@@ -24,11 +20,7 @@ function parse(document: string): { invariants: Invariant[]; bindings: Binding[]
     isIdle: /^Nothing to hold yet: /m.test(section),
   }))
   const bindings = sections.flatMap((section) =>
-    [...section.matchAll(/^- `(test\/[^ `]+\.ts) › (.+)`$/gm)].map((match) => ({
-      invariant: Number.parseInt(section, 10),
-      file: match[1]!,
-      titles: match[2]!.split(' › '),
-    })),
+    namedTests(section).map((named) => ({ invariant: Number.parseInt(section, 10), ...named })),
   )
   return { invariants, bindings }
 }
@@ -42,13 +34,7 @@ test('invariants are numbered from 1 without holes, each with a test', () => {
 })
 
 test('every test that the list names is there', () => {
-  const quotes = ["'", '"', '`']
-  const missing = bindings.filter(({ file, titles }) => {
-    if (!existsSync(join(projectRoot, file))) return true
-    const source = readTracked(file)
-    return titles.some((title) => !quotes.some((quote) => source.includes(`${quote}${title}${quote}`)))
-  })
-  expect(missing).toEqual([])
+  expect(missingTests(bindings)).toEqual([])
 })
 
 test('every test that claims an invariant is on the list', () => {

@@ -5,6 +5,7 @@ import { createLogger, systemClock, systemRandom, type TableName } from '#core'
 import { Engine } from '#engine'
 import { Consumer, EmbeddedLog, EmbeddedRegistry } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
+import { inspectionOf } from '../../src/cli/lake.js'
 
 export const logger = createLogger({ level: 'warn', format: 'text' })
 
@@ -49,7 +50,15 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     registry,
     tables,
     trades,
-    consumer: () => new Consumer({ log, registry, table: trades, logger }),
+    consumer: () =>
+      new Consumer({
+        log,
+        registry,
+        table: trades,
+        inspect: inspectionOf(config.quality, trades, engine, logger),
+        clock: systemClock,
+        logger,
+      }),
     stop: async () => {
       await warehouse.stop()
       await log.stop()

@@ -58,6 +58,11 @@ export class Loads implements Service {
     await Promise.all([...this.#jobs.values()].map((job) => job.ended))
   }
 
+  /** Loads that have not ended. */
+  get underWay(): Readonly<Record<'queued' | 'running', number>> {
+    return { queued: this.#waiting.length, running: this.#running }
+  }
+
   /** Reserves a place; `overloaded` when all are taken. Give it back with `leave` if nothing comes of it. */
   enter(): void {
     this.#stopping.signal.throwIfAborted()

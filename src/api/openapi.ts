@@ -1,6 +1,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
 import { tableDetailSchema, tableSchema } from './admin.js'
+import { healthSchema } from './health.js'
 import { loadParameters, loadSchema } from './load-routes.js'
 import type { Resource } from './resource.js'
 
@@ -56,6 +57,10 @@ function envelope(data: z.ZodType) {
       .nullable()
       .meta({ description: 'page_token of the next page; null: this is the last' }),
   })
+}
+
+function status<const S extends string>(value: S) {
+  return z.literal(value).meta({ description: 'the answer itself' })
 }
 
 function json(description: string, schema: z.ZodType) {
@@ -122,21 +127,40 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
-  for (const [name, summary] of [
-    ['live', 'The process runs'],
-    ['ready', 'The tables have caught up with the log; 503 until then'],
-  ] as const) {
-    registry.registerPath({
-      method: 'get',
-      path: `/health/${name}`,
-      summary,
-      tags: ['health'],
-      responses: {
-        200: json('Yes', z.object({ status: z.literal(name).meta({ description: 'the answer itself' }) })),
-        default: PROBLEM_RESPONSE,
+  registry.registerPath({
+    method: 'get',
+    path: '/health/live',
+    summary: 'The process runs',
+    tags: ['health'],
+    responses: { 200: json('Yes', z.object({ status: status('live') })), default: PROBLEM_RESPONSE },
+  })
+  registry.registerPath({
+    method: 'get',
+    path: '/health/ready',
+    summary:
+      'The tables have caught up with the log; 503 until then, and when the log cannot be read any more',
+    tags: ['health'],
+    responses: {
+      200: json('Yes', healthSchema.extend({ status: status('ready') })),
+      default: {
+        description: 'Not yet, or not any more (RFC 9457), with the same details',
+        content: { 'application/problem+json': { schema: PROBLEM.extend(healthSchema.shape) } },
       },
-    })
-  }
+    },
+  })
+  registry.registerPath({
+    method: 'get',
+    path: '/metrics',
+    summary: 'Numbers of this process for Prometheus',
+    tags: ['health'],
+    responses: {
+      200: {
+        description: "Prometheus' text format; each metric says what it means",
+        content: { 'text/plain': { schema: z.string().meta({ description: 'the metrics' }) } },
+      },
+      default: PROBLEM_RESPONSE,
+    },
+  })
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {

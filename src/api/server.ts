@@ -10,14 +10,24 @@ import express, {
   type Response,
 } from 'express'
 import swaggerUi from 'swagger-ui-express'
-import { assert, type Clock, type Logger, type Service, type TableName, TicklakeError } from '#core'
+import {
+  assert,
+  type Clock,
+  type Logger,
+  type Metrics,
+  type Service,
+  type TableName,
+  TicklakeError,
+} from '#core'
 import type { QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
+import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
+import { lakeMetrics, type QueryDurations } from './metrics.js'
 import { openApiDocument } from './openapi.js'
 import type { Format } from './parameters.js'
 import { HttpError, problemOf } from './problem.js'
@@ -30,6 +40,9 @@ export interface ApiOptions {
   readonly router: QueryRouter
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly loads: Loads
+  readonly consumers: Vitals['consumers']
+  readonly pressure: Vitals['pressure']
+  readonly breakers: Vitals['breakers']
   /** False until the tails have caught up with the log: data routes then answer 503. */
   readonly ready: () => boolean
   readonly clock: Clock
@@ -63,11 +76,16 @@ const STOP_AFTER_MS = 5_000
 class ExpressServer implements ApiServer {
   readonly #options: ApiOptions
   readonly #server: Server
+  readonly #metrics: Metrics
+  readonly #queries: QueryDurations
   #url: string | null = null
   #isStopping = false
 
   constructor(options: ApiOptions) {
     this.#options = options
+    const { metrics, queries } = lakeMetrics(options, options.loads, options.clock)
+    this.#metrics = metrics
+    this.#queries = queries
     this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, this.#routes())
     // An upload takes as long as it takes; headers have their own, short timeout.
     this.#server.requestTimeout = 0
@@ -114,8 +132,12 @@ class ExpressServer implements ApiServer {
     get('/', (_, response) => void response.type('html').send(HOME_PAGE))
     get('/health/live', (_, response) => void response.json({ status: 'live' }))
     get('/health/ready', (_, response) => {
-      requireReady(ready)
-      response.json({ status: 'ready' })
+      const health = describeHealth(this.#options)
+      if (ready()) response.json({ status: 'ready', ...health })
+      else this.#refuse(notReady(this.#options), response, health)
+    })
+    get('/metrics', async (_, response) => {
+      response.type(this.#metrics.contentType).send(await this.#metrics.text())
     })
     const document = openApiDocument(RESOURCES, version)
     get('/openapi.json', (_, response) => void response.json(document))
@@ -125,7 +147,7 @@ class ExpressServer implements ApiServer {
       swaggerUi.setup(undefined, { swaggerOptions: { url: '/openapi.json' } }),
     )
     app.use('/v1', (_request, _response, next) => {
-      requireReady(ready)
+      if (!ready()) throw notReady(this.#options)
       next()
     })
     for (const resource of RESOURCES) {
@@ -186,6 +208,12 @@ class ExpressServer implements ApiServer {
   }
 
   async #answer(resource: Resource, request: Request, response: Response): Promise<void> {
+    const { clock } = this.#options
+    const startedMs = clock.monotonicMs()
+    response.once('close', () => {
+      const status = response.writableFinished ? String(response.statusCode) : 'cut'
+      this.#queries.observe({ path: resource.path, status }, clock.monotonicMs() - startedMs)
+    })
     const parameters = readParameters(request, resource.parameters)
     // Every resource has `format` among its parameters (resource.ts).
     const format = chooseFormat(request, parameters.format as Format | undefined)
@@ -197,7 +225,7 @@ class ExpressServer implements ApiServer {
 
   #fail(error: unknown, request: Request, response: Response): void {
     if (error instanceof ClientLeft || response.destroyed) return
-    const { problem, headers, isBug } = problemOf(error, requestId(response))
+    const { problem, isBug } = problemOf(error, requestId(response))
     if (isBug) {
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.#options.logger.error('a request failed', {
@@ -211,17 +239,26 @@ class ExpressServer implements ApiServer {
       response.destroy()
       return
     }
+    this.#refuse(error, response)
+  }
+
+  /** Answers with problem details, and further members if there are any. */
+  #refuse(error: unknown, response: Response, members: object = {}): void {
+    const { problem, headers } = problemOf(error, requestId(response))
     response
       .status(problem.status)
       .set(headers)
       .type('application/problem+json')
-      .send(JSON.stringify(problem))
+      .send(JSON.stringify({ ...problem, ...members }))
   }
 }
 
 /** What is asked again and again would hide the rest of the log. */
 function isPolled(method: string, url: string): boolean {
-  return method === 'GET' && (url.startsWith('/health/') || url.startsWith('/v1/loads/'))
+  return (
+    method === 'GET' &&
+    (url.startsWith('/health/') || url.startsWith('/metrics') || url.startsWith('/v1/loads/'))
+  )
 }
 
 function listenFailure(error: unknown): string {
@@ -239,8 +276,15 @@ function refuseMethod(allowed: string): RequestHandler {
   }
 }
 
-function requireReady(ready: () => boolean): void {
-  if (!ready()) throw new TicklakeError('unavailable', 'the tables have not caught up with the log yet')
+/** Not yet, or, when a reader has failed, not until a restart. */
+function notReady({ consumers }: Pick<Vitals, 'consumers'>): TicklakeError {
+  for (const consumer of consumers) {
+    const { table, failure } = consumer.status()
+    if (!failure) continue
+    const message = `the log is not read into ${table} any more, until a restart: ${failure.message}`
+    return new TicklakeError('unavailable', message, { cause: failure })
+  }
+  return new TicklakeError('unavailable', 'the tables have not caught up with the log yet')
 }
 
 function requestId(response: Response): string {

@@ -3,11 +3,30 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
-import { type Clock, type Logger, type Random, type Service, TicklakeError } from '#core'
+import {
+  type Breaker,
+  type Clock,
+  heapShare,
+  type Logger,
+  MICROS_PER_DAY,
+  type Random,
+  type Service,
+  TicklakeError,
+} from '#core'
 import { Engine, FencedLock } from '#engine'
-import { Consumer, EmbeddedLog, EmbeddedRegistry, Loader, type LoadRequest } from '#ingest'
+import {
+  Consumer,
+  EmbeddedLog,
+  EmbeddedRegistry,
+  type Inspector,
+  Loader,
+  type LoadRequest,
+  openInspector,
+  Pressure,
+  type PressureBounds,
+} from '#ingest'
 import { QueryRouter } from '#query'
-import { Warehouse } from '#storage'
+import { type StreamTable, Warehouse } from '#storage'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -94,14 +113,21 @@ export class Lake {
       }),
     )
 
+    // What stands behind them lies outside: there is nothing outside of the embedded log and registry.
+    const breakers: readonly Breaker[] = []
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, logger })))
+      const inspect = inspectionOf(config.quality, table, engine, logger)
+      consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, clock, logger })))
     }
 
     const { tables } = warehouse
-    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders: [FORMATS] })
+    const pressure = await steps.start(
+      new Pressure({ consumers, heapShare, bounds: pressureBounds(config.pressure), clock, logger }),
+    )
+    const formatFolders = [FORMATS]
+    const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
@@ -116,6 +142,9 @@ export class Lake {
       router: new QueryRouter({ tables, engine, clock }),
       tables,
       loads,
+      consumers,
+      pressure,
+      breakers,
       ready: () => isCaughtUp && consumers.every((consumer) => consumer.failure === null),
       clock,
       logger,
@@ -152,6 +181,33 @@ export class Lake {
   /** Stops taking, commits what the tables hold in memory, and gives the folder back. Safe to call twice. */
   async stop(): Promise<void> {
     await this.#steps.undo()
+  }
+}
+
+/** How the rows of a table are judged; null where they are no market events. */
+export function inspectionOf(
+  quality: Config['quality'],
+  table: StreamTable,
+  engine: Engine,
+  logger: Logger,
+): (() => Promise<Inspector>) | null {
+  const { name } = table.definition
+  if (name === 'quarantine') return null
+  const { largeGap, dedupe } = quality
+  return () =>
+    openInspector(table, engine, {
+      largeGap,
+      rememberedIds: dedupe[name] === 'none' ? 0 : dedupe.rememberedIds,
+      logger: logger.child({ table: name }),
+      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+    })
+}
+
+function pressureBounds(settings: Config['pressure']): PressureBounds {
+  const { elevatedLag, criticalLag, elevatedHeapPercent, criticalHeapPercent } = settings
+  return {
+    elevated: { lagRecords: elevatedLag, heapShare: elevatedHeapPercent / 100 },
+    critical: { lagRecords: criticalLag, heapShare: criticalHeapPercent / 100 },
   }
 }
 

@@ -53,17 +53,27 @@ export class Breaker {
       // The circuit gives back what `work` gave.
       return (await this.#circuit.fire(work)) as T
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : null
-      if (code !== 'EOPENBREAKER' && code !== 'ETIMEDOUT') throw error
-      const what =
-        code === 'ETIMEDOUT'
-          ? `${this.#name} does not answer`
-          : `${this.#name} has failed repeatedly and is tried again within ${this.#resetMs} ms`
+      const what = this.#refusal(error)
+      if (what === null) throw error
       throw new TicklakeError('unavailable', `${what}: try again later`, { cause: error })
     }
   }
 
-  /** Ends its timers. */
+  /** What the circuit itself says; null for an error of the work. */
+  #refusal(error: unknown): string | null {
+    switch (error instanceof Error && 'code' in error ? error.code : null) {
+      case 'ETIMEDOUT':
+        return `${this.#name} does not answer`
+      case 'EOPENBREAKER':
+        return `${this.#name} has failed repeatedly and is tried again within ${this.#resetMs} ms`
+      case 'ESHUTDOWN':
+        return `${this.#name} is not asked any more, since the lake is being closed`
+      default:
+        return null
+    }
+  }
+
+  /** Ends its timers; what is asked afterwards is refused. */
   stop(): void {
     this.#circuit.shutdown()
   }

@@ -11,6 +11,7 @@ export {
 } from './column-batch.js'
 export { formatDecimal, parseDecimal } from './decimal.js'
 export { type ErrorCode, invalid, TicklakeError } from './errors.js'
+export { heapShare } from './heap.js'
 export {
   EMPTY_LEDGER,
   type FeedState,
@@ -24,6 +25,7 @@ export {
   type SequenceRun,
 } from './ledger.js'
 export { createLogger, type Logger, type LoggingOptions } from './logging.js'
+export { type Durations, type MetricName, Metrics, type Sample } from './metrics.js'
 export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './quality.js'
 export { QUARANTINE } from './quarantine.js'
 export { QUOTES } from './quote.js'

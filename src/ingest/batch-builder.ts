@@ -6,6 +6,7 @@ import {
   type TableDefinition,
   unreachable,
 } from '#core'
+import { cellText } from './string-cells.js'
 
 /**
  * The columns of a batch while its rows are written. Arrays go by column of the batch; a column has only the views
@@ -51,6 +52,20 @@ export class BatchBuilder {
       this.#valid[column] = valid
     }
     valid[row >> 3]! &= ~(1 << (row & 7))
+  }
+
+  isNull(column: number, row: number): boolean {
+    const valid = this.#valid[column]!
+    return valid !== null && (valid[row >> 3]! & (1 << (row & 7))) === 0
+  }
+
+  bigint(column: number, row: number): bigint {
+    return this.#longs[column]![row]!
+  }
+
+  /** The string of a row. */
+  text(column: number, row: number): string {
+    return cellText({ cells: this.cells[column]!, long: this.long[column]! }, row)
   }
 
   /** Rows [from, to) of a column take the same value. */

@@ -3,30 +3,35 @@ import {
   batchColumnNames,
   invalid,
   type OffsetVector,
+  type QuarantineReason,
   type TableDefinition,
   TicklakeError,
 } from '#core'
 import type { LogRows } from '#storage'
 import { BatchBuilder } from './batch-builder.js'
 import { compileProgram, type DecodeProgram } from './decode-program.js'
+import type { Inspector, Verdict } from './inspector.js'
 import type { RecordBatch } from './log/log.js'
 import { observe } from './observed.js'
 import { RecordInterpreter } from './record-interpreter.js'
 import type { SchemaRegistry } from './registry/registry.js'
 import { WIRE_HEADER_BYTES, wireId } from './wire-format.js'
 
-/** A value that is no record of the table: kept whole, for quarantine. */
-export interface MalformedValue {
+/** A value that is no row of the table: kept whole, for quarantine. */
+export interface RefusedValue {
   readonly partition: number
   readonly offset: number
   readonly bytes: Uint8Array
+  readonly reason: QuarantineReason
   /** Field, value and what would have been right. */
   readonly detail: string
 }
 
-/** `batch.rowCount + malformed.length` records were taken from the log. */
+/** `batch.rowCount + refused.length + duplicates` records were taken from the log. */
 export interface DecodedBatch extends Omit<LogRows, 'ledger'> {
-  readonly malformed: readonly MalformedValue[]
+  readonly refused: readonly RefusedValue[]
+  /** Records that came before, by their message id. */
+  readonly duplicates: number
 }
 
 /**
@@ -85,31 +90,40 @@ export class ColumnarDecoder {
     }
   }
 
-  /** Decodes the records at and after `from`. Every wire id has been prepared. */
-  decode(batches: readonly RecordBatch[], from: OffsetVector): DecodedBatch {
+  /**
+   * Decodes the records at and after `from`. Every wire id has been prepared. An inspector sees the rows in the order
+   * of the log, and decides which of them stay.
+   */
+  decode(
+    batches: readonly RecordBatch[],
+    from: OffsetVector,
+    inspector: Inspector | null = null,
+  ): DecodedBatch {
     const recordCount = batches.reduce((sum, batch) => sum + batch.count - firstIndex(batch, from), 0)
     const builder = new BatchBuilder(this.#definition, recordCount)
-    const malformed: MalformedValue[] = []
+    const refused: RefusedValue[] = []
     let row = 0
     for (const batch of batches) {
       const startRow = row
-      row = this.#decodeBatch(batch, firstIndex(batch, from), builder, row, malformed)
+      row = this.#decodeBatch(batch, firstIndex(batch, from), builder, row, inspector, refused)
       this.#fillLogColumns(batch, builder, startRow, row)
     }
     const batch = builder.finish(row)
-    return { batch, malformed, ...observe(batch) }
+    return { batch, refused, duplicates: recordCount - row - refused.length, ...observe(batch) }
   }
 
   #decodeBatch(
-    { bytes, ends, partition, baseOffset, count }: RecordBatch,
+    { bytes, ends, partition, baseOffset, count, appendedAtMicros }: RecordBatch,
     first: number,
     builder: BatchBuilder,
     startRow: number,
-    malformed: MalformedValue[],
+    inspector: Inspector | null,
+    refused: RefusedValue[],
   ): number {
     const offsets = builder.halves[this.#columnNames.indexOf('log_offset')]!
     // The log's own times are filled in later, and are zeros here.
     const times = builder.halves[this.#columnNames.indexOf(this.#definition.partitionColumn)]!
+    const appendedAt = Number(appendedAtMicros)
     let row = startRow
     let programId = -1
     let program = NO_PROGRAM
@@ -117,6 +131,7 @@ export class ColumnarDecoder {
     for (let index = first; index < count; index++) {
       const end = ends[index]!
       const offset = baseOffset + index
+      let verdict: Verdict
       try {
         const id = wireId(bytes, start, end)
         if (id === -1) throw invalid('value', hex(bytes, start, end), WIRE_FORMAT)
@@ -126,18 +141,20 @@ export class ColumnarDecoder {
         }
         this.#interpreter.decode(program, bytes, start + WIRE_HEADER_BYTES, end, builder, row)
         checkTime(times[row * 2 + 1]!)
+        verdict = inspector === null ? null : inspector.inspect(builder, row, partition, appendedAt)
+      } catch (error) {
+        if (!(error instanceof TicklakeError)) throw error
+        verdict = { reason: 'malformed', detail: error.message }
+      }
+      if (verdict === null) {
         offsets[row * 2] = offset | 0
         offsets[row * 2 + 1] = offset / TWO_TO_32
         row++
-      } catch (error) {
-        if (!(error instanceof TicklakeError)) throw error
+      } else {
         builder.clearRow(row)
-        malformed.push({
-          partition,
-          offset,
-          bytes: new Uint8Array(bytes.subarray(start, end)),
-          detail: error.message,
-        })
+        if (verdict !== 'duplicate') {
+          refused.push({ partition, offset, bytes: new Uint8Array(bytes.subarray(start, end)), ...verdict })
+        }
       }
       start = end
     }

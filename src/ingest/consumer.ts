@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import {
+  type Clock,
   covers,
   EMPTY_LEDGER,
   type Logger,
@@ -7,10 +8,13 @@ import {
   QUARANTINE,
   type Service,
   sameVector,
+  type TableName,
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
-import { ColumnarDecoder, type MalformedValue } from './columnar-decoder.js'
+import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
+import { ConsumerProgress, type Refusals } from './consumer-progress.js'
+import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
@@ -23,7 +27,25 @@ export interface ConsumerOptions {
   readonly log: Log
   readonly registry: SchemaRegistry
   readonly table: StreamTable
+  /** Opens what judges the rows of a table of events, as of its newest snapshot; null: there is nothing to judge. */
+  readonly inspect: (() => Promise<Inspector>) | null
+  readonly clock: Clock
   readonly logger: Logger
+}
+
+/** How a consumer is doing. */
+export interface ConsumerStatus {
+  readonly table: TableName
+  /** Records of the log that are not visible yet. */
+  readonly lagRecords: number
+  /** The oldest of them came at most this long ago; 0 when there are none. */
+  readonly lagMs: number
+  /** Rows that it took since the process began. */
+  readonly rows: number
+  /** Of the quarantine's consumer: the same by table and reason. */
+  readonly refusals: readonly Refusals[]
+  /** Why reading has stopped for good, or null while all is well. */
+  readonly failure: Error | null
 }
 
 /**
@@ -34,6 +56,7 @@ export class Consumer implements Service {
   readonly #options: ConsumerOptions
   readonly #decoder: ColumnarDecoder
   readonly #stop = new AbortController()
+  readonly #progress: ConsumerProgress
   #position: OffsetVector = []
   #endAtStart: OffsetVector = []
   #running: Promise<void> | null = null
@@ -42,6 +65,7 @@ export class Consumer implements Service {
   constructor(options: ConsumerOptions) {
     this.#options = options
     this.#decoder = new ColumnarDecoder(options.table.definition, options.registry)
+    this.#progress = new ConsumerProgress(options.clock)
   }
 
   /** Why reading has stopped for good, or null while all is well. */
@@ -49,11 +73,19 @@ export class Consumer implements Service {
     return this.#failure
   }
 
-  /** Records in the log that have not been read. */
-  get lag(): number {
+  status(): ConsumerStatus {
     const { log, table } = this.#options
+    const { visible } = table.status()
     const end = log.end(table.definition.topic)
-    return end.reduce((sum, offset, partition) => sum + offset - (this.#position[partition] ?? 0), 0)
+    const lagRecords = end.reduce((sum, offset, partition) => sum + offset - (visible[partition] ?? 0), 0)
+    return {
+      table: table.definition.name,
+      lagRecords,
+      lagMs: lagRecords === 0 ? 0 : this.#progress.behindMs,
+      rows: this.#progress.rows,
+      refusals: this.#progress.refusals,
+      failure: this.#failure,
+    }
   }
 
   async start(): Promise<void> {
@@ -79,23 +111,29 @@ export class Consumer implements Service {
   }
 
   async #consume(signal: AbortSignal): Promise<void> {
-    const { log, table } = this.#options
+    const { log, table, inspect } = this.#options
     const { topic } = table.definition
     await requireSameLog(log, topic, (await table.ledger()).lastRecords)
+    const inspector = inspect === null ? null : await inspect()
     let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)
       if (sameVector(next, this.#position)) {
         await log.appended(topic, this.#position, signal)
+        this.#progress.reachedEnd()
         continue
       }
       const unknown = this.#decoder.missing(batches)
       if (unknown.length > 0) await this.#decoder.prepare(unknown)
-      const rows = this.#decoder.decode(batches, this.#position)
-      if (rows.malformed.length > 0) await this.#quarantine(rows.malformed)
+      const rows = this.#decoder.decode(batches, this.#position, inspector)
+      if (rows.refused.length > 0) await this.#quarantine(rows.refused)
       const more = !covers(next, log.end(topic))
-      const ledger = { ...EMPTY_LEDGER, lastRecords: newestRecords(batches, this.#position) }
+      const ledger = {
+        ...(inspector?.takeChange() ?? EMPTY_LEDGER),
+        lastRecords: newestRecords(batches, this.#position),
+      }
       await table.append({ ...rows, ledger }, next, more, signal)
+      this.#progress.took(batches, rows.batch)
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, told)) await log.committed(topic, committed)
@@ -105,24 +143,24 @@ export class Consumer implements Service {
   }
 
   /**
-   * Keeps values that are no records of the table, whole. How far each partition's were kept is progress in the log,
+   * Keeps values that are no rows of the table, whole. How far each partition's were kept is progress in the log,
    * in the same append: what is read again after a crash is not kept twice.
    */
-  async #quarantine(malformed: readonly MalformedValue[]): Promise<void> {
+  async #quarantine(refused: readonly RefusedValue[]): Promise<void> {
     const { log, registry, table } = this.#options
     const producer = await Producer.open(table.definition, registry)
-    for (const partition of new Set(malformed.map((value) => value.partition))) {
+    for (const partition of new Set(refused.map((value) => value.partition))) {
       const sourceId = `${table.definition.topic}/${partition}`
       const known = log.progress(sourceId)
-      const values = malformed.filter(
+      const values = refused.filter(
         (value) => value.partition === partition && value.offset >= (known?.rowsDone ?? 0),
       )
       const last = values.at(-1)
       if (!last) continue
       const records = producer.refused(
-        values.map(({ offset, detail, bytes }) => ({
+        values.map(({ offset, reason, detail, bytes }) => ({
           line: BigInt(offset),
-          reason: 'malformed',
+          reason,
           detail,
           original: bytes,
         })),

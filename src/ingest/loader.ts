@@ -15,6 +15,7 @@ import {
 } from './formats.js'
 import { findAttempt } from './load-identity.js'
 import type { Log } from './log/log.js'
+import type { Pressure } from './pressure.js'
 import type { SchemaRegistry } from './registry/registry.js'
 import { type LoadCounts, SourceLoad } from './source-load.js'
 import { stageInput } from './staged-input.js'
@@ -28,6 +29,8 @@ export interface LoaderDependencies {
   readonly tempDirectory: string
   /** Where formats are looked for by name; a later folder wins. */
   readonly formatFolders: readonly string[]
+  /** Loads wait while there is pressure; without it, never. */
+  readonly pressure?: Pick<Pressure, 'untilCalm'>
 }
 
 export interface LoadRequest extends FormatOptions {
@@ -68,7 +71,8 @@ export class Loader {
     onProgress: (counts: LoadCounts) => void = () => {},
     signal?: AbortSignal,
   ): Promise<LoadResult> {
-    const { clock, log, registry, logger, tempDirectory, formatFolders } = this.#dependencies
+    const { clock, log, registry, logger, tempDirectory, formatFolders, pressure } = this.#dependencies
+    const calm = async (until?: AbortSignal) => pressure?.untilCalm(until)
     const startedMs = clock.monotonicMs()
     const format = await findFormat(request.format, formatFolders)
     checkFileName(request.fileName)
@@ -77,7 +81,7 @@ export class Loader {
     try {
       const identity = findAttempt(input, format, request, request.again ?? false, (id) => log.progress(id))
       const load = new SourceLoad(
-        { log, registry, format, options: request, fileName: request.fileName },
+        { log, registry, format, options: request, fileName: request.fileName, calm },
         identity,
       )
       if (!identity.progress?.finished) {

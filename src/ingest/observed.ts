@@ -1,5 +1,6 @@
 import { batchColumn, type ColumnBatch, MICROS_PER_DAY, type StringColumn, type TableDefinition } from '#core'
 import type { LogRows } from '#storage'
+import { cellText, sameCell } from './string-cells.js'
 
 /** What a table wants to know of rows beside the rows: partitions to write and how far their feeds have come. */
 type Observed = Pick<LogRows, 'days' | 'watermarks'>
@@ -61,19 +62,4 @@ function isLater(halves: Int32Array, row: number, than: number): boolean {
   const high = halves[row * 2 + 1]!
   const otherHigh = halves[than * 2 + 1]!
   return high === otherHigh ? halves[row * 2]! >>> 0 > halves[than * 2]! >>> 0 : high > otherHigh
-}
-
-/** Whether two rows surely hold the same string: long strings, whose bytes are elsewhere, count as different. */
-function sameCell({ cells, long }: StringColumn, row: number, other: number): boolean {
-  for (let word = 0; word < 4; word++) {
-    if (cells[row * 4 + word] !== cells[other * 4 + word]) return false
-  }
-  return long.size === 0 || !long.has(row)
-}
-
-function cellText(column: StringColumn, row: number): string {
-  const long = column.long.get(row)
-  if (long) return Buffer.from(long.buffer, long.byteOffset, long.length).toString('utf8')
-  const { buffer, byteOffset } = column.cells
-  return Buffer.from(buffer, byteOffset + row * 16 + 4, column.cells[row * 4]!).toString('utf8')
 }

@@ -26,6 +26,8 @@ export interface SourceLoadContext {
   readonly format: Format
   readonly options: FormatOptions
   readonly fileName: string
+  /** Resolves when the lake has room for more; between two appends a load waits for it. */
+  readonly calm: (signal?: AbortSignal) => Promise<void>
 }
 
 /** Rows of one append: enough that a transaction costs little, few enough that two of them are small. */
@@ -114,6 +116,7 @@ export class SourceLoad {
       this.#rowsMet += chunk.rowCount
       const recordCount = this.#records.length + this.#quarantine.length
       if (recordCount >= APPEND_ROWS || this.#collectedBytes >= APPEND_BYTES) {
+        await this.#context.calm(signal)
         await this.#append(false)
         onProgress(this.counts)
       }

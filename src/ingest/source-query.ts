@@ -9,6 +9,8 @@ import {
 } from '#core'
 import { recordFields } from './avro-schema.js'
 import type { Format } from './formats.js'
+import { EXPECTED_SIGN } from './price-rules.js'
+import { EXPECTED_TIME, WRONG_UNIT_BEFORE_MICROS } from './time-rules.js'
 
 /** Columns of the loader query that come before those of the table. */
 export const LINE = 0
@@ -231,12 +233,26 @@ function problem(definition: TableDefinition, columns: readonly ColumnDefinition
 function isWrong(column: ColumnDefinition): string {
   const { name } = column
   const missing = isNeeded(column) ? `${name} IS NULL` : 'false'
-  if (column.type === 'timestamptz') return `time_micros IS NULL OR abs(time_micros) > ${MAX_EVENT_MICROS}`
+  if (column.type === 'timestamptz') {
+    return `time_micros IS NULL OR time_micros < ${WRONG_UNIT_BEFORE_MICROS} OR time_micros > ${MAX_EVENT_MICROS}`
+  }
   if (column.type === 'decimal' || isLong(column)) {
-    return isNeeded(column) ? `${name}_value IS NULL` : `${name} IS NOT NULL AND ${name}_value IS NULL`
+    const failed = isNeeded(column)
+      ? `${name}_value IS NULL`
+      : `${name} IS NOT NULL AND ${name}_value IS NULL`
+    return column.type === 'decimal' ? `${failed} OR coalesce(${hasWrongSign(column)}, false)` : failed
   }
   if (isName(column)) return `${missing} OR coalesce(${isNoName(name)}, false)`
   return name === 'side' ? "coalesce(lower(side) NOT IN ('buy', 'sell', 'unknown'), false)" : missing
+}
+
+/** A trade has a price; a side of a quote may be empty, and is then 0. */
+function mustBePositive({ name }: ColumnDefinition): boolean {
+  return name === 'price'
+}
+
+function hasWrongSign(column: ColumnDefinition): string {
+  return `${column.name}_value ${mustBePositive(column) ? '<=' : '<'} 0`
 }
 
 /** What rows are found by: they become keys of the log, of page tokens and of watermarks. */
@@ -263,6 +279,8 @@ function columnProblems(column: ColumnDefinition): readonly string[] {
       ...missing,
       when('time_micros IS NULL', 'not_a_time', expected),
       when(`abs(time_micros) > ${MAX_EVENT_MICROS}`, 'out_of_range', inRange),
+      when('time_micros < 0', 'before_1970', EXPECTED_TIME.before_1970),
+      when(`time_micros < ${WRONG_UNIT_BEFORE_MICROS}`, 'wrong_time_unit', EXPECTED_TIME.wrong_time_unit),
     ]
   }
   if (isLong(column)) {
@@ -273,11 +291,13 @@ function columnProblems(column: ColumnDefinition): readonly string[] {
   }
   if (column.type === 'decimal') {
     const failed = `${name}_value IS NULL AND ${name} IS NOT NULL`
+    const sign = mustBePositive(column) ? 'not_positive' : 'negative'
     return [
       ...missing,
       when(`${failed} AND ${name}_digits IS NULL`, 'not_a_number', 'a decimal number'),
       when(`${failed} AND ${name}_magnitude = 0`, 'rounds_to_zero', `more than half of 10^-${DECIMAL_SCALE}`),
       when(failed, 'out_of_range', `a decimal(${DECIMAL_PRECISION},${DECIMAL_SCALE})`),
+      when(hasWrongSign(column), sign, EXPECTED_SIGN[sign]),
     ]
   }
   if (isName(column)) {

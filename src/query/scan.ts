@@ -1,9 +1,8 @@
-import { sqlString } from '#engine'
 import {
   type AppendedFiles,
   type DataFile,
-  localPath,
   type PinnedVersion,
+  parquetRelation,
   type RowFilter,
   type TailSlice,
 } from '#storage'
@@ -74,16 +73,11 @@ export function relation(scan: Scan, columns: readonly string[]): string | null 
   // Projected by name: a file written before a column was added or moved still fits.
   const list = selectList(columns)
   const parts = [
-    ...(scan.files.length > 0 ? [`SELECT ${list} FROM ${parquet(scan.files)}`] : []),
+    ...(scan.files.length > 0 ? [`SELECT ${list} FROM ${parquetRelation(scan.files)}`] : []),
     ...(scan.appended.files.length > 0
-      ? [`SELECT ${list} FROM ${parquet(scan.appended.files)} WHERE ${scan.appended.where ?? 'true'}`]
+      ? [`SELECT ${list} FROM ${parquetRelation(scan.appended.files)} WHERE ${scan.appended.where ?? 'true'}`]
       : []),
     ...scan.tail.map((slice) => `SELECT ${list} FROM ${slice.relation}`),
   ]
   return parts.length === 0 ? null : `(${parts.join(' UNION ALL ')})`
-}
-
-function parquet(files: readonly DataFile[]): string {
-  // The folder names of partitions look like columns to DuckDB; every column is in the files themselves.
-  return `read_parquet([${files.map((file) => sqlString(localPath(file.path))).join(', ')}], hive_partitioning = false)`
 }

@@ -3,6 +3,7 @@ import { type Clock, type Logger, TicklakeError } from '#core'
 import type { HotTail } from './hot-tail.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { Summary } from './iceberg/snapshot.js'
+import type { FlushCounts } from './table.js'
 import type { TailSegment } from './tail-segment.js'
 
 /** Waits between attempts to flush a segment, doubled each time. */
@@ -36,6 +37,7 @@ export class Flusher {
   #stopping = false
   #wakeFromRetry: (() => void) | null = null
   #lastFailure: Error | null = null
+  readonly #counts = { segments: 0, rows: 0, failures: 0, writeMs: 0, commitMs: 0 }
 
   constructor(options: FlusherOptions) {
     this.#options = options
@@ -44,6 +46,10 @@ export class Flusher {
   /** Why the newest attempt failed, or null when it succeeded. */
   get lastFailure(): Error | null {
     return this.#lastFailure
+  }
+
+  get counts(): FlushCounts {
+    return { ...this.#counts, lastFailure: this.#lastFailure }
   }
 
   /** Whether it has given up: what is sealed now will not be committed by this process. */
@@ -77,8 +83,10 @@ export class Flusher {
     let prepared: PreparedSegment | null = null
     for (let delayMs = FIRST_RETRY_MS; !this.#stopping; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
       try {
-        prepared ??= await this.#options.prepare(segment)
-        await this.#options.commit(segment, prepared)
+        prepared ??= await this.#timed('writeMs', this.#options.prepare(segment))
+        await this.#timed('commitMs', this.#options.commit(segment, prepared))
+        this.#counts.segments++
+        this.#counts.rows += segment.rowCount
         this.#lastFailure = null
         return
       } catch (error) {
@@ -87,8 +95,19 @@ export class Flusher {
     }
   }
 
+  async #timed<T>(count: 'writeMs' | 'commitMs', work: Promise<T>): Promise<T> {
+    const { clock } = this.#options
+    const startedMs = clock.monotonicMs()
+    try {
+      return await work
+    } finally {
+      this.#counts[count] += clock.monotonicMs() - startedMs
+    }
+  }
+
   async #afterFailure(tail: HotTail, error: Error, delayMs: number): Promise<void> {
     this.#lastFailure = error
+    this.#counts.failures++
     const final =
       error instanceof AssertionError ||
       (error instanceof TicklakeError && error.code !== 'unavailable' && error.code !== 'timeout')

@@ -108,9 +108,30 @@ export class HotTail {
     return this.#sealed
   }
 
+  /** Rows that were taken and are in no snapshot yet, visible or not. */
+  get rowCount(): number {
+    return this.#all().reduce((sum, segment) => sum + segment.appendedRowCount, 0)
+  }
+
+  /** Bytes of their columns. */
+  get sizeBytes(): number {
+    return this.#all().reduce((sum, segment) => sum + segment.sizeBytes, 0)
+  }
+
+  /** How full it is, 0 to 1: appends wait at 1. */
+  get fill(): number {
+    const { rows, bytes } = this.#options.policy
+    const open = Math.min(1, Math.max(this.#open.appendedRowCount / rows, this.#open.sizeBytes / bytes))
+    return Math.min(1, (this.#sealed.length + open) / MAX_SEALED_SEGMENTS)
+  }
+
   /** Segments with visible rows, oldest first. */
   segments(): readonly TailSegment[] {
-    return [...this.#sealed, this.#open].filter((segment) => segment.rowCount > 0)
+    return this.#all().filter((segment) => segment.rowCount > 0)
+  }
+
+  #all(): readonly TailSegment[] {
+    return [...this.#sealed, this.#open]
   }
 
   /**

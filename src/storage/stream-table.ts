@@ -16,7 +16,7 @@ import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
-import type { LogRows, PinnedVersion, StreamTable, TailSlice } from './table.js'
+import type { LogRows, PinnedVersion, StreamTable, TableStatus, TailSlice } from './table.js'
 import type { TailSegment } from './tail-segment.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
@@ -92,6 +92,18 @@ export class IcebergStreamTable implements StreamTable {
 
   metadata(): TableMetadata {
     return this.#metadata
+  }
+
+  status(): TableStatus {
+    const tail = this.#running()
+    return {
+      visible: tail.end,
+      tailRows: tail.rowCount,
+      tailBytes: tail.sizeBytes,
+      tailFill: tail.fill,
+      snapshotMs: currentSnapshot(this.#metadata)?.timestampMs ?? null,
+      flushes: this.#flusher.counts,
+    }
   }
 
   committedOffsets(): OffsetVector {

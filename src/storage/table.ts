@@ -69,6 +69,34 @@ export interface PinnedVersion {
   release(): void
 }
 
+/** How a table is doing. */
+export interface TableStatus {
+  /** Where the visible rows end. */
+  readonly visible: OffsetVector
+  /** Rows that no snapshot holds yet, and the bytes of their columns. */
+  readonly tailRows: number
+  readonly tailBytes: number
+  /** How full the tail is, 0 to 1. At 1 appends wait for a flush. */
+  readonly tailFill: number
+  /** When the newest snapshot was committed, ms since 1970 UTC; null before the first. */
+  readonly snapshotMs: number | null
+  readonly flushes: FlushCounts
+}
+
+/** What was flushed since the process began. */
+export interface FlushCounts {
+  /** Segments that were committed, and their rows. */
+  readonly segments: number
+  readonly rows: number
+  /** Attempts that failed. */
+  readonly failures: number
+  /** Time spent on files and on commits, failed attempts included. */
+  readonly writeMs: number
+  readonly commitMs: number
+  /** Why the newest attempt failed, or null when it succeeded. */
+  readonly lastFailure: Error | null
+}
+
 /** A table that is filled from one topic: hot tail in memory, history in Iceberg, one border between them. */
 export interface StreamTable extends Service {
   readonly definition: TableDefinition
@@ -109,4 +137,6 @@ export interface StreamTable extends Service {
 
   /** The newest committed metadata. */
   metadata(): TableMetadata
+
+  status(): TableStatus
 }

@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ApiFixture, openApiFixture } from '../support/api-fixture.js'
 import { eventRows } from '../support/event-rows.js'
+import { parseExposition } from '../support/exposition.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
@@ -182,10 +183,39 @@ describe('the server', () => {
     const response = await fetch(`${api.url}/v1/trades`)
     expect(response.status).toBe(503)
     expect(response.headers.get('retry-after')).toBe('1')
-    expect((await fetch(`${api.url}/health/ready`)).status).toBe(503)
+    const ready = await fetch(`${api.url}/health/ready`)
+    expect(ready.status).toBe(503)
+    expect(ready.headers.get('retry-after')).toBe('1')
+    expect(await ready.json()).toMatchObject({
+      detail: 'the tables have not caught up with the log yet',
+      pressure: 'normal',
+      tables: [],
+      breakers: [],
+    })
     expect((await fetch(`${api.url}/health/live`)).status).toBe(200)
     api.setReady(true)
     expect((await fetch(`${api.url}/health/ready`)).status).toBe(200)
+  })
+
+  test('says what has failed: a reader, a flush, a service outside', async () => {
+    const failure = new Error('offsets 5 to 9 are no longer kept')
+    const status = { table: 'trades', lagRecords: 7, lagMs: 1500, rows: 3, refusals: [], failure } as const
+    api.vitals.consumers.push({ status: () => status })
+    api.vitals.breakers.push({ name: 'schema registry', state: 'open' })
+    api.setReady(false)
+    const why = 'the log is not read into trades any more, until a restart: offsets 5 to 9 are no longer kept'
+    expect(await getProblem('/v1/trades')).toMatchObject({ status: 503, detail: why })
+    expect(await getProblem('/health/ready')).toMatchObject({
+      status: 503,
+      detail: why,
+      tables: [{ table: 'trades', lag_records: 7, lag_seconds: 1.5, failure: failure.message }],
+      breakers: [{ name: 'schema registry', state: 'open' }],
+    })
+    const metrics = parseExposition(await (await fetch(`${api.url}/metrics`)).text())
+    expect(metrics.get('ticklake_consumer_failed{table="trades"}')).toBe(1)
+    expect(metrics.get('ticklake_lag_seconds{table="trades"}')).toBe(1.5)
+    expect(metrics.get('ticklake_breaker{name="schema registry",state="open"}')).toBe(1)
+    expect(metrics.get('ticklake_breaker{name="schema registry",state="closed"}')).toBe(0)
   })
 
   test('keeps a request id that it is given, and makes one otherwise', async () => {

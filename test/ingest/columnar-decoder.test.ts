@@ -47,8 +47,8 @@ test.each([TRADES, QUOTES, QUARANTINE])(
     for (const seed of [11, 12, 13]) {
       const records = randomRecords(new SeededRandom(seed), definition, 400)
       const values = records.map((record) => framed(1, oracle.toBuffer(avroRecord(definition, record))))
-      const { batch, malformed } = decoder.decode([recordBatch(values)], [0])
-      expect(malformed, `seed ${seed}`).toEqual([])
+      const { batch, refused } = decoder.decode([recordBatch(values)], [0])
+      expect(refused, `seed ${seed}`).toEqual([])
       for (const [row, decoded] of rowsOfBatch(batch).entries()) {
         expect(decoded, `seed ${seed}, row ${row}`).toMatchObject(records[row]!)
       }
@@ -127,8 +127,8 @@ test('records of any compatible writer are read as avsc resolves them', async ()
       }
       return writer.toBuffer(value)
     })
-    const { batch, malformed } = decoder.decode([recordBatch(bodies.map((body) => framed(1, body)))], [0])
-    expect(malformed, `seed ${seed}`).toEqual([])
+    const { batch, refused } = decoder.decode([recordBatch(bodies.map((body) => framed(1, body)))], [0])
+    expect(refused, `seed ${seed}`).toEqual([])
     const resolver = reader.createResolver(writer)
     for (const [row, decoded] of rowsOfBatch(batch).entries()) {
       const resolved = reader.fromBuffer(bodies[row]!, resolver)
@@ -145,7 +145,7 @@ test('records of any compatible writer are read as avsc resolves them', async ()
 test('bytes changed at random are refused whole, or are what avsc reads', async () => {
   const decoder = await decoderOf(TRADES, avroSchema(TRADES))
   const oracle = oracleType(avroSchema(TRADES))
-  let refused = 0
+  let refusedCount = 0
   for (let seed = 200; seed < 600; seed++) {
     const random = new SeededRandom(seed)
     const values = encoded(TRADES, randomRecords(random, TRADES, 5)).map((value) => {
@@ -153,10 +153,10 @@ test('bytes changed at random are refused whole, or are what avsc reads', async 
       damaged[5 + random.below(value.length - 5)] = random.below(256)
       return random.oneIn(3) ? damaged.subarray(0, 5 + random.below(value.length - 5)) : damaged
     })
-    const { batch, malformed } = decoder.decode([recordBatch(values)], [0])
+    const { batch, refused } = decoder.decode([recordBatch(values)], [0])
     const rows = rowsOfBatch(batch)
-    expect(rows.length + malformed.length, `seed ${seed}`).toBe(values.length)
-    for (const { offset, bytes, detail } of malformed) {
+    expect(rows.length + refused.length, `seed ${seed}`).toBe(values.length)
+    for (const { offset, bytes, detail } of refused) {
       expect(bytes, `seed ${seed}`).toEqual(new Uint8Array(values[offset]!))
       expect(detail).toMatch(/^[a-z_]+: .* is not /)
     }
@@ -169,9 +169,9 @@ test('bytes changed at random are refused whole, or are what avsc reads', async 
         expected,
       )
     }
-    refused += malformed.length
+    refusedCount += refused.length
   }
-  expect(refused).toBeGreaterThan(500)
+  expect(refusedCount).toBeGreaterThan(500)
 })
 
 test('a malformed value leaves its neighbours and their positions as they are', async () => {
@@ -179,8 +179,8 @@ test('a malformed value leaves its neighbours and their positions as they are', 
   const records = randomRecords(new SeededRandom(20), TRADES, 3)
   const [first, second, third] = encoded(TRADES, records)
   const cut = second!.subarray(0, second!.length - 1)
-  const { batch, malformed } = decoder.decode([recordBatch([first!, cut, third!], 2 ** 33, 1)], [0, 2 ** 33])
-  expect(malformed).toMatchObject([{ partition: 1, offset: 2 ** 33 + 1, bytes: cut }])
+  const { batch, refused } = decoder.decode([recordBatch([first!, cut, third!], 2 ** 33, 1)], [0, 2 ** 33])
+  expect(refused).toMatchObject([{ partition: 1, offset: 2 ** 33 + 1, bytes: cut }])
   expect(rowsOfBatch(batch)).toMatchObject([
     { ...records[0], log_partition: 1, log_offset: 2n ** 33n, ingest_timestamp: 1_700_000_000_000_000n },
     { ...records[2], log_partition: 1, log_offset: 2n ** 33n + 2n, ingest_timestamp: 1_700_000_000_000_000n },
@@ -213,9 +213,9 @@ test('what is not in the wire format, or of an unknown or unusable schema, is ma
   expect(decoder.missing([batch])).toEqual([9, 2, 1])
   await decoder.prepare(decoder.missing([batch]))
   expect(decoder.missing([batch])).toEqual([])
-  const { batch: rows, malformed } = decoder.decode([batch], [0])
+  const { batch: rows, refused } = decoder.decode([batch], [0])
   expect(rows.rowCount).toBe(1)
-  expect(malformed.map(({ detail }) => detail)).toEqual([
+  expect(refused.map(({ detail }) => detail)).toEqual([
     'value: "7b226a736f6e223a317d" is not in the wire format (0x00, schema id, Avro)',
     'value: "" is not in the wire format (0x00, schema id, Avro)',
     'no schema has the id 9',
@@ -269,6 +269,6 @@ test('quarantine has the day of the log time and no watermarks', async () => {
 
 test('nothing to decode is a batch without rows', async () => {
   const decoder = await decoderOf(TRADES, avroSchema(TRADES))
-  const { batch, days, watermarks, malformed } = decoder.decode([], [0])
-  expect([batch.rowCount, days.size, watermarks.size, malformed.length]).toEqual([0, 0, 0, 0])
+  const { batch, days, watermarks, refused } = decoder.decode([], [0])
+  expect([batch.rowCount, days.size, watermarks.size, refused.length]).toEqual([0, 0, 0, 0])
 })

@@ -3,17 +3,24 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLogger, QUARANTINE, systemClock, type TableName, TRADES } from '#core'
+import { createLogger, MICROS_PER_DAY, QUARANTINE, systemClock, type TableName, TRADES } from '#core'
 import { Engine } from '#engine'
-import { Consumer, EmbeddedRegistry, Producer } from '#ingest'
+import { Consumer, EmbeddedRegistry, openInspector, Producer } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
+import type { InspectionPolicy } from '../../src/ingest/inspector.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
 import { SeededRandom } from '../support/seeded-random.js'
-import { encodeColumns, randomRecords } from '../support/table-records.js'
+import { encodeColumns, plausibleTrades } from '../support/table-records.js'
 
 const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
 const PARTITION_COUNT = 2
+const POLICY: InspectionPolicy = {
+  rememberedIds: 0,
+  largeGap: 'continue',
+  logger,
+  sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+}
 
 let directory: string
 let engine: Engine
@@ -49,7 +56,7 @@ interface Reading {
 }
 
 /** Tables and consumers of trades and quarantine, on the log of this test. */
-async function startReading(fence: number, flushRows = 1_000_000): Promise<Reading> {
+async function startReading(fence: number, flushRows = 1_000_000, policy = POLICY): Promise<Reading> {
   const warehouse = await Warehouse.open({
     directory,
     engine,
@@ -67,7 +74,15 @@ async function startReading(fence: number, flushRows = 1_000_000): Promise<Readi
     return found
   }
   const consumers = (['trades', 'quarantine'] as const).map(
-    (name) => new Consumer({ log, registry, table: table(name), logger }),
+    (name) =>
+      new Consumer({
+        log,
+        registry,
+        table: table(name),
+        inspect: name === 'trades' ? () => openInspector(table(name), engine, policy) : null,
+        clock: systemClock,
+        logger,
+      }),
   )
   for (const consumer of consumers) await consumer.start()
   return {
@@ -82,7 +97,7 @@ async function startReading(fence: number, flushRows = 1_000_000): Promise<Readi
 
 async function produceTrades(seed: number, count: number): Promise<void> {
   const producer = await Producer.open(TRADES, registry)
-  const records = randomRecords(new SeededRandom(seed), TRADES, count)
+  const records = plausibleTrades(new SeededRandom(seed), count)
   const columns = new Map(
     encodeColumns(TRADES, records).map((column, index) => [fieldNames[index] ?? '', column]),
   )
@@ -116,7 +131,7 @@ describe('a consumer', () => {
     const second = await startReading(2)
     await Promise.all(second.consumers.map((consumer) => consumer.caughtUp(never)))
     expect(await rowCount(second.table('trades'))).toBe(800)
-    expect(second.consumers.map((consumer) => consumer.lag)).toEqual([0, 0])
+    expect(second.consumers.map((consumer) => consumer.status().lagRecords)).toEqual([0, 0])
     await second.stop()
   })
 
@@ -159,7 +174,7 @@ describe('a consumer', () => {
     // Two sealed segments wait: these rows have to.
     await produceTrades(7, 20)
     for (let turn = 0; turn < 10; turn++) await setImmediate()
-    expect(first.consumers[0]?.lag).toBe(20)
+    expect(first.consumers[0]?.status().lagRecords).toBe(20)
     await first.stop()
     await rm(obstacle)
     const second = await startReading(2)
@@ -185,6 +200,25 @@ describe('a consumer', () => {
     )
     expect(await rowCount(second.table('trades'))).toBe(50)
     await second.stop()
+  })
+
+  test('drops what a producer sends again, also after a restart, and when it reads again [inv 10]', async () => {
+    const comparing = { ...POLICY, rememberedIds: 100 }
+    await produceTrades(10, 40)
+    const first = await startReading(1, 1_000_000, comparing)
+    await first.table('trades').visible(log.end(TRADES.topic), never)
+    await first.stop()
+    for (const fence of [2, 3]) {
+      await produceTrades(10, 40)
+      const again = await startReading(fence, 1_000_000, comparing)
+      await again.consumers[0]?.caughtUp(never)
+      expect(await rowCount(again.table('trades'))).toBe(40)
+      await again.stop()
+      const { instruments } = await again.table('trades').ledger()
+      const sum = (key: 'accepted' | 'duplicates') =>
+        instruments.reduce((total, instrument) => total + instrument[key], 0)
+      expect([sum('accepted'), sum('duplicates')]).toEqual([40, 40 * (fence - 1)])
+    }
   })
 
   test('that cannot read on says why to everyone who waits', async () => {

@@ -1,4 +1,4 @@
-import { type ApiServer, createApi, type FileLoader, Loads } from '#api'
+import { type ApiServer, createApi, type FileLoader, Loads, type Vitals } from '#api'
 import { type Clock, createLogger, systemClock } from '#core'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
 
@@ -9,6 +9,8 @@ export interface ApiFixture {
   readonly loads: Loads
   readonly lake: LakeFixture
   setReady(ready: boolean): void
+  /** What the readers of the log and the services outside are said to be like. */
+  readonly vitals: { consumers: Vitals['consumers'][number][]; breakers: Vitals['breakers'][number][] }
   close(): Promise<void>
 }
 
@@ -27,10 +29,13 @@ export async function openApiFixture(
   const { router, tables, directory } = lake
   const loads = new Loads({ loader: loaderOf(lake), tables, clock, logger })
   let ready = true
+  const vitals: ApiFixture['vitals'] = { consumers: [], breakers: [] }
   const server = createApi({
     router,
     tables,
     loads,
+    ...vitals,
+    pressure: { state: 'normal' },
     ready: () => ready,
     clock,
     logger,
@@ -45,6 +50,7 @@ export async function openApiFixture(
     server,
     loads,
     lake,
+    vitals,
     setReady: (value) => {
       ready = value
     },

@@ -19,6 +19,7 @@ import type {
   Snapshot,
   StreamTable,
   TableMetadata,
+  TableStatus,
 } from '#storage'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
 import type { CellValue, Row } from './row-batch.js'
@@ -199,6 +200,18 @@ export class FixtureTable implements StreamTable {
       statistics: [],
       partitionStatistics: [],
       extra: {},
+    }
+  }
+
+  status(): TableStatus {
+    const tail = this.#batches.slice(this.#flushed)
+    return {
+      visible: [this.#batches.length],
+      tailRows: tail.reduce((sum, batch) => sum + batch.rows.length, 0),
+      tailBytes: 0,
+      tailFill: 0,
+      snapshotMs: this.metadata().snapshots.at(-1)?.timestampMs ?? null,
+      flushes: { segments: this.#flushed, rows: 0, failures: 0, writeMs: 0, commitMs: 0, lastFailure: null },
     }
   }
 

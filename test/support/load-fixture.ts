@@ -25,6 +25,8 @@ export class LoadFixture {
   readonly log: MemoryLog
   readonly loader: Loader
   readonly folder: string
+  /** What loads wait for between appends. */
+  untilCalm = async (): Promise<void> => {}
   /** What the loader has logged. */
   readonly logged: readonly LoggedLine[]
 
@@ -49,6 +51,7 @@ export class LoadFixture {
     await log.start()
     for (const { topic } of [TRADES, QUOTES, QUARANTINE]) await log.createTopic(topic, 3)
     const logged: LoggedLine[] = []
+    const pressure = { untilCalm: (): Promise<void> => fixture.untilCalm() }
     const loader = new Loader({
       log,
       registry: new EmbeddedRegistry(log.store),
@@ -56,8 +59,10 @@ export class LoadFixture {
       logger: keepingLogger(logged),
       tempDirectory: folder,
       formatFolders: [new URL('../../config/formats', import.meta.url).pathname],
+      pressure,
     })
-    return new LoadFixture(clock, log, loader, folder, logged)
+    const fixture: LoadFixture = new LoadFixture(clock, log, loader, folder, logged)
+    return fixture
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { TableDefinition } from '#core'
+import { type TableDefinition, TRADES } from '#core'
 import { type RecordField, recordFields } from '../../src/ingest/avro-schema.js'
 import type { EncodeColumn } from '../../src/ingest/record-encoder.js'
 import { decimalBytes } from './avro-oracle.js'
@@ -47,6 +47,19 @@ export function randomRecords(random: SeededRandom, definition: TableDefinition,
       ]),
     ),
   )
+}
+
+/** Random trades that can be true: what is required of names, times, prices and sizes holds; the rest is as above. */
+export function plausibleTrades(random: SeededRandom, count: number): Row[] {
+  return randomRecords(random, TRADES, count).map((record, row) => ({
+    ...record,
+    message_id: random.oneIn(2) ? null : `message ${row}`,
+    symbol: random.pick(['A', 'BHP', 'exactlytwelv', 'thirteen long', '株式会社東京']),
+    exchange: random.pick(['ASX', 'Zürich']),
+    exchange_timestamp: 1_400_000_000_000_000n + random.bigBelow(2n ** 50n) / 4n,
+    price: 1n + random.bigBelow(10n ** 18n - 1n),
+    size: random.bigBelow(10n ** 18n),
+  }))
 }
 
 function randomValue(random: SeededRandom, type: RecordField['type']): CellValue {

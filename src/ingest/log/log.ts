@@ -22,7 +22,7 @@ export interface LoadProgress {
   readonly rowsDone: number
   readonly accepted: number
   readonly quarantined: number
-  /** The quarantined rows by reason; a consumer has only one and does not count them. */
+  /** The quarantined rows by reason; a consumer keeps them in the ledger of its table. */
   readonly reasons?: Readonly<Partial<Record<QuarantineReason, number>>>
   readonly finished: boolean
 }

@@ -1,0 +1,255 @@
+import {
+  batchColumnNames,
+  type FilledGap,
+  type InstrumentState,
+  type Ledger,
+  type Logger,
+  QualityFlag,
+  type TableDefinition,
+} from '#core'
+import type { Engine } from '#engine'
+import type { StreamTable } from '#storage'
+import type { BatchBuilder } from './batch-builder.js'
+import type { Deduplicator } from './deduplicator.js'
+import { GapWatch, type RevealedGap } from './gap-watch.js'
+import { InstrumentMap } from './instrument-map.js'
+import { type Feed, InstrumentWatch } from './instrument-watch.js'
+import { newestIds } from './newest-ids.js'
+import { type PriceRules, priceRules } from './price-rules.js'
+import { type Refusal, refusal } from './refusal.js'
+import { timeProblem } from './time-rules.js'
+
+/** What becomes of a row: null when it is accepted, with its flags set. */
+export type Verdict = Refusal | 'duplicate' | null
+
+/** Far more than any exchange lists: what lies beyond is taken without being followed. */
+const MAX_INSTRUMENTS = 100_000
+const MAX_NAME_LENGTH = 64
+
+/** Flags that only the producer of a record can know; the others are found here, whatever a record claims. */
+const PRODUCER_FLAGS =
+  QualityFlag.rounded |
+  QualityFlag.receiveTime |
+  QualityFlag.contiguousSequence |
+  QualityFlag.monotoneSequence
+const COUNTED = QualityFlag.contiguousSequence | QualityFlag.monotoneSequence
+
+export interface InspectionPolicy {
+  /** Message ids of a partition that are remembered, so that what comes again is dropped; 0: all is kept. */
+  readonly rememberedIds: number
+  /** What to do at a gap of more than 100 sequence numbers. */
+  readonly largeGap: 'continue' | 'halt'
+  readonly logger: Logger
+  /** The session date of an event time (µs) at an exchange, in days since 1970. */
+  readonly sessionDayOf: (exchange: string, micros: number) => number
+}
+
+export interface InspectorOptions extends Omit<InspectionPolicy, 'rememberedIds'> {
+  readonly definition: TableDefinition
+  /** To go on from. */
+  readonly start: Ledger
+  /** Knows the message ids of the newest rows, up to the same position. */
+  readonly deduplicator: Deduplicator | null
+}
+
+/** Opens an inspector that goes on where the newest snapshot of a table ends. */
+export async function openInspector(
+  table: StreamTable,
+  engine: Engine,
+  policy: InspectionPolicy,
+): Promise<Inspector> {
+  const { rememberedIds } = policy
+  return new Inspector({
+    ...policy,
+    definition: table.definition,
+    start: await table.ledger(),
+    deduplicator: rememberedIds === 0 ? null : await newestIds(table, engine, rememberedIds),
+  })
+}
+
+/**
+ * Judges the rows of a table of events between decoding and the tail: what can't be true is refused, what came before
+ * is dropped, what is odd is flagged. All it knows is a function of the log up to here, instrument by instrument, and
+ * is in the ledger of each snapshot: whoever reads on from there judges alike.
+ */
+export class Inspector {
+  readonly #options: InspectorOptions
+  readonly #gapWatch: GapWatch
+  readonly #prices: PriceRules
+  readonly #timeColumn: number
+  readonly #exchangeColumn: number
+  readonly #symbolColumn: number
+  readonly #flagsColumn: number
+  readonly #sequenceColumn: number
+  readonly #idColumn: number
+  readonly #sourceColumn: number
+  readonly #sourceRowColumn: number
+  /** By partition. */
+  readonly #instruments: InstrumentMap<InstrumentWatch>[] = []
+  readonly #feeds: Map<string, Feed>[] = []
+  /** Those whose state has changed since the last `takeChange`. */
+  #changed: InstrumentWatch[] = []
+
+  constructor(options: InspectorOptions) {
+    const { definition, start, logger, largeGap } = options
+    const names = batchColumnNames(definition)
+    this.#options = options
+    this.#gapWatch = new GapWatch(logger, largeGap)
+    this.#prices = priceRules(definition)
+    this.#timeColumn = names.indexOf(definition.partitionColumn)
+    this.#exchangeColumn = names.indexOf('exchange')
+    this.#symbolColumn = names.indexOf('symbol')
+    this.#flagsColumn = names.indexOf('quality_flags')
+    this.#sequenceColumn = names.indexOf('sequence_number')
+    this.#idColumn = names.indexOf('message_id')
+    this.#sourceColumn = names.indexOf('source')
+    this.#sourceRowColumn = names.indexOf('source_row')
+    for (const feed of start.feeds) this.#feedsOf(feed.partition).set(feed.exchange, { ...feed })
+    for (const instrument of start.instruments) this.#watch(instrument)
+  }
+
+  /** Judges a row that a record has become which the log took at `appendedAtMicros`. */
+  inspect(rows: BatchBuilder, row: number, partition: number, appendedAtMicros: number): Verdict {
+    const watch = this.#instrumentsOf(partition).get(rows, row) ?? this.#meet(rows, row, partition)
+    if (watch !== null && !(watch instanceof InstrumentWatch)) return watch
+    const times = rows.halves[this.#timeColumn]!
+    // Exact: the decoder has made sure that it lies within ±2^53 µs.
+    const micros = times[row * 2 + 1]! * TWO_TO_32 + (times[row * 2]! >>> 0)
+    const problem =
+      timeProblem(this.#options.definition.partitionColumn, micros, appendedAtMicros) ??
+      this.#prices.problem(rows, row)
+    if (watch === null) return problem
+    if (!watch.hasChanged) {
+      watch.hasChanged = true
+      this.#changed.push(watch)
+    }
+    if (problem !== null) {
+      watch.refuse(problem.reason)
+      return problem
+    }
+    if (this.#cameBefore(rows, row, partition)) {
+      watch.duplicates++
+      return 'duplicate'
+    }
+    const all = rows.ints[this.#flagsColumn]!
+    const given = all[row]! & PRODUCER_FLAGS
+    all[row] =
+      given |
+      this.#prices.flags(rows, row) |
+      watch.prices.observe(this.#prices.price(rows, row)) |
+      this.#sequenceFlags(watch, rows, row, given, micros, appendedAtMicros)
+    watch.accepted++
+    if (micros > watch.feed.newestMicros) watch.feed.newestMicros = micros
+    return null
+  }
+
+  /** What has changed since the last time. `conflict` when a gap is too large to go on. */
+  takeChange(): Omit<Ledger, 'lastRecords'> {
+    const changed = this.#changed
+    this.#changed = []
+    const revealed: RevealedGap[] = []
+    const filledGaps: FilledGap[] = []
+    for (const watch of changed) {
+      const gaps = watch.takeGaps()
+      revealed.push(...gaps.revealed)
+      filledGaps.push(...gaps.filled)
+    }
+    this.#gapWatch.revealed(revealed)
+    return {
+      instruments: changed.map((watch) => watch.state()),
+      feeds: [...new Set(changed.map((watch) => watch.feed))].map((feed) => ({ ...feed })),
+      filledGaps,
+    }
+  }
+
+  /** Remembers the row's message id if not. */
+  #cameBefore(rows: BatchBuilder, row: number, partition: number): boolean {
+    const { deduplicator } = this.#options
+    if (deduplicator === null) return false
+    // As the table will have it: after a restart its ids are read from there.
+    const id = rows.isNull(this.#idColumn, row)
+      ? `${rows.text(this.#sourceColumn, row)}:${rows.bigint(this.#sourceRowColumn, row)}`
+      : rows.text(this.#idColumn, row)
+    if (deduplicator.has(partition, id)) return true
+    deduplicator.add(partition, id)
+    return false
+  }
+
+  #sequenceFlags(
+    { sequence }: InstrumentWatch,
+    rows: BatchBuilder,
+    row: number,
+    given: number,
+    micros: number,
+    appendedAtMicros: number,
+  ): number {
+    if ((given & COUNTED) === 0 || rows.isNull(this.#sequenceColumn, row)) return 0
+    const numbers = rows.halves[this.#sequenceColumn]!
+    const low = numbers[row * 2]!
+    const high = numbers[row * 2 + 1]!
+    return given & QualityFlag.contiguousSequence
+      ? sequence.observeContiguous(low, high, micros, appendedAtMicros)
+      : sequence.observeMonotone(low, high, micros)
+  }
+
+  /** An instrument that is new: refused for its name, or null when there are too many to follow. */
+  #meet(rows: BatchBuilder, row: number, partition: number): InstrumentWatch | Refusal | null {
+    const exchange = rows.text(this.#exchangeColumn, row)
+    const symbol = rows.text(this.#symbolColumn, row)
+    const problem = nameProblem('exchange', exchange) ?? nameProblem('symbol', symbol)
+    if (problem !== null) return problem
+    if (this.#instrumentsOf(partition).size >= MAX_INSTRUMENTS) return null
+    return this.#watch({
+      partition,
+      exchange,
+      symbol,
+      accepted: 0,
+      duplicates: 0,
+      refused: {},
+      prices: null,
+      runs: [],
+    })
+  }
+
+  #watch(start: InstrumentState): InstrumentWatch {
+    const feeds = this.#feedsOf(start.partition)
+    let feed = feeds.get(start.exchange)
+    if (!feed) {
+      feed = { partition: start.partition, exchange: start.exchange, newestMicros: Number.MIN_SAFE_INTEGER }
+      feeds.set(start.exchange, feed)
+    }
+    const watch = new InstrumentWatch(feed, start, (micros) =>
+      this.#options.sessionDayOf(start.exchange, micros),
+    )
+    this.#instrumentsOf(start.partition).add(start.exchange, start.symbol, watch)
+    return watch
+  }
+
+  #instrumentsOf(partition: number): InstrumentMap<InstrumentWatch> {
+    let found = this.#instruments[partition]
+    if (!found) {
+      found = new InstrumentMap(this.#exchangeColumn, this.#symbolColumn)
+      this.#instruments[partition] = found
+    }
+    return found
+  }
+
+  #feedsOf(partition: number): Map<string, Feed> {
+    let found = this.#feeds[partition]
+    if (!found) {
+      found = new Map()
+      this.#feeds[partition] = found
+    }
+    return found
+  }
+}
+
+const TWO_TO_32 = 2 ** 32
+const CONTROL = /\p{C}/u
+
+/** The same that is asked of the rows of a load. */
+function nameProblem(field: string, name: string): Refusal | null {
+  const length = [...name].length
+  if (length > 0 && length <= MAX_NAME_LENGTH && !CONTROL.test(name)) return null
+  return refusal('malformed', field, name, `a name of 1 to ${MAX_NAME_LENGTH} printable characters`)
+}
