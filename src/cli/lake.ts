@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import {
-  type Breaker,
   type Clock,
   heapShare,
   type Logger,
@@ -16,7 +15,6 @@ import {
 import { Engine, FencedLock } from '#engine'
 import {
   Consumer,
-  EmbeddedLog,
   EmbeddedRegistry,
   type Inspector,
   Loader,
@@ -27,6 +25,7 @@ import {
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
+import { openLog } from './log.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -97,9 +96,11 @@ export class Lake {
     const engine = await Engine.open({ ...config.engine, tempDirectory })
     steps.onUndo(() => engine.close())
 
-    const { partitions, maxPartitionBytes, maxAgeMs } = config.log
-    const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
-    const registry = new EmbeddedRegistry(log.store)
+    const { partitions, acceptAddedPartitions } = config.log
+    const { log, schemaStore, breakers } = await openLog(config, { clock, logger }, (service) =>
+      steps.start(service),
+    )
+    const registry = new EmbeddedRegistry(schemaStore)
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,
@@ -108,16 +109,17 @@ export class Lake {
         random,
         logger,
         partitionCount: partitions,
+        acceptAddedPartitions,
         flush: config.flush,
         fence: lock.fence,
       }),
     )
 
-    // What stands behind them lies outside: there is nothing outside of the embedded log and registry.
-    const breakers: readonly Breaker[] = []
     const consumers: Consumer[] = []
+    // All before the first is read: Kafka's group is joined with the topics that are there then.
+    for (const { definition } of warehouse.tables.values())
+      await log.createTopic(definition.topic, partitions)
     for (const table of warehouse.tables.values()) {
-      await log.createTopic(table.definition.topic, partitions)
       const inspect = inspectionOf(config.quality, table, engine, logger)
       consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, clock, logger })))
     }

@@ -47,4 +47,12 @@ export {
   parseTimeNanos,
 } from './time.js'
 export { TRADES } from './trade.js'
-export { covers, formatVector, type OffsetVector, parseVector, sameVector, type Version } from './version.js'
+export {
+  covers,
+  formatVector,
+  type OffsetVector,
+  parseVector,
+  sameVector,
+  type Version,
+  widened,
+} from './version.js'

@@ -7,7 +7,10 @@ const silent: Logger = createLogger({ level: 'silent', format: 'text' })
 /** The brokers that the runner has started. */
 export function brokers(): string[] {
   const given = process.env.TICKLAKE_TEST_KAFKA_BROKERS
-  assert(given !== undefined, 'TICKLAKE_TEST_KAFKA_BROKERS names the brokers: run npm run test:peers -- kafka')
+  assert(
+    given !== undefined,
+    'TICKLAKE_TEST_KAFKA_BROKERS names the brokers: run npm run test:peers -- kafka',
+  )
   return given.split(',')
 }
 
@@ -15,13 +18,8 @@ export function brokers(): string[] {
 export function kafkaOptions(options: Partial<KafkaLogOptions> = {}): KafkaLogOptions {
   const name = randomUUID().slice(0, 8)
   return {
-    connection: { brokers: brokers() },
-    topics: {
-      replicationFactor: null,
-      maxAgeMs: 604_800_000,
-      maxPartitionBytes: 1024 ** 3,
-      acceptAddedPartitions: false,
-    },
+    connection: { brokers: brokers(), sasl: null, tls: null },
+    topics: { replicationFactor: null, maxAgeMs: 604_800_000, maxPartitionBytes: 1024 ** 3 },
     topicPrefix: `${name}.`,
     group: `ticklake-${name}`,
     acceptLost: '',

@@ -18,7 +18,7 @@ const EXPECTED = 'a list such as market-data.trades/0:100-250, with commas betwe
 export class AcceptedLosses {
   readonly #losses: readonly Loss[]
 
-  /** Of the setting log.kafka.acceptLost. */
+  /** Of the setting kafka.acceptLost. */
   constructor(setting: string) {
     this.#losses = setting
       .split(',')
@@ -40,7 +40,7 @@ export class AcceptedLosses {
       const range = `${offset}-${first - 1}`
       throw new TicklakeError(
         'gone',
-        `topic ${topic}, partition ${partition}: offsets ${offset} to ${first - 1} are no longer kept; the log begins at ${first}. To go on without them, start with log.kafka.acceptLost set to ${topic}/${partition}:${range}`,
+        `topic ${topic}, partition ${partition}: offsets ${offset} to ${first - 1} are no longer kept; the log begins at ${first}. To go on without them, start with kafka.acceptLost set to ${topic}/${partition}:${range}`,
       )
     })
   }
@@ -48,6 +48,6 @@ export class AcceptedLosses {
 
 function parseLoss(text: string): Loss {
   const { topic, partition, from, to } = FORM.exec(text)?.groups ?? {}
-  if (topic === undefined || Number(from) > Number(to)) throw invalid('log.kafka.acceptLost', text, EXPECTED)
+  if (topic === undefined || Number(from) > Number(to)) throw invalid('kafka.acceptLost', text, EXPECTED)
   return { topic, partition: Number(partition), from: Number(from), to: Number(to) }
 }

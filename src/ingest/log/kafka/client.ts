@@ -7,13 +7,13 @@ import { type InnerCluster, innerCluster, socketFactory } from './internals.js'
 export interface KafkaConnection {
   /** `host:port` of some of them. */
   readonly brokers: readonly string[]
-  readonly sasl?: {
+  readonly sasl: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
     readonly username: string
     readonly password: string
-  }
-  /** Given: TLS, with these authorities (a PEM file) or those that Node knows. */
-  readonly tls?: { readonly caFile?: string }
+  } | null
+  /** TLS, with the authorities of this PEM file; an empty name: with those that Node knows. */
+  readonly tls: { readonly caFile: string } | null
 }
 
 const CLIENT_ID = 'ticklake'
@@ -76,7 +76,7 @@ function clientConfig({ brokers, sasl, tls }: KafkaConnection, logger: Logger): 
       () =>
       ({ namespace, log: { message } }) =>
         logger.debug(`kafkajs: ${message}`, { namespace }),
-    ...(tls && { ssl: tls.caFile === undefined ? true : { ca: [readAuthorities(tls.caFile)] } }),
+    ...(tls && { ssl: tls.caFile === '' ? true : { ca: [readAuthorities(tls.caFile)] } }),
     // Each mechanism is a type of its own in kafkajs, with the same fields.
     ...(sasl && { sasl: sasl as SASLOptions }),
   }
@@ -87,7 +87,7 @@ function readAuthorities(file: string): string {
     return readFileSync(file, 'utf8')
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TicklakeError('invalid_input', `log.kafka.tls.caFile: cannot read ${file}: ${reason}`, {
+    throw new TicklakeError('invalid_input', `kafka.tls.caFile: cannot read ${file}: ${reason}`, {
       cause,
     })
   }

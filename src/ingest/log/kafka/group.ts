@@ -88,7 +88,7 @@ export class Group {
       if (missing.length === 0) continue
       const { groupId } = this.#options
       this.#fail(
-        `another member of the consumer group ${groupId} has partition ${missing.join(', ')} of ${topic}: each warehouse needs a group of its own (log.kafka.group)`,
+        `another member of the consumer group ${groupId} has partition ${missing.join(', ')} of ${topic}: each warehouse needs a group of its own (kafka.group)`,
       )
       return
     }

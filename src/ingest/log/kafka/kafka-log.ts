@@ -16,6 +16,7 @@ import { isFenced, NothingWritten, Transactions } from './transactions.js'
 
 export interface KafkaLogOptions {
   readonly connection: KafkaConnection
+  /** How absent topics are made. */
   readonly topics: TopicSettings
   /** Before the name of each topic on the brokers. */
   readonly topicPrefix: string
@@ -250,7 +251,7 @@ export class KafkaLog implements Log {
     this.#failure = isFenced(error)
       ? new TicklakeError(
           'unavailable',
-          `another process writes with the transactional id ${this.#options.group} (log.kafka.group): start again when it has stopped`,
+          `another process writes with the transactional id ${this.#options.group} (kafka.group): start again when it has stopped`,
           { cause: error },
         )
       : new TicklakeError(

@@ -8,8 +8,6 @@ export interface TopicSettings {
   /** Kafka drops what is older, and what is beyond this size, whether the tables have it or not. */
   readonly maxAgeMs: number
   readonly maxPartitionBytes: number
-  /** A topic with more partitions than expected is taken as it is. */
-  readonly acceptAddedPartitions: boolean
 }
 
 /** Room for one long quarantined line; a broker's default is 1 MB. */
@@ -96,14 +94,14 @@ export class Topics {
       this.#admin.fetchTopicMetadata({ topics: [topic] }),
     )
     const count = topics[0]?.partitions.length ?? 0
-    if (count === expected || (count > expected && this.#settings.acceptAddedPartitions)) return
+    if (count === expected) return
+    const remedy =
+      count > expected
+        ? `Make it anew with ${expected}, or, if that order may break once, start with log.partitions set to ${count} and log.acceptAddedPartitions to true`
+        : `Make it anew with ${expected}`
     throw new TicklakeError(
       'conflict',
-      `topic ${topic} has ${count} partitions, not ${expected}: keys would move, and with them the order of a symbol's rows. ${
-        count > expected
-          ? `Make it anew with ${expected}, or, if nobody but ticklake writes it, start with log.kafka.acceptAddedPartitions: the added ones stay unused and unread`
-          : `Make it anew with ${expected}`
-      }`,
+      `topic ${topic} has ${count} partitions, not ${expected}: keys would move, and with them the order of a symbol's rows. ${remedy}`,
     )
   }
 
