@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type Admin, type Consumer, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs'
+import kafkajs, { type Admin, type Consumer, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs'
 import { type Logger, TicklakeError } from '#core'
 import { type InnerCluster, innerCluster, socketFactory } from './internals.js'
 
@@ -30,7 +30,7 @@ export class KafkaClient {
 
   constructor(connection: KafkaConnection, logger: Logger) {
     this.#config = clientConfig(connection, logger)
-    this.#kafka = new Kafka(this.#config)
+    this.#kafka = new kafkajs.Kafka(this.#config)
   }
 
   admin(): Admin {
@@ -70,7 +70,7 @@ function clientConfig({ brokers, sasl, tls }: KafkaConnection, logger: Logger): 
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
-    logLevel: logLevel.WARN,
+    logLevel: kafkajs.logLevel.WARN,
     // What matters of it is told again by whoever asked; kafkajs calls each attempt an error.
     logCreator:
       () =>

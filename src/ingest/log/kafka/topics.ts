@@ -1,4 +1,4 @@
-import { type Admin, ConfigResourceTypes } from 'kafkajs'
+import kafkajs, { type Admin } from 'kafkajs'
 import { type Breaker, TicklakeError } from '#core'
 
 /** How topics are made that are absent. */
@@ -109,7 +109,9 @@ export class Topics {
     const { resources } = await this.#ask(`look at topic ${topic}`, () =>
       this.#admin.describeConfigs({
         includeSynonyms: false,
-        resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: Object.keys(required) }],
+        resources: [
+          { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: Object.keys(required) },
+        ],
       }),
     )
     for (const { configName, configValue } of resources.flatMap(({ configEntries }) => configEntries)) {
