@@ -2,6 +2,7 @@ import { compress, decompress } from '@mongodb-js/zstd'
 import kafkajs, { type KafkaConfig } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { KAFKA_USER, KafkaServer } from '../kafka-server.js'
+import { told } from '../told.js'
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
 
@@ -13,13 +14,6 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
     return decompress(buffer)
   },
 })
-
-/** What the runner tells: see `suites.ts`. */
-function told(name: string): string {
-  const value = process.env[name]
-  if (value === undefined) throw new Error(`${name} is not set: run this by npm run test:peers -- kafka`)
-  return value
-}
 
 function client(config: KafkaConfig): kafkajs.Kafka {
   return new Kafka({ clientId: 'smoke', logLevel: logLevel.NOTHING, ...config })
