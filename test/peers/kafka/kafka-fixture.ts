@@ -1,24 +1,22 @@
 import { randomUUID } from 'node:crypto'
+import kafkajs from 'kafkajs'
 import { assert, createLogger, type Logger, systemClock } from '#core'
 import { KafkaLog, type KafkaLogOptions } from '../../../src/ingest/log/kafka/kafka-log.js'
 
-const silent: Logger = createLogger({ level: 'silent', format: 'text' })
-
-/** The brokers that the runner has started. */
-export function brokers(): string[] {
-  const given = process.env.TICKLAKE_TEST_KAFKA_BROKERS
-  assert(
-    given !== undefined,
-    'TICKLAKE_TEST_KAFKA_BROKERS names the brokers: run npm run test:peers -- kafka',
-  )
-  return given.split(',')
+/** What the runner tells: see `suites.ts`. */
+export function told(name: string): string {
+  const value = process.env[name]
+  assert(value !== undefined, `${name} is set: run this by npm run test:peers -- kafka`)
+  return value
 }
+
+export const silent: Logger = createLogger({ level: 'silent', format: 'text' })
 
 /** Options of a log whose topics and group nobody else has. */
 export function kafkaOptions(options: Partial<KafkaLogOptions> = {}): KafkaLogOptions {
   const name = randomUUID().slice(0, 8)
   return {
-    connection: { brokers: brokers(), sasl: null, tls: null },
+    connection: { brokers: [told('TICKLAKE_TEST_KAFKA_BROKERS')], sasl: null, tls: null },
     topics: { replicationFactor: null, maxAgeMs: 604_800_000, maxPartitionBytes: 1024 ** 3 },
     topicPrefix: `${name}.`,
     group: `ticklake-${name}`,
@@ -29,7 +27,7 @@ export function kafkaOptions(options: Partial<KafkaLogOptions> = {}): KafkaLogOp
   }
 }
 
-const running = new Set<KafkaLog>()
+const running = new Set<{ stop(): Promise<void> }>()
 
 export async function startLog(options: KafkaLogOptions): Promise<KafkaLog> {
   const log = new KafkaLog(options)
@@ -38,8 +36,39 @@ export async function startLog(options: KafkaLogOptions): Promise<KafkaLog> {
   return log
 }
 
-/** Stops every log that a test has started. */
-export async function stopLogs(): Promise<void> {
-  for (const log of running) await log.stop()
+/** Somebody else on the same brokers, with kafkajs as it is. */
+export function foreign({ connection }: KafkaLogOptions): kafkajs.Kafka {
+  return new kafkajs.Kafka({
+    clientId: 'foreign',
+    brokers: [...connection.brokers],
+    logLevel: kafkajs.logLevel.NOTHING,
+  })
+}
+
+/** Somebody else who administers the brokers. */
+export async function foreignAdmin(options: KafkaLogOptions): Promise<kafkajs.Admin> {
+  const admin = foreign(options).admin()
+  running.add({ stop: () => admin.disconnect() })
+  await admin.connect()
+  return admin
+}
+
+/** Somebody else who produces, in transactions if an id is given. */
+export async function foreignProducer(
+  options: KafkaLogOptions,
+  transactionalId?: string,
+): Promise<kafkajs.Producer> {
+  const producer = foreign(options).producer({
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    ...(transactionalId && { transactionalId, idempotent: true, maxInFlightRequests: 1 }),
+  })
+  running.add({ stop: () => producer.disconnect() })
+  await producer.connect()
+  return producer
+}
+
+/** Stops everything that a test has started. */
+export async function stopAll(): Promise<void> {
+  for (const service of running) await service.stop()
   running.clear()
 }

@@ -1,8 +1,8 @@
 import { afterEach } from 'vitest'
 import { describeLog } from '../../contract/log.js'
-import { kafkaOptions, startLog, stopLogs } from './kafka-fixture.js'
+import { kafkaOptions, startLog, stopAll } from './kafka-fixture.js'
 
-afterEach(stopLogs)
+afterEach(stopAll)
 
 describeLog('KafkaLog', async () => {
   const options = kafkaOptions()

@@ -119,18 +119,24 @@ export class Brokers {
     this.#failures = 0
   }
 
-  /** After a failure: waits, longer each time, connects again where that is needed, and looks for the leaders anew. */
-  async recover(): Promise<void> {
+  /**
+   * After a failure: waits, longer each time, looks for the leaders anew, and connects again where that fails. Gives why
+   * it failed: whoever recovers asks again, and tells that failure.
+   */
+  async recover(): Promise<unknown> {
     const delayMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures)
     this.#failures++
     await this.pause(delayMs)
-    if (this.stopped) return
+    if (this.stopped) return null
     try {
       await this.#cluster.refreshMetadata()
-    } catch {
-      // Whoever recovers asks again, and fails again if this did not help: that failure is told.
+      return null
+    } catch (error) {
+      // An answer: the connection is well.
+      if (errorType(error) !== undefined) return error
       await this.#cluster.disconnect()
       await this.#cluster.connect().catch(() => undefined)
+      return error
     }
   }
 

@@ -77,8 +77,8 @@ function clientConfig({ brokers, sasl, tls }: KafkaConnection, logger: Logger): 
       ({ namespace, log: { message } }) =>
         logger.debug(`kafkajs: ${message}`, { namespace }),
     ...(tls && { ssl: tls.caFile === '' ? true : { ca: [readAuthorities(tls.caFile)] } }),
-    // Each mechanism is a type of its own in kafkajs, with the same fields.
-    ...(sasl && { sasl: sasl as SASLOptions }),
+    // A copy, since kafkajs adds to it. Each mechanism is a type of its own there, with the same fields.
+    ...(sasl && { sasl: { ...sasl } as SASLOptions }),
   }
 }
 

@@ -1,5 +1,5 @@
 import { Breaker, type Clock, type Logger, type OffsetVector, TicklakeError } from '#core'
-import type { Appended, LoadProgress, Log, LogAppend, OffsetRange, ReadResult } from '../log.js'
+import type { Appended, LoadProgress, Log, LogAppend, ReadResult } from '../log.js'
 import { partitionOf } from '../partitioner.js'
 import { recordChecksum } from '../record-checksum.js'
 import { AcceptedLosses } from './accepted-losses.js'
@@ -65,6 +65,7 @@ export class KafkaLog implements Log {
   readonly #unclaimed = new Map<string, number>()
   #queue: QueuedAppend[] = []
   #writing: Promise<void> | null = null
+  readonly #becomingReadable = new Set<Promise<void>>()
   #failure: TicklakeError | null = null
   #open = false
 
@@ -111,6 +112,7 @@ export class KafkaLog implements Log {
     if (!this.#open) return
     this.#open = false
     await this.#writing
+    await Promise.all(this.#becomingReadable)
     await this.#group.stop()
     await Promise.all([this.#brokers, ...this.#readerBrokers].map((brokers) => brokers.stop()))
     await this.#topics.stop()
@@ -202,8 +204,13 @@ export class KafkaLog implements Log {
     while (this.#queue.length > 0) {
       const group = this.#nextGroup()
       try {
-        const appended = await this.#write(group.map(({ append }) => append))
-        for (const [index, { done }] of group.entries()) done(appended[index]!)
+        const { appended, readable } = await this.#write(group.map(({ append }) => append))
+        // The next transaction need not wait until this one can be read.
+        this.#becomingReadable.add(readable)
+        void readable.then(() => {
+          this.#becomingReadable.delete(readable)
+          for (const [index, { done }] of group.entries()) done(appended[index]!)
+        })
       } catch (error) {
         for (const { failed } of group) failed(error)
       }
@@ -222,8 +229,10 @@ export class KafkaLog implements Log {
     return this.#queue.splice(0, count)
   }
 
-  /** Where the records of each append are. */
-  async #write(appends: readonly LogAppend[]): Promise<readonly Appended[]> {
+  /** Writes a transaction: where the records of each append are, and when they can be read. */
+  async #write(
+    appends: readonly LogAppend[],
+  ): Promise<{ readonly appended: readonly Appended[]; readonly readable: Promise<void> }> {
     if (this.#failure) throw this.#failure
     const plan = new TransactionPlan()
     const planned = appends.map(({ records, progress }) => {
@@ -235,15 +244,16 @@ export class KafkaLog implements Log {
       if (progress) plan.addRecord(this.#loads.topic, 0, this.#loads.record(progress))
       return topics
     })
-    if (plan.batches.length === 0) return appends.map(({ records }) => noRecords(records.keys()))
     const offsets = await this.#transactions.write(plan.batches).catch((error: unknown) => {
       throw this.#writeError(error)
     })
     for (const { progress } of appends) if (progress) this.#loads.learn(progress)
-    await this.#untilReadable(plan, offsets)
-    return planned.map(
-      (topics) => new Map(topics.map(([topic, parts]) => [topic, plan.ranges(parts, offsets)])),
-    )
+    return {
+      appended: planned.map(
+        (topics) => new Map(topics.map(([topic, parts]) => [topic, plan.ranges(parts, offsets)])),
+      ),
+      readable: this.#untilReadable(plan, offsets),
+    }
   }
 
   #writeError(error: unknown): TicklakeError {
@@ -301,8 +311,4 @@ export class KafkaLog implements Log {
   #physical(topic: string): string {
     return this.#options.topicPrefix + topic
   }
-}
-
-function noRecords(topics: Iterable<string>): Appended {
-  return new Map([...topics].map((topic): [string, readonly OffsetRange[]] => [topic, []]))
 }

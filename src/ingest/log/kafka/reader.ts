@@ -176,23 +176,22 @@ export class TopicReader {
     const { brokers, topic, logger } = this.#options
     if (this.#recovering || brokers.stopped) return
     this.#recovering = true
-    const type = errorType(error)
     const message = error instanceof Error ? error.message : String(error)
-    if (type === 'UNKNOWN_TOPIC_OR_PARTITION') this.#unknownAttempts++
     if (this.#unknownAttempts >= UNKNOWN_ATTEMPTS) {
       this.fail(
         new TicklakeError('gone', `topic ${topic} is not on the brokers any more: it was deleted`, {
           cause: error,
         }),
       )
-    } else if (type === 'OFFSET_OUT_OF_RANGE') {
+    } else if (errorType(error) === 'OFFSET_OUT_OF_RANGE') {
       await this.#lookAgain().catch((failed: unknown) => this.#giveUpUnlessPassing(failed))
     } else if (isPassing(error)) {
       logger.debug('reading the log waits for a broker', { topic, error: message })
     } else {
       this.#giveUpUnlessPassing(error)
     }
-    await brokers.recover()
+    const refused = await brokers.recover()
+    if (isUnknownTopic(error) || isUnknownTopic(refused)) this.#unknownAttempts++
     this.#recovering = false
     this.#fetchAhead()
   }
@@ -222,4 +221,8 @@ export class TopicReader {
   #wake(): void {
     for (const wake of [...this.#waiting]) wake()
   }
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  return errorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION'
 }

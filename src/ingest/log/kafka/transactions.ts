@@ -71,6 +71,7 @@ export class Transactions {
    */
   async write(batches: readonly TopicBatch[]): Promise<readonly number[]> {
     const offsets = new Array<number>(batches.length).fill(-1)
+    if (batches.length === 0) return offsets
     try {
       if (!this.#identity) await this.take()
       await this.#addPartitions(batches)
