@@ -166,11 +166,15 @@ export function errorType(error: unknown): string | undefined {
 export function isPassing(error: unknown): boolean {
   if (error instanceof TicklakeError) return error.code === 'unavailable' || error.code === 'timeout'
   if (!(error instanceof Error)) return false
-  // kafkajs gives up after a few attempts of its own, and wraps why.
-  if (error.name === 'KafkaJSNumberOfRetriesExceeded') return isPassing(error.cause)
-  if (isConcurrent(error)) return true
+  if (isConcurrent(error) || error.name === COORDINATOR_NOT_FOUND) return true
+  // kafkajs gives up after a few attempts of its own, or at once, and wraps why: its word on retrying means those.
+  if (WRAPPERS.has(error.name) && error.cause) return isPassing(error.cause)
   return 'retriable' in error && error.retriable === true
 }
+
+const WRAPPERS = new Set(['KafkaJSNumberOfRetriesExceeded', 'KafkaJSNonRetriableError'])
+/** No broker could be asked for it. */
+const COORDINATOR_NOT_FOUND = 'KafkaJSGroupCoordinatorNotFound'
 
 /** The transaction before this one is just being ended. */
 export function isConcurrent(error: unknown): boolean {

@@ -14,6 +14,8 @@ import { encodeBatch } from './record-batch.js'
 const TRANSACTION_TIMEOUT_MS = 60_000
 /** How long a transaction is tried before it is given up and aborted: well within the above. */
 const GIVE_UP_MS = 30_000
+/** How long a failed transaction's abort is tried at once. */
+const ABORT_MS = 2_000
 const PRODUCE_TIMEOUT_MS = 20_000
 const ALL_REPLICAS = -1
 const PRODUCE_API = 0
@@ -56,12 +58,12 @@ export class Transactions {
   }
 
   /** Takes the transactional id: what its last holder has not committed is aborted. */
-  async take(): Promise<void> {
+  async take(giveUpMs = GIVE_UP_MS): Promise<void> {
     const { brokers, transactionalId } = this.#options
     this.#identity = await this.#insist(async () => {
       const coordinator = await brokers.transactionCoordinator(transactionalId)
       return coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS })
-    })
+    }, giveUpMs)
     this.#sequences = new Map()
   }
 
@@ -81,7 +83,7 @@ export class Transactions {
       // Somebody else's transactions would be aborted by taking the id back.
       if (isFenced(error)) throw error
       // Aborts what is open, so that readers go on. If that fails now, the next write does it.
-      await this.take().catch((failed: Error) =>
+      await this.take(ABORT_MS).catch((failed: Error) =>
         this.#options.logger.debug('a transaction is aborted later', { error: failed.message }),
       )
       throw notWritten(error)
@@ -149,7 +151,7 @@ export class Transactions {
   }
 
   /** Asks again after passing failures, for a while. */
-  #insist<T>(work: () => Promise<T>): Promise<T> {
+  #insist<T>(work: () => Promise<T>, giveUpMs = GIVE_UP_MS): Promise<T> {
     const { brokers, breaker, clock } = this.#options
     const started = clock.monotonicMs()
     return brokers.insist(
@@ -158,7 +160,7 @@ export class Transactions {
         if ('refused' in answer) throw answer.refused
         return answer.done
       },
-      () => clock.monotonicMs() - started > GIVE_UP_MS,
+      () => clock.monotonicMs() - started > giveUpMs,
     )
   }
 
