@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import type { Config } from '#config'
 import type { Breaker, Clock, Logger, Service } from '#core'
-import { EmbeddedLog, KafkaLog, LmdbStore, type Log, type LogStore } from '#ingest'
+import { EmbeddedLog, KafkaLog, type Log, type StateStore } from '#ingest'
 
 /** The log of a lake, and what goes with it. */
 export interface OpenedLog {
   readonly log: Log
-  /** Where an embedded registry keeps its schemas: with the embedded log's records, or by itself. */
-  readonly schemaStore: LogStore
+  /** Where an embedded registry keeps its schemas: with the log's records. */
+  readonly schemaStore: StateStore
   /** What stands before the brokers; nothing stands before the embedded log. */
   readonly breakers: readonly Breaker[]
 }
@@ -25,8 +25,6 @@ export async function openLog(
     return { log, schemaStore: log.store, breakers: [] }
   }
   const { brokers, sasl, tls, group, topicPrefix, replicationFactor, acceptLost } = config.kafka
-  const schemaStore = new LmdbStore(join(config.data, 'schemas'))
-  await start({ start: () => schemaStore.open(), stop: () => schemaStore.close() })
   const log = await start(
     new KafkaLog({
       connection: { brokers, sasl, tls },
@@ -39,7 +37,7 @@ export async function openLog(
     }),
   )
   await log.createTopic(CORRECTIONS_TOPIC, config.log.partitions)
-  return { log, schemaStore, breakers: log.breakers }
+  return { log, schemaStore: log.schemaStore, breakers: log.breakers }
 }
 
 /** Made so that its place is taken under the right settings; nothing reads it yet. */

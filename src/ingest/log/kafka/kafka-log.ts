@@ -1,5 +1,6 @@
 import { Breaker, type Clock, type Logger, type OffsetVector, TicklakeError } from '#core'
 import type { Appended, LoadProgress, Log, LogAppend, ReadResult } from '../log.js'
+import type { StateStore } from '../log-store.js'
 import { partitionOf } from '../partitioner.js'
 import { recordChecksum } from '../record-checksum.js'
 import { AcceptedLosses } from './accepted-losses.js'
@@ -7,9 +8,9 @@ import { Brokers } from './brokers.js'
 import { KafkaClient, type KafkaConnection } from './client.js'
 import { committedBatches, fetchPartitions } from './fetch.js'
 import { Group } from './group.js'
-import { LoadsTopic } from './loads-topic.js'
 import { TopicReader } from './reader.js'
 import { openBatch } from './record-batch.js'
+import { StatesTopic } from './states-topic.js'
 import { type TopicSettings, Topics } from './topics.js'
 import { TransactionPlan } from './transaction-plan.js'
 import { isFenced, NothingWritten, Transactions } from './transactions.js'
@@ -28,8 +29,10 @@ export interface KafkaLogOptions {
   readonly logger: Logger
 }
 
-/** Keeps how far each load has come. */
+/** How far each load has come, by source. */
 const LOADS_TOPIC = 'market-data.loads'
+/** The schemas of an embedded registry, so that they are where the records are that need them. */
+const SCHEMAS_TOPIC = 'market-data.schemas'
 /** Bytes of values that go into one transaction together. */
 const TRANSACTION_BYTES = 16 * 1024 * 1024
 const ADMIN_BREAKER = { name: 'Kafka (topics)', timeoutMs: 30_000, resetMs: 5_000 }
@@ -41,6 +44,8 @@ const CHECKSUM_WAIT_MS = 1_000
 
 interface QueuedAppend {
   readonly append: LogAppend
+  /** Of the embedded registry. */
+  readonly schemas: ReadonlyMap<string, unknown>
   readonly done: (appended: Appended) => void
   readonly failed: (error: unknown) => void
 }
@@ -56,7 +61,8 @@ export class KafkaLog implements Log {
   readonly #topics: Topics
   readonly #brokers: Brokers
   readonly #transactions: Transactions
-  readonly #loads: LoadsTopic
+  readonly #loads: StatesTopic
+  readonly #schemas: StatesTopic
   readonly #group: Group
   readonly #acceptedLosses: AcceptedLosses
   readonly #readers = new Map<string, TopicReader>()
@@ -86,7 +92,8 @@ export class KafkaLog implements Log {
       clock,
       logger,
     })
-    this.#loads = new LoadsTopic(this.#physical(LOADS_TOPIC), this.#brokers)
+    this.#loads = new StatesTopic(this.#physical(LOADS_TOPIC), this.#brokers)
+    this.#schemas = new StatesTopic(this.#physical(SCHEMAS_TOPIC), this.#brokers)
     this.#group = new Group({
       client: this.#client,
       groupId: group,
@@ -100,11 +107,12 @@ export class KafkaLog implements Log {
 
   async start(): Promise<void> {
     await this.#topics.start()
-    await this.#topics.latestOfKeys(this.#loads.topic)
-    await this.#brokers.connect([this.#loads.topic])
+    const states = [this.#loads, this.#schemas]
+    for (const { topic } of states) await this.#topics.latestOfKeys(topic)
+    await this.#brokers.connect(states.map(({ topic }) => topic))
     // First: what a process before this one has left open is ended, so that the ends below are final.
     await this.#transactions.take()
-    await this.#loads.load()
+    for (const topic of states) await topic.load()
     this.#open = true
   }
 
@@ -149,7 +157,8 @@ export class KafkaLog implements Log {
   }
 
   progress(sourceId: string): LoadProgress | undefined {
-    return this.#loads.progress(sourceId)
+    // Only `append` writes these states.
+    return this.#loads.state(sourceId) as LoadProgress | undefined
   }
 
   read(topic: string, from: OffsetVector, maxBytes: number): ReadResult {
@@ -163,10 +172,24 @@ export class KafkaLog implements Log {
   }
 
   append(append: LogAppend): Promise<Appended> {
+    return this.#enqueue(append, new Map())
+  }
+
+  /** Where an embedded registry keeps its schemas. */
+  get schemaStore(): StateStore {
+    return {
+      state: (name) => this.#schemas.state(name),
+      commit: async ({ states = new Map() }) => {
+        await this.#enqueue({ records: new Map() }, states)
+      },
+    }
+  }
+
+  #enqueue(append: LogAppend, schemas: ReadonlyMap<string, unknown>): Promise<Appended> {
     return new Promise((done, failed) => {
       if (!this.#open) throw new TicklakeError('unavailable', 'the log is stopped')
       for (const topic of append.records.keys()) this.#reader(topic)
-      this.#queue.push({ append, done, failed })
+      this.#queue.push({ append, schemas, done, failed })
       this.#writing ??= this.#writeQueue()
     })
   }
@@ -204,7 +227,7 @@ export class KafkaLog implements Log {
     while (this.#queue.length > 0) {
       const group = this.#nextGroup()
       try {
-        const { appended, readable } = await this.#write(group.map(({ append }) => append))
+        const { appended, readable } = await this.#write(group)
         // The next transaction need not wait until this one can be read.
         this.#becomingReadable.add(readable)
         void readable.then(() => {
@@ -231,23 +254,28 @@ export class KafkaLog implements Log {
 
   /** Writes a transaction: where the records of each append are, and when they can be read. */
   async #write(
-    appends: readonly LogAppend[],
+    group: readonly QueuedAppend[],
   ): Promise<{ readonly appended: readonly Appended[]; readonly readable: Promise<void> }> {
     if (this.#failure) throw this.#failure
     const plan = new TransactionPlan()
-    const planned = appends.map(({ records, progress }) => {
-      const topics = [...records].map(([topic, list]) => {
+    const learn: (() => void)[] = []
+    const put = (topic: StatesTopic, name: string, state: unknown) => {
+      plan.addRecord(topic.topic, 0, topic.record(name, state))
+      learn.push(() => topic.learn(name, state))
+    }
+    const planned = group.map(({ append: { records, progress }, schemas }) => {
+      if (progress) put(this.#loads, progress.sourceId, progress)
+      for (const [name, schema] of schemas) put(this.#schemas, name, schema)
+      return [...records].map(([topic, list]) => {
         const { partitionCount } = this.#reader(topic).positions
-        const physical = this.#physical(topic)
-        return [topic, plan.add(physical, list, (key) => partitionOf(key, partitionCount))] as const
+        const parts = plan.add(this.#physical(topic), list, (key) => partitionOf(key, partitionCount))
+        return [topic, parts] as const
       })
-      if (progress) plan.addRecord(this.#loads.topic, 0, this.#loads.record(progress))
-      return topics
     })
     const offsets = await this.#transactions.write(plan.batches).catch((error: unknown) => {
       throw this.#writeError(error)
     })
-    for (const { progress } of appends) if (progress) this.#loads.learn(progress)
+    for (const learnt of learn) learnt()
     return {
       appended: planned.map(
         (topics) => new Map(topics.map(([topic, parts]) => [topic, plan.ranges(parts, offsets)])),

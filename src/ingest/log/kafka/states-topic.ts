@@ -1,4 +1,3 @@
-import type { LoadProgress } from '../log.js'
 import type { Brokers } from './brokers.js'
 import { committedBatches, fetchPartitions } from './fetch.js'
 import { protocolError } from './internals.js'
@@ -10,31 +9,32 @@ const MAX_WAIT_MS = 1_000
 const MAX_BYTES = 4 * 1024 * 1024
 
 /**
- * How far each source has come: the key is its id, the value its progress as JSON. Kafka keeps the last record of each
- * key. Read whole at the start; from then on, this process is the only one that writes it.
+ * Named states, as JSON under their names: Kafka keeps the last record of each. Read whole at the start; from then on,
+ * this process is the only one that writes them.
  */
-export class LoadsTopic {
+export class StatesTopic {
   readonly topic: string
   readonly #brokers: Brokers
-  readonly #bySource = new Map<string, LoadProgress>()
+  readonly #states = new Map<string, unknown>()
 
   constructor(topic: string, brokers: Brokers) {
     this.topic = topic
     this.#brokers = brokers
   }
 
-  progress(sourceId: string): LoadProgress | undefined {
-    return this.#bySource.get(sourceId)
+  /** A state as it was put. The caller knows its shape: nobody else writes that name. */
+  state(name: string): unknown {
+    return this.#states.get(name)
   }
 
-  /** What goes into the transaction of the records that it counts. */
-  record(progress: LoadProgress): ProducedRecord {
-    return { key: Buffer.from(progress.sourceId), value: Buffer.from(JSON.stringify(progress)) }
+  /** What puts a state, in a transaction. */
+  record(name: string, state: unknown): ProducedRecord {
+    return { key: Buffer.from(name), value: Buffer.from(JSON.stringify(state)) }
   }
 
-  /** It has been committed. */
-  learn(progress: LoadProgress): void {
-    this.#bySource.set(progress.sourceId, progress)
+  /** That transaction has been committed. */
+  learn(name: string, state: unknown): void {
+    this.#states.set(name, state)
   }
 
   async load(): Promise<void> {
@@ -58,11 +58,8 @@ export class LoadsTopic {
       const cursor = await openRecords(batch)
       while (cursor.next()) {
         if (!cursor.hasValue) continue
-        // Only `record` writes this topic.
-        const progress = JSON.parse(
-          cursor.bytes.toString('utf8', cursor.valueStart, cursor.valueEnd),
-        ) as LoadProgress
-        this.learn(progress)
+        const name = cursor.bytes.toString('utf8', cursor.keyStart, cursor.keyEnd)
+        this.learn(name, JSON.parse(cursor.bytes.toString('utf8', cursor.valueStart, cursor.valueEnd)))
       }
     }
     return next
