@@ -79,26 +79,29 @@ export class TopicReader {
     return { batches, next }
   }
 
-  /** Resolves when something was fetched beyond `from`, when reading has failed, or when the signal aborts. */
+  /** Resolves when something was fetched beyond `from`, when a read would throw, or when the signal aborts. */
   ready(from: OffsetVector, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       const settle = () => {
-        try {
-          if (!signal.aborted && !this.#failure) {
-            this.#moveTo(from)
-            if (this.#feeds.every((feed, partition) => feed.position <= from[partition]!)) return
-          }
-          resolve()
-        } catch (error) {
-          reject(error)
-        }
+        if (!signal.aborted && this.#waitsAt(from)) return
         this.#waiting.delete(settle)
         signal.removeEventListener('abort', settle)
+        resolve()
       }
       this.#waiting.add(settle)
       signal.addEventListener('abort', settle)
       settle()
     })
+  }
+
+  #waitsAt(from: OffsetVector): boolean {
+    try {
+      this.#moveTo(from)
+    } catch {
+      // The next read throws it again.
+      return false
+    }
+    return this.#feeds.every((feed, partition) => feed.position <= from[partition]!)
   }
 
   /** Where the reader is: checked against what the topic holds, without what was accepted as lost. */
