@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { createApi, Loads } from '#api'
-import { systemClock, TRADES } from '#core'
+import { SessionCalendars, systemClock, TRADES } from '#core'
 import { Loader } from '#ingest'
 import { QueryRouter } from '#query'
 import { AnonymousMemory } from '../anonymous-memory.js'
@@ -34,7 +34,7 @@ async function serve(parts: Parts) {
   const tempDirectory = join(config.data, 'temp')
   const loader = new Loader({ log, registry, clock: systemClock, logger, tempDirectory, formatFolders: [] })
   const api = createApi({
-    router: new QueryRouter({ tables, engine, clock: systemClock }),
+    router: new QueryRouter({ tables, engine, sessions: new SessionCalendars([]), clock: systemClock }),
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,

@@ -7,9 +7,9 @@ import {
   type Clock,
   heapShare,
   type Logger,
-  MICROS_PER_DAY,
   type Random,
   type Service,
+  type SessionCalendars,
   TicklakeError,
 } from '#core'
 import { Engine, FencedLock } from '#engine'
@@ -26,6 +26,7 @@ import {
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
+import { loadCalendars } from './calendars.js'
 import { openRegistry } from './registry.js'
 import { VERSION } from './version.js'
 
@@ -36,8 +37,9 @@ export interface LakeSurroundings {
   readonly logger: Logger
 }
 
-/** The formats that ship with the program. */
+/** What ships with the program. */
 const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
+export const CALENDARS = fileURLToPath(new URL('../../config/calendars', import.meta.url))
 
 /**
  * The whole system on one data folder, and the only place that knows all modules: it builds them from the
@@ -115,6 +117,7 @@ export class Lake {
       }),
     )
 
+    const sessions = await loadCalendars(CALENDARS)
     const { unknownWaitMs } = config.registry
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
@@ -122,7 +125,7 @@ export class Lake {
       // Ours is the first version of its subject: what others register must be able to read it. A registry outside
       // may be down, and is asked when it is needed.
       if (registry === served) await Producer.open(table.definition, registry)
-      const inspect = inspectionOf(config.quality, table, engine, logger)
+      const inspect = inspectionOf(config.quality, sessions, table, engine, logger)
       const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
       consumers.push(await steps.start(consumer))
     }
@@ -144,7 +147,7 @@ export class Lake {
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
     const api = createApi({
-      router: new QueryRouter({ tables, engine, clock }),
+      router: new QueryRouter({ tables, engine, sessions, clock }),
       tables,
       loads,
       schemaRegistry: served,
@@ -193,6 +196,7 @@ export class Lake {
 /** How the rows of a table are judged; null where they are no market events. */
 export function inspectionOf(
   quality: Config['quality'],
+  sessions: SessionCalendars,
   table: StreamTable,
   engine: Engine,
   logger: Logger,
@@ -205,7 +209,7 @@ export function inspectionOf(
       largeGap,
       rememberedIds: dedupe[name] === 'none' ? 0 : dedupe.rememberedIds,
       logger: logger.child({ table: name }),
-      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+      sessions,
     })
 }
 

@@ -30,6 +30,7 @@ export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './qualit
 export { QUARANTINE } from './quarantine.js'
 export { QUOTES } from './quote.js'
 export type { Service } from './service.js'
+export { type Session, type SessionCalendar, SessionCalendars } from './session-calendar.js'
 export {
   type ColumnDefinition,
   type ColumnType,
@@ -46,5 +47,6 @@ export {
   MICROS_PER_DAY,
   parseTimeNanos,
 } from './time.js'
+export { localTime, startOfDay, type ZoneOffset, zoneOffset } from './time-zone.js'
 export { TRADES } from './trade.js'
 export { covers, formatVector, type OffsetVector, parseVector, sameVector, type Version } from './version.js'

@@ -5,6 +5,7 @@ import {
   type Ledger,
   type Logger,
   QualityFlag,
+  type SessionCalendars,
   type TableDefinition,
 } from '#core'
 import type { Engine } from '#engine'
@@ -25,6 +26,8 @@ export type Verdict = Refusal | 'duplicate' | null
 /** Far more than any exchange lists: what lies beyond is taken without being followed. */
 const MAX_INSTRUMENTS = 100_000
 const MAX_NAME_LENGTH = 64
+/** A feed that is silent for longer while its market is open has probably been cut off. */
+const SILENCE_MICROS = 5 * 60 * 1_000_000
 
 /** Flags that only the producer of a record can know; the others are found here, whatever a record claims. */
 const PRODUCER_FLAGS =
@@ -40,8 +43,7 @@ export interface InspectionPolicy {
   /** What to do at a gap of more than 100 sequence numbers. */
   readonly largeGap: 'continue' | 'halt'
   readonly logger: Logger
-  /** The session date of an event time (µs) at an exchange, in days since 1970. */
-  readonly sessionDayOf: (exchange: string, micros: number) => number
+  readonly sessions: SessionCalendars
 }
 
 export interface InspectorOptions extends Omit<InspectionPolicy, 'rememberedIds'> {
@@ -137,7 +139,8 @@ export class Inspector {
       given |
       this.#prices.flags(rows, row) |
       watch.prices.observe(this.#prices.price(rows, row)) |
-      this.#sequenceFlags(watch, rows, row, given, micros, appendedAtMicros)
+      this.#sequenceFlags(watch, rows, row, given, micros, appendedAtMicros) |
+      this.#silenceFlag(watch.feed, micros)
     watch.accepted++
     if (micros > watch.feed.newestMicros) watch.feed.newestMicros = micros
     return null
@@ -192,6 +195,14 @@ export class Inspector {
       : sequence.observeMonotone(low, high, micros)
   }
 
+  /** Whether the feed was silent for long while its market was open, until this row. */
+  #silenceFlag({ exchange, newestMicros }: Feed, micros: number): number {
+    if (micros - newestMicros <= SILENCE_MICROS || newestMicros === Number.MIN_SAFE_INTEGER) return 0
+    const { openMicros, closeMicros } = this.#options.sessions.session(exchange, micros)
+    const silentSince = Math.max(newestMicros, openMicros)
+    return micros - silentSince > SILENCE_MICROS && micros < closeMicros ? QualityFlag.afterSilence : 0
+  }
+
   /** An instrument that is new: refused for its name, or null when there are too many to follow. */
   #meet(rows: BatchBuilder, row: number, partition: number): InstrumentWatch | Refusal | null {
     const exchange = rows.text(this.#exchangeColumn, row)
@@ -218,8 +229,10 @@ export class Inspector {
       feed = { partition: start.partition, exchange: start.exchange, newestMicros: Number.MIN_SAFE_INTEGER }
       feeds.set(start.exchange, feed)
     }
-    const watch = new InstrumentWatch(feed, start, (micros) =>
-      this.#options.sessionDayOf(start.exchange, micros),
+    const watch = new InstrumentWatch(
+      feed,
+      start,
+      (micros) => this.#options.sessions.session(start.exchange, micros).day,
     )
     this.#instrumentsOf(start.partition).add(start.exchange, start.symbol, watch)
     return watch

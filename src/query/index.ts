@@ -1,6 +1,7 @@
 export type { Answer, AnswerMeta, AnswerOptions, QueryEngine } from './answer.js'
 export { BAR_FIELDS } from './bar-fields.js'
 export { COUNT_FIELDS } from './count.js'
+export { COVERAGE_FIELDS } from './coverage.js'
 export { rowFields } from './event-fields.js'
 export type { Field } from './field.js'
 export type { OpenGaps } from './gaps.js'

@@ -1,4 +1,4 @@
-import { assert, type Clock, type TableName } from '#core'
+import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
 import type { PinnedVersion, StreamTable } from '#storage'
 import {
   type Answer,
@@ -14,6 +14,13 @@ import { BAR_FIELDS } from './bar-fields.js'
 import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
 import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
 import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
+import {
+  COVERAGE_FIELDS,
+  COVERAGE_KEY_FORM,
+  coverageStatement,
+  exchangeDays,
+  exchangeDaysStatement,
+} from './coverage.js'
 import { rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
 import { type OpenGaps, openGaps } from './gaps.js'
@@ -33,6 +40,7 @@ import { encodeReceipt } from './receipt.js'
 import type {
   BarsRequest,
   CountRequest,
+  CoverageRequest,
   LatestRequest,
   Page,
   RowsRequest,
@@ -57,6 +65,7 @@ import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
 export interface QueryRouterOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly engine: QueryEngine
+  readonly sessions: SessionCalendars
   readonly clock: Clock
 }
 
@@ -87,11 +96,13 @@ const NO_WATERMARKS: ReadonlyMap<string, bigint> = new Map()
 export class QueryRouter {
   readonly #tables: ReadonlyMap<TableName, StreamTable>
   readonly #engine: QueryEngine
+  readonly #sessions: SessionCalendars
   readonly #clock: Clock
 
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
     this.#engine = options.engine
+    this.#sessions = options.sessions
     this.#clock = options.clock
   }
 
@@ -163,6 +174,25 @@ export class QueryRouter {
       read: async (pinned, after) => {
         const scan = await planScan(pinned, rowFilter(request))
         const statement = symbolsStatement(request, scan, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options)
+      },
+    })
+  }
+
+  /** One page of what is there and what is missing, by exchange, symbol and session. */
+  coverage(request: CoverageRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: request.table,
+      request,
+      fields: COVERAGE_FIELDS,
+      keyForm: COVERAGE_KEY_FORM,
+      usesWatermarks: false,
+      read: async (pinned, after) => {
+        const scan = await planScan(pinned, rowFilter(request))
+        const found = exchangeDaysStatement(request, scan)
+        const result = found && (await runStatement(this.#engine, found, options.signal))
+        const days = result ? exchangeDays(result, this.#sessions) : []
+        const statement = coverageStatement(request, scan, days, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options)
       },
     })

@@ -149,4 +149,22 @@ describe('numbers, prices and ids are followed by instrument', () => {
       '101 sequence numbers of BHP (ASX) are missing, from 103 to 203',
     )
   })
+
+  test('the first row after a silence of five minutes in an open market is flagged, of whatever instrument', async () => {
+    const minutes = (count: number) => NOW + BigInt(count) * 60_000_000n
+    const rows = [0, 5, 11, 11, 10, 30].map((at, row) => ({
+      ...TRADE,
+      symbol: `S${row % 2}`,
+      exchange_timestamp: minutes(at),
+    }))
+    const { afterSilence } = QualityFlag
+    expect((await Inspection.open(TRADES)).inspect(rows, minutes(40))).toEqual([
+      0,
+      0,
+      afterSilence,
+      0,
+      0,
+      afterSilence,
+    ])
+  })
 })

@@ -1,4 +1,4 @@
-import { createLogger, EMPTY_LEDGER, type Ledger, MICROS_PER_DAY, type TableDefinition } from '#core'
+import { createLogger, EMPTY_LEDGER, type Ledger, SessionCalendars, type TableDefinition } from '#core'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
 import { ColumnarDecoder } from '../../src/ingest/columnar-decoder.js'
 import { Inspector, type InspectorOptions } from '../../src/ingest/inspector.js'
@@ -39,7 +39,7 @@ export class Inspection {
       deduplicator: null,
       largeGap: 'continue',
       logger,
-      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+      sessions: new SessionCalendars([]),
       ...policy,
     })
   }

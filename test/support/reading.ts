@@ -1,4 +1,4 @@
-import { type Clock, createLogger, MICROS_PER_DAY, systemClock, type TableName, TRADES } from '#core'
+import { type Clock, createLogger, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
 import type { Engine } from '#engine'
 import { Consumer, openInspector, Producer } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
@@ -18,7 +18,7 @@ export const POLICY: InspectionPolicy = {
   rememberedIds: 0,
   largeGap: 'continue',
   logger,
-  sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+  sessions: new SessionCalendars([]),
 }
 
 /** Tables that are being read into. */
