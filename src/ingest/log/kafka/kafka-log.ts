@@ -8,6 +8,7 @@ import { Brokers } from './brokers.js'
 import { KafkaClient, type KafkaConnection } from './client.js'
 import { committedBatches, fetchPartitions } from './fetch.js'
 import { Group } from './group.js'
+import { protocolError } from './internals.js'
 import { TopicReader } from './reader.js'
 import { openBatch } from './record-batch.js'
 import { StatesTopic } from './states-topic.js'
@@ -41,6 +42,7 @@ const PRODUCE_BREAKER = { name: 'Kafka (produce)', timeoutMs: 40_000, resetMs: 2
 const READABLE_MS = 30_000
 const READABLE_PAUSE_MS = 2
 const CHECKSUM_WAIT_MS = 1_000
+const OFFSET_OUT_OF_RANGE = 1
 
 interface QueuedAppend {
   readonly append: LogAppend
@@ -208,7 +210,8 @@ export class KafkaLog implements Log {
         [{ partition, offset }],
         { maxWaitMs: CHECKSUM_WAIT_MS, maxPartitionBytes: 1 },
       )
-      if (!fetched) return undefined
+      if (!fetched || fetched.errorCode === OFFSET_OUT_OF_RANGE) return undefined
+      if (fetched.errorCode !== 0) throw protocolError(fetched.errorCode)
       const [first] = committedBatches(fetched, offset).batches
       if (!first || first.baseOffset > offset) return undefined
       const { appendedAtMicros, bytes, ends } = await openBatch(partition, first)
@@ -312,7 +315,7 @@ export class KafkaLog implements Log {
         const end = await this.#brokers
           .insist(() => this.#brokers.end(positions.topic, positions.partitionCount))
           .catch(() => positions.end)
-        positions.advance(end)
+        reader.reached(end)
         if ([...needed].every(([partition, offset]) => end[partition]! >= offset)) break
         if (!this.#open || clock.monotonicMs() - started > READABLE_MS) {
           logger.warn('records are durable but hidden by an open transaction of another producer', { topic })
