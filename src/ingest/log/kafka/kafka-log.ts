@@ -41,6 +41,8 @@ const PRODUCE_BREAKER = { name: 'Kafka (produce)', timeoutMs: 40_000, resetMs: 2
 /** Another producer's open transaction may hide ours: so long is waited for it. */
 const READABLE_MS = 30_000
 const READABLE_PAUSE_MS = 2
+/** How long stopping waits for appends that are under way. */
+const STOP_MS = 10_000
 const CHECKSUM_WAIT_MS = 1_000
 const OFFSET_OUT_OF_RANGE = 1
 
@@ -108,6 +110,15 @@ export class KafkaLog implements Log {
   }
 
   async start(): Promise<void> {
+    try {
+      await this.#begin()
+    } catch (error) {
+      await this.#release()
+      throw error
+    }
+  }
+
+  async #begin(): Promise<void> {
     await this.#topics.start()
     const states = [this.#loads, this.#schemas]
     for (const { topic } of states) await this.#topics.latestOfKeys(topic)
@@ -121,8 +132,13 @@ export class KafkaLog implements Log {
   async stop(): Promise<void> {
     if (!this.#open) return
     this.#open = false
-    await this.#writing
-    await Promise.all(this.#becomingReadable)
+    const written = Promise.resolve(this.#writing).then(() => Promise.all(this.#becomingReadable))
+    // What the brokers do not answer by then is found out at the next start.
+    await Promise.race([written, this.#brokers.pause(STOP_MS)])
+    await this.#release()
+  }
+
+  async #release(): Promise<void> {
     await this.#group.stop()
     await Promise.all([this.#brokers, ...this.#readerBrokers].map((brokers) => brokers.stop()))
     await this.#topics.stop()
