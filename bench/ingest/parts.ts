@@ -5,7 +5,8 @@ import { createLogger, systemClock, systemRandom, type TableName } from '#core'
 import { Engine } from '#engine'
 import { Consumer, EmbeddedRegistry, type Log } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
-import { inspectionOf } from '../../src/cli/lake.js'
+import { loadCalendars } from '../../src/cli/calendars.js'
+import { CALENDARS, inspectionOf } from '../../src/cli/lake.js'
 import { openLog } from '../../src/cli/log.js'
 
 export const logger = createLogger({ level: 'warn', format: 'text' })
@@ -40,6 +41,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     fence: 1,
   })
   await warehouse.start()
+  const sessions = await loadCalendars(CALENDARS)
   const { tables } = warehouse
   const trades = tables.get('trades')
   if (!trades) throw new Error('the warehouse has no table of trades')
@@ -55,9 +57,10 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
         log,
         registry,
         table: trades,
-        inspect: inspectionOf(config.quality, trades, engine, logger),
+        inspect: inspectionOf(config.quality, sessions, trades, engine, logger),
         clock: systemClock,
         logger,
+        unknownWaitMs: 0,
       }),
     stop: async () => {
       await warehouse.stop()

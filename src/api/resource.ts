@@ -89,5 +89,12 @@ function jsonType(field: Field): z.ZodType {
       return z.int()
     case 'boolean':
       return z.boolean()
+    case 'intervals':
+      return z.array(
+        z.object({
+          from: z.int().meta({ description: 'the first number' }),
+          to: z.int().meta({ description: 'the last number' }),
+        }),
+      )
   }
 }

@@ -1,4 +1,5 @@
 import { barsResource } from './bars.js'
+import { coverageResource } from './coverage.js'
 import { countResource, eventsResource } from './events.js'
 import { latestResource, snapshotsResource, symbolsResource } from './instruments.js'
 import type { Resource } from './resource.js'
@@ -12,5 +13,6 @@ export const RESOURCES: readonly Resource[] = [
   barsResource,
   latestResource,
   symbolsResource,
+  coverageResource,
   snapshotsResource,
 ]

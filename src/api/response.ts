@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
-import type { Answer, AnswerMeta } from '#query'
+import type { Answer, AnswerMeta, OpenGaps } from '#query'
 import type { Format } from './parameters.js'
 import { mediaType } from './request.js'
 
@@ -9,7 +9,7 @@ const ROWS_A_CHUNK = 1_000
 
 /**
  * Sends an answer, waiting for a slow reader. JSON has the envelope; NDJSON and CSV hold rows alone, and their
- * next page token, completeness and receipt are headers.
+ * next page token, completeness, receipt and number of open gaps are headers.
  */
 export async function sendAnswer(
   response: Response,
@@ -20,6 +20,7 @@ export async function sendAnswer(
   response.setHeader('Content-Type', `${mediaType(format)}; charset=utf-8`)
   response.setHeader('X-Complete', String(answer.complete))
   response.setHeader('X-Receipt', answer.meta.receipt)
+  if (answer.meta.gaps) response.setHeader('X-Open-Gaps', String(answer.meta.gaps.count))
   if (answer.nextPageToken !== null) response.setHeader('X-Next-Page-Token', answer.nextPageToken)
   for (const chunk of chunks(answer, format)) {
     if (!response.write(chunk)) await once(response, 'drain', { signal })
@@ -69,5 +70,15 @@ function metaJson(meta: AnswerMeta) {
     rows_scanned: meta.rowsScanned,
     bytes_read: meta.bytesRead,
     elapsed_ms: meta.elapsedMs,
+    ...(meta.gaps && { gaps: gapsJson(meta.gaps) }),
+  }
+}
+
+/** Sequence numbers as text: they may exceed 2^53. */
+function gapsJson({ count, missing, listed }: OpenGaps) {
+  return {
+    count,
+    missing: String(missing),
+    listed: listed.map((gap) => ({ ...gap, from: String(gap.from), to: String(gap.to) })),
   }
 }

@@ -1,31 +1,34 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createApi, type LoadJob, Loads } from '#api'
+import { Admission, createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import {
   type Clock,
   heapShare,
   type Logger,
-  MICROS_PER_DAY,
   type Random,
   type Service,
+  type SessionCalendars,
   TicklakeError,
 } from '#core'
 import { Engine, FencedLock } from '#engine'
 import {
   Consumer,
-  EmbeddedRegistry,
   type Inspector,
   Loader,
   type LoadRequest,
   openInspector,
+  Poster,
   Pressure,
   type PressureBounds,
+  Producer,
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
+import { loadCalendars } from './calendars.js'
 import { openLog } from './log.js'
+import { openRegistry } from './registry.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -35,8 +38,9 @@ export interface LakeSurroundings {
   readonly logger: Logger
 }
 
-/** The formats that ship with the program. */
+/** What ships with the program. */
 const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
+export const CALENDARS = fileURLToPath(new URL('../../config/calendars', import.meta.url))
 
 /**
  * The whole system on one data folder, and the only place that knows all modules: it builds them from the
@@ -96,11 +100,11 @@ export class Lake {
     const engine = await Engine.open({ ...config.engine, tempDirectory })
     steps.onUndo(() => engine.close())
 
+    const start = <S extends Service>(service: S) => steps.start(service)
+    const { log, schemaStore, ...opened } = await openLog(config, { clock, logger }, start)
+    const { registry, served, ...outside } = await openRegistry(config.registry, schemaStore, clock, start)
+    const breakers = [...opened.breakers, ...outside.breakers]
     const { partitions, acceptAddedPartitions } = config.log
-    const { log, schemaStore, breakers } = await openLog(config, { clock, logger }, (service) =>
-      steps.start(service),
-    )
-    const registry = new EmbeddedRegistry(schemaStore)
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,
@@ -115,13 +119,19 @@ export class Lake {
       }),
     )
 
+    const { unknownWaitMs } = config.registry
+    const sessions = await loadCalendars(CALENDARS)
     const consumers: Consumer[] = []
     // All before the first is read: Kafka's group is joined with the topics that are there then.
     for (const { definition } of warehouse.tables.values())
       await log.createTopic(definition.topic, partitions)
     for (const table of warehouse.tables.values()) {
-      const inspect = inspectionOf(config.quality, table, engine, logger)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, clock, logger })))
+      // Ours is the first version of its subject: what others register must be able to read it. A registry outside
+      // may be down, and is asked when it is needed.
+      if (registry === served) await Producer.open(table.definition, registry)
+      const inspect = inspectionOf(config.quality, sessions, table, engine, logger)
+      const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
+      consumers.push(await steps.start(consumer))
     }
 
     const { tables } = warehouse
@@ -131,6 +141,13 @@ export class Lake {
     const formatFolders = [FORMATS]
     const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
+    const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
+    const poster = new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys })
+    const admission = new Admission(bounds)
+    const admit = (bytes: number) => {
+      pressure.requireRoom()
+      return admission.enter(bytes)
+    }
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
     let isCaughtUp = false
@@ -141,9 +158,11 @@ export class Lake {
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
     const api = createApi({
-      router: new QueryRouter({ tables, engine, clock }),
+      router: new QueryRouter({ tables, engine, sessions, clock }),
       tables,
       loads,
+      schemaRegistry: served,
+      ingest: { poster, admit, maxBodyBytes },
       consumers,
       pressure,
       breakers,
@@ -189,6 +208,7 @@ export class Lake {
 /** How the rows of a table are judged; null where they are no market events. */
 export function inspectionOf(
   quality: Config['quality'],
+  sessions: SessionCalendars,
   table: StreamTable,
   engine: Engine,
   logger: Logger,
@@ -201,7 +221,7 @@ export function inspectionOf(
       largeGap,
       rememberedIds: dedupe[name] === 'none' ? 0 : dedupe.rememberedIds,
       logger: logger.child({ table: name }),
-      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+      sessions,
     })
 }
 

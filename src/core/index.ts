@@ -9,7 +9,7 @@ export {
   type ColumnBatch,
   type StringColumn,
 } from './column-batch.js'
-export { formatDecimal, parseDecimal } from './decimal.js'
+export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
 export { type ErrorCode, invalid, TicklakeError } from './errors.js'
 export { heapShare } from './heap.js'
 export {
@@ -30,6 +30,7 @@ export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './qualit
 export { QUARANTINE } from './quarantine.js'
 export { QUOTES } from './quote.js'
 export type { Service } from './service.js'
+export { type Session, type SessionCalendar, SessionCalendars } from './session-calendar.js'
 export {
   type ColumnDefinition,
   type ColumnType,
@@ -46,6 +47,7 @@ export {
   MICROS_PER_DAY,
   parseTimeNanos,
 } from './time.js'
+export { localTime, startOfDay, type ZoneOffset, zoneOffset } from './time-zone.js'
 export { TRADES } from './trade.js'
 export {
   covers,

@@ -5,6 +5,7 @@ import {
   type Ledger,
   type Logger,
   QualityFlag,
+  type SessionCalendars,
   type TableDefinition,
 } from '#core'
 import type { Engine } from '#engine'
@@ -25,6 +26,8 @@ export type Verdict = Refusal | 'duplicate' | null
 /** Far more than any exchange lists: what lies beyond is taken without being followed. */
 const MAX_INSTRUMENTS = 100_000
 const MAX_NAME_LENGTH = 64
+/** A feed that is silent for longer while its market is open has probably been cut off. */
+const SILENCE_MICROS = 5 * 60 * 1_000_000
 
 /** Flags that only the producer of a record can know; the others are found here, whatever a record claims. */
 const PRODUCER_FLAGS =
@@ -40,8 +43,7 @@ export interface InspectionPolicy {
   /** What to do at a gap of more than 100 sequence numbers. */
   readonly largeGap: 'continue' | 'halt'
   readonly logger: Logger
-  /** The session date of an event time (µs) at an exchange, in days since 1970. */
-  readonly sessionDayOf: (exchange: string, micros: number) => number
+  readonly sessions: SessionCalendars
 }
 
 export interface InspectorOptions extends Omit<InspectionPolicy, 'rememberedIds'> {
@@ -137,7 +139,8 @@ export class Inspector {
       given |
       this.#prices.flags(rows, row) |
       watch.prices.observe(this.#prices.price(rows, row)) |
-      this.#sequenceFlags(watch, rows, row, given, micros, appendedAtMicros)
+      this.#sequenceFlags(watch, rows, row, given, micros, appendedAtMicros) |
+      this.#silenceFlag(watch.feed, micros)
     watch.accepted++
     if (micros > watch.feed.newestMicros) watch.feed.newestMicros = micros
     return null
@@ -166,13 +169,18 @@ export class Inspector {
   #cameBefore(rows: BatchBuilder, row: number, partition: number): boolean {
     const { deduplicator } = this.#options
     if (deduplicator === null) return false
-    // As the table will have it: after a restart its ids are read from there.
-    const id = rows.isNull(this.#idColumn, row)
-      ? `${rows.text(this.#sourceColumn, row)}:${rows.bigint(this.#sourceRowColumn, row)}`
-      : rows.text(this.#idColumn, row)
+    const id = this.#messageId(rows, row)
+    if (id === null) return false
     if (deduplicator.has(partition, id)) return true
     deduplicator.add(partition, id)
     return false
+  }
+
+  /** As the table will have it: after a restart its ids are read from there. Null: nothing tells the row from others. */
+  #messageId(rows: BatchBuilder, row: number): string | null {
+    if (!rows.isNull(this.#idColumn, row)) return rows.text(this.#idColumn, row)
+    if (rows.isNull(this.#sourceRowColumn, row)) return null
+    return `${rows.text(this.#sourceColumn, row)}:${rows.bigint(this.#sourceRowColumn, row)}`
   }
 
   #sequenceFlags(
@@ -190,6 +198,14 @@ export class Inspector {
     return given & QualityFlag.contiguousSequence
       ? sequence.observeContiguous(low, high, micros, appendedAtMicros)
       : sequence.observeMonotone(low, high, micros)
+  }
+
+  /** Whether the feed was silent for long while its market was open, until this row. */
+  #silenceFlag({ exchange, newestMicros }: Feed, micros: number): number {
+    if (micros - newestMicros <= SILENCE_MICROS || newestMicros === Number.MIN_SAFE_INTEGER) return 0
+    const { openMicros, closeMicros } = this.#options.sessions.session(exchange, micros)
+    const silentSince = Math.max(newestMicros, openMicros)
+    return micros - silentSince > SILENCE_MICROS && micros < closeMicros ? QualityFlag.afterSilence : 0
   }
 
   /** An instrument that is new: refused for its name, or null when there are too many to follow. */
@@ -218,8 +234,10 @@ export class Inspector {
       feed = { partition: start.partition, exchange: start.exchange, newestMicros: Number.MIN_SAFE_INTEGER }
       feeds.set(start.exchange, feed)
     }
-    const watch = new InstrumentWatch(feed, start, (micros) =>
-      this.#options.sessionDayOf(start.exchange, micros),
+    const watch = new InstrumentWatch(
+      feed,
+      start,
+      (micros) => this.#options.sessions.session(start.exchange, micros).day,
     )
     this.#instrumentsOf(start.partition).add(start.exchange, start.symbol, watch)
     return watch

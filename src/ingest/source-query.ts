@@ -8,7 +8,7 @@ import {
   type TableDefinition,
 } from '#core'
 import { recordFields } from './avro-schema.js'
-import type { Format } from './formats.js'
+import type { Format, SequenceKind } from './formats.js'
 import { EXPECTED_SIGN } from './price-rules.js'
 import { EXPECTED_TIME, WRONG_UNIT_BEFORE_MICROS } from './time-rules.js'
 
@@ -75,7 +75,7 @@ export function sourceQuery(format: Format, given: readonly string[]): SourceQue
   )
   const last = `SELECT line, ${problem(format.definition, columns)} AS problem,
       CASE WHEN problem IS NOT NULL AND NOT skip THEN original END AS original,
-      ${fields.map(({ name }) => `${output(name, columns, decimals)} AS ${name}`).join(', ')}`
+      ${fields.map(({ name }) => `${output(name, columns, decimals, COUNTED[format.sequence])} AS ${name}`).join(', ')}`
   const ctes = steps.map((sql, index) => `s${index} AS (${index === 0 ? sql : `${sql} FROM s${index - 1}`})`)
   return {
     sql: `WITH ${ctes.join(',\n')}\n${last} FROM s${steps.length - 1}`,
@@ -201,8 +201,20 @@ function decimalValue(name: string): readonly string[] {
   ]
 }
 
+/** How the sequence numbers of a format count, as a flag of each row. */
+const COUNTED: Readonly<Record<SequenceKind, number>> = {
+  contiguous: QualityFlag.contiguousSequence,
+  monotone: QualityFlag.monotoneSequence,
+  none: 0,
+}
+
 /** The value of a field in the last projection. */
-function output(name: string, columns: readonly ColumnDefinition[], decimals: readonly string[]): string {
+function output(
+  name: string,
+  columns: readonly ColumnDefinition[],
+  decimals: readonly string[],
+  counted: number,
+): string {
   switch (name) {
     case 'exchange_timestamp':
       return 'time_micros'
@@ -213,7 +225,7 @@ function output(name: string, columns: readonly ColumnDefinition[], decimals: re
     case 'quality_flags': {
       const own = columns.some((column) => column.name === name) ? 'coalesce(quality_flags_value, 0)' : '0'
       const rounded = decimals.map((decimal) => `coalesce(${decimal}_rest <> '', false)`).join(' OR ')
-      return `(${own} | CASE WHEN ${rounded} THEN ${QualityFlag.rounded} ELSE 0 END)::INTEGER`
+      return `(${own} | ${counted} | CASE WHEN ${rounded} THEN ${QualityFlag.rounded} ELSE 0 END)::INTEGER`
     }
     default: {
       const column = columns.find((candidate) => candidate.name === name)

@@ -1,6 +1,7 @@
 import { TicklakeError } from '#core'
 import type { Engine, QueryResult, SqlParameters } from '#engine'
 import type { Encoding } from './field.js'
+import type { OpenGaps } from './gaps.js'
 import type { Key } from './page-token.js'
 import type { Route } from './scan.js'
 
@@ -21,6 +22,8 @@ export interface AnswerMeta {
   readonly rowsScanned: number
   readonly bytesRead: number
   readonly elapsedMs: number
+  /** What sequence numbers tell to be missing in the range that was asked for, now; null when nothing is. */
+  readonly gaps: OpenGaps | null
 }
 
 /** An answer, its rows written already. */

@@ -22,7 +22,13 @@ const FOOT: readonly Field[] = [
   textField('conditions', 'conditions', "the venue's conditions"),
   textField('currency', 'currency', 'currency of the prices'),
   textField('message_id', 'message_id', '<source>:<row> for loaded rows, else what the producer gave'),
-  numberField('flags', 'quality_flags', 'quality flags: 1 rounded, 2 receive time'),
+  numberField(
+    'flags',
+    'quality_flags',
+    'sum of quality flags: 1 rounded, 2 receive time, 4 sequence gap before it, 8 out of order, 16 number came before, ' +
+      '32 numbers begin anew, 64 crossed, 128 locked, 256 price outlier, 512 price moved by a tenth, 1024 after a ' +
+      'silence; 65536 numbers are contiguous, 131072 they never fall',
+  ),
   timeField('ingest_ts', 'epoch_us(ingest_timestamp)', ['ingest_timestamp'], 'when the log took the record'),
 ]
 

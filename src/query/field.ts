@@ -6,10 +6,12 @@ export type Encoding = 'json' | 'csv'
 /** One field of an answer's rows. */
 export interface Field {
   readonly name: string
-  /** The JSON type. Numbers are whole and written exactly, up to 63 bits. */
-  readonly type: 'string' | 'number' | 'boolean'
+  /** The JSON type. Numbers are whole and written exactly, up to 63 bits. Intervals: a list of {from, to}, numbers. */
+  readonly type: 'string' | 'number' | 'boolean' | 'intervals'
   /** SQL over the columns below. */
   readonly sql: string
+  /** The same for a cell of CSV, where that is another. */
+  readonly csvSql?: string
   /** Columns that the SQL reads. */
   readonly columns: readonly string[]
   /** Says what it is, for the documentation. */
@@ -69,7 +71,7 @@ export function encodeRow(fields: readonly Field[], encoding: Encoding): string 
 
 /** RFC 4180. NULL is an empty cell, an empty text a quoted one. */
 function csvCell(field: Field): string {
-  if (!field.freeText) return `coalesce(CAST(${field.sql} AS VARCHAR), '')`
+  if (!field.freeText) return `coalesce(CAST(${field.csvSql ?? field.sql} AS VARCHAR), '')`
   const quoted = `'"' || replace(${field.sql}, '"', '""') || '"'`
   return `CASE WHEN ${field.sql} IS NULL THEN '' WHEN regexp_matches(${field.sql}, '^$|[",\\r\\n]') THEN ${quoted} ELSE ${field.sql} END`
 }

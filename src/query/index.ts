@@ -1,8 +1,10 @@
 export type { Answer, AnswerMeta, AnswerOptions, QueryEngine } from './answer.js'
 export { BAR_FIELDS } from './bar-fields.js'
 export { COUNT_FIELDS } from './count.js'
+export { COVERAGE_FIELDS } from './coverage.js'
 export { rowFields } from './event-fields.js'
 export type { Field } from './field.js'
+export type { OpenGaps } from './gaps.js'
 export {
   BAR_SOURCES,
   type BarSource,

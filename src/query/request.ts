@@ -61,6 +61,10 @@ export interface SymbolsRequest extends Selection, Page {
   readonly table: MarketTable
 }
 
+export interface CoverageRequest extends Selection, Page {
+  readonly table: MarketTable
+}
+
 export interface SnapshotsRequest {
   readonly table: TableName
 }

@@ -1,4 +1,4 @@
-import { assert, type Clock, type TableName } from '#core'
+import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
 import type { PinnedVersion, StreamTable } from '#storage'
 import {
   type Answer,
@@ -14,8 +14,16 @@ import { BAR_FIELDS } from './bar-fields.js'
 import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
 import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
 import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
+import {
+  COVERAGE_FIELDS,
+  COVERAGE_KEY_FORM,
+  coverageStatement,
+  exchangeDays,
+  exchangeDaysStatement,
+} from './coverage.js'
 import { rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
+import { type OpenGaps, openGaps } from './gaps.js'
 import { INSTRUMENT_KEY_FORM } from './instrument.js'
 import { latestStatement, latestWindows } from './latest.js'
 import { ORDER_KEY_FORM } from './order-key.js'
@@ -32,9 +40,11 @@ import { encodeReceipt } from './receipt.js'
 import type {
   BarsRequest,
   CountRequest,
+  CoverageRequest,
   LatestRequest,
   Page,
   RowsRequest,
+  Selection,
   SnapshotsRequest,
   SymbolsRequest,
 } from './request.js'
@@ -55,6 +65,7 @@ import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
 export interface QueryRouterOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly engine: QueryEngine
+  readonly sessions: SessionCalendars
   readonly clock: Clock
 }
 
@@ -67,7 +78,7 @@ interface Reading {
 /** A list that is answered page by page, all pages from one version. */
 interface PagedList {
   readonly table: TableName
-  readonly request: Page
+  readonly request: Page & Selection
   readonly fields: readonly Pick<Field, 'name'>[]
   readonly keyForm: KeyForm
   /** Whether the rows depend on the watermarks: then all pages have those of the first. */
@@ -85,11 +96,13 @@ const NO_WATERMARKS: ReadonlyMap<string, bigint> = new Map()
 export class QueryRouter {
   readonly #tables: ReadonlyMap<TableName, StreamTable>
   readonly #engine: QueryEngine
+  readonly #sessions: SessionCalendars
   readonly #clock: Clock
 
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
     this.#engine = options.engine
+    this.#sessions = options.sessions
     this.#clock = options.clock
   }
 
@@ -166,10 +179,30 @@ export class QueryRouter {
     })
   }
 
+  /** One page of what is there and what is missing, by exchange, symbol and session. */
+  coverage(request: CoverageRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: request.table,
+      request,
+      fields: COVERAGE_FIELDS,
+      keyForm: COVERAGE_KEY_FORM,
+      usesWatermarks: false,
+      read: async (pinned, after) => {
+        const scan = await planScan(pinned, rowFilter(request))
+        const found = exchangeDaysStatement(request, scan)
+        const result = found && (await runStatement(this.#engine, found, options.signal))
+        const days = result ? exchangeDays(result, this.#sessions) : []
+        const statement = coverageStatement(request, scan, days, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options)
+      },
+    })
+  }
+
   /** How many rows a selection has. Without a restriction the manifests and the tail know it. */
   count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     return this.#pinned(this.#table(request.table).pin(), async (pinned) => {
+      const gaps = openGaps(pinned.withOpenGaps, request)
       const scan = await planScan(pinned, rowFilter(request))
       const statement = countsEveryRow(request) ? null : countStatement(request, scan, options.encoding)
       const answer = {
@@ -184,11 +217,11 @@ export class QueryRouter {
         return {
           ...answer,
           rows,
-          meta: { ...this.#meta(pinned, scan, startedMs), filesRead: 0, rowsScanned: 0, bytesRead: 0 },
+          meta: { ...this.#meta(pinned, scan, startedMs, gaps), filesRead: 0, rowsScanned: 0, bytesRead: 0 },
         }
       }
       const rows = textColumn(await runStatement(this.#engine, statement, options.signal), 0)
-      return { ...answer, rows, meta: this.#meta(pinned, scan, startedMs) }
+      return { ...answer, rows, meta: this.#meta(pinned, scan, startedMs, gaps) }
     })
   }
 
@@ -202,7 +235,7 @@ export class QueryRouter {
       single: false,
       complete: true,
       nextPageToken: null,
-      meta: this.#meta(pinned, NOTHING, startedMs),
+      meta: this.#meta(pinned, NOTHING, startedMs, null),
     }))
   }
 
@@ -215,6 +248,7 @@ export class QueryRouter {
     const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
     return this.#pinned(token ? table.pinAt(token.version) : table.pin(), async (pinned) => {
       const { version } = pinned
+      const gaps = openGaps(pinned.withOpenGaps, list.request)
       const watermarks = (list.usesWatermarks && token?.watermarks) || pinned.watermarks
       const { scan, page } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
@@ -227,7 +261,7 @@ export class QueryRouter {
         nextPageToken:
           page.last &&
           encodePageToken({ tableUuid, request, version, watermarks: carried, position: page.last }),
-        meta: this.#meta(pinned, scan, startedMs),
+        meta: this.#meta(pinned, scan, startedMs, gaps),
       }
     })
   }
@@ -274,7 +308,12 @@ export class QueryRouter {
     return table
   }
 
-  #meta({ version, metadata }: PinnedVersion, scan: Scan, startedMs: number): AnswerMeta {
+  #meta(
+    { version, metadata }: PinnedVersion,
+    scan: Scan,
+    startedMs: number,
+    gaps: OpenGaps | null,
+  ): AnswerMeta {
     return {
       route: routeOf(scan),
       receipt: encodeReceipt(metadata.tableUuid, version),
@@ -286,6 +325,7 @@ export class QueryRouter {
       rowsScanned: rowsScanned(scan),
       bytesRead: bytesRead(scan),
       elapsedMs: Math.round((this.#clock.monotonicMs() - startedMs) * 100) / 100,
+      gaps,
     }
   }
 }

@@ -104,6 +104,10 @@ export class HotTail {
     return this.#ledger.instruments
   }
 
+  get withOpenGaps(): readonly InstrumentState[] {
+    return this.#ledger.withOpenGaps
+  }
+
   get sealed(): readonly TailSegment[] {
     return this.#sealed
   }

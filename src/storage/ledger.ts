@@ -15,6 +15,9 @@ export class TableLedger {
   readonly #lastRecords = new Map<number, RecordMark>()
   readonly #instruments = new Map<string, InstrumentState>()
   readonly #feeds = new Map<string, FeedState>()
+  readonly #gapped = new Map<string, InstrumentState>()
+  /** Those, as a list; null when it has to be made again. */
+  #gappedList: readonly InstrumentState[] | null = null
   #filledGaps: FilledGap[] = []
   #unpublished: Ledger[] = []
   #hasChanged = false
@@ -27,6 +30,12 @@ export class TableLedger {
   /** By `instrumentKey`, as of the visible rows. */
   get instruments(): ReadonlyMap<string, InstrumentState> {
     return this.#instruments
+  }
+
+  /** Instruments with open gaps as of the visible rows, by the order in which they got theirs. The list never changes. */
+  get withOpenGaps(): readonly InstrumentState[] {
+    this.#gappedList ??= [...this.#gapped.values()]
+    return this.#gappedList
   }
 
   /** Changes that rows make which were appended, and are not visible yet. */
@@ -58,7 +67,11 @@ export class TableLedger {
   #apply({ lastRecords, instruments, feeds, filledGaps }: Ledger): void {
     for (const mark of lastRecords) this.#lastRecords.set(mark.partition, mark)
     for (const state of instruments) {
-      this.#instruments.set(instrumentKey(state.partition, state.exchange, state.symbol), state)
+      const key = instrumentKey(state.partition, state.exchange, state.symbol)
+      this.#instruments.set(key, state)
+      if (state.runs.some((run) => run.gaps.length > 0)) this.#gapped.set(key, state)
+      else if (!this.#gapped.delete(key)) continue
+      this.#gappedList = null
     }
     for (const feed of feeds) this.#feeds.set(instrumentKey(feed.partition, feed.exchange, ''), feed)
     this.#filledGaps.push(...filledGaps)

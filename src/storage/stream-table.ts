@@ -153,6 +153,7 @@ export class IcebergStreamTable implements StreamTable {
       version: { snapshotId, offsets: tail.end },
       watermarks: tail.watermarks,
       instruments: tail.instruments,
+      withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#options.index.selectFiles(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
     })
@@ -180,6 +181,7 @@ export class IcebergStreamTable implements StreamTable {
       version,
       watermarks: parseWatermarks(metadata),
       instruments: tail.instruments,
+      withOpenGaps: tail.withOpenGaps,
       select: (filter) => index.selectFiles(metadata, snapshotId, filter),
       selectAppended: async (filter) => ({
         files: await index.appendedSince(metadata, snapshotId, filter),

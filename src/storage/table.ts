@@ -62,6 +62,8 @@ export interface PinnedVersion {
   readonly watermarks: ReadonlyMap<string, bigint>
   /** By `instrumentKey`, as of the newest version, whichever this one is. Read it in the turn of the pin. */
   readonly instruments: ReadonlyMap<string, InstrumentState>
+  /** Those of them whose sequence numbers have holes. */
+  readonly withOpenGaps: readonly InstrumentState[]
   /** Files of the snapshot: all their rows belong to the version. `gone` when the snapshot has expired. */
   select(filter: RowFilter): Promise<FileSelection>
   /** Log rows of the version that were flushed since its snapshot. `gone` when that has expired. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { LoadProgress, Log, LogRecord } from '../../src/ingest/log/log.js'
+import type { Appended, LoadProgress, Log, LogRecord } from '../../src/ingest/log/log.js'
 import { partitionOf } from '../../src/ingest/log/partitioner.js'
 import { type ReadRecord, readAll, readBatches, record, values, valuesOf } from '../support/log-reading.js'
 import { SeededRandom } from '../support/seeded-random.js'
@@ -127,6 +127,24 @@ export function describeLog(name: string, open: () => Promise<LogFixture>): void
       expect(again.progress('abc')).toEqual(PROGRESS)
       await again.append({ records: new Map(), progress: { ...PROGRESS, finished: true } })
       expect(again.progress('abc')).toEqual({ ...PROGRESS, finished: true })
+    })
+
+    test('progress may tell where the records are that it is appended with', async () => {
+      const { log, reopen } = await withTopic(1)
+      await append(log, record('A', 'before'))
+      const records = new Map([[TOPIC, [record('A', 'a'), record('A', 'b')]]])
+      const told = (number: number) => (appended: Appended) => ({
+        ...PROGRESS,
+        posted: { number, key: 'k', ranges: appended.get(TOPIC) ?? [] },
+      })
+      // Together: appends that wait at the same time may become one.
+      const [, second] = await Promise.all(
+        [1, 2].map((number) => log.append({ records, progress: told(number) })),
+      )
+      const posted = { number: 2, key: 'k', ranges: second?.get(TOPIC) }
+      expect(posted.ranges).toHaveLength(1)
+      expect(log.progress('abc')).toEqual({ ...PROGRESS, posted })
+      expect((await reopen()).progress('abc')).toEqual({ ...PROGRESS, posted })
     })
 
     test('an append to a topic that is not there appends nothing', async () => {

@@ -265,7 +265,12 @@ describe('binance', () => {
   test('trades, the exchange told from the message', async () => {
     const result = await fixture.loadText('a.txt', lines, 'binance-ws-trades')
     expect(result).toMatchObject({ rowsRead: 9, accepted: 3, quarantined: 1, skipped: 5 })
-    const shared = { time: '2024-08-08T23:54:15.342Z', price: '61837.63', size: '0.02', quality_flags: 0 }
+    const shared = {
+      time: '2024-08-08T23:54:15.342Z',
+      price: '61837.63',
+      size: '0.02',
+      quality_flags: QualityFlag.contiguousSequence,
+    }
     expect(trades()).toEqual(
       expect.arrayContaining([
         {
@@ -303,7 +308,7 @@ describe('binance', () => {
     const result = await fixture.loadText('a.txt', lines, 'binance-ws-quotes')
     expect(result).toMatchObject({ rowsRead: 9, accepted: 3, quarantined: 1, skipped: 5 })
     const shared = { bid_price: '1.1', bid_size: '2', ask_price: '1.2', ask_size: '3', sequence_number: '9' }
-    const exact = { time: '2024-08-08T23:54:15.342Z', quality_flags: 0 }
+    const exact = { time: '2024-08-08T23:54:15.342Z', quality_flags: QualityFlag.monotoneSequence }
     expect(quotes()).toEqual(
       expect.arrayContaining([
         {
@@ -311,7 +316,7 @@ describe('binance', () => {
           symbol: 'BTCUSDT',
           exchange: 'BINANCE',
           time: '1723161254087896.570',
-          quality_flags: QualityFlag.receiveTime,
+          quality_flags: QualityFlag.receiveTime | QualityFlag.monotoneSequence,
         },
         { ...shared, ...exact, symbol: 'BTCUSDT', exchange: 'BINANCE-UM' },
         { ...shared, ...exact, symbol: 'BTCUSD_PERP', exchange: 'BINANCE-CM' },

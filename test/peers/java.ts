@@ -13,6 +13,9 @@ const DEPENDENCY_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.
 
 export const JAVA = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', 'java') : 'java'
 
+/** Options of a Java that is there for tests: a small heap, and the compiler that starts fast but does not get far. */
+export const QUICK_AND_SMALL = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'] as const
+
 /** Maven coordinates, `group:artifact:version`. */
 export type Artifact = `${string}:${string}:${string}`
 

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { installJars, JAVA } from './java.js'
+import { installJars, JAVA, QUICK_AND_SMALL } from './java.js'
 import { ServerProcess } from './server-process.js'
 
 const run = promisify(execFile)
@@ -18,6 +18,8 @@ export const KAFKA_USER = { username: 'ticklake', password: 'not-secret' } as co
 export interface KafkaServerOptions {
   /** Over the server's properties below. Default: none. */
   readonly properties?: Readonly<Record<string, string>>
+  /** Of the server's Java. Default: QUICK_AND_SMALL. */
+  readonly javaOptions?: readonly string[]
 }
 
 /** The folder of Apache Kafka's jars in the user's cache; installed when missing. */
@@ -38,21 +40,31 @@ export class KafkaServer {
   readonly saslBrokers: string
   readonly #home: string
   readonly #directory: string
+  readonly #javaOptions: readonly string[]
   #process: ServerProcess | null = null
 
-  private constructor(home: string, directory: string, port: number, saslPort: number) {
+  private constructor(
+    home: string,
+    directory: string,
+    [port, saslPort]: readonly number[],
+    javaOptions: readonly string[],
+  ) {
     this.version = versionOf(home)
     this.brokers = `127.0.0.1:${port}`
     this.saslBrokers = `127.0.0.1:${saslPort}`
     this.#home = home
     this.#directory = directory
+    this.#javaOptions = javaOptions
   }
 
   /** A new, empty server. `home` is what `installKafka` gave. */
-  static async start(home: string, { properties = {} }: KafkaServerOptions = {}): Promise<KafkaServer> {
+  static async start(
+    home: string,
+    { properties = {}, javaOptions = QUICK_AND_SMALL }: KafkaServerOptions = {},
+  ): Promise<KafkaServer> {
     const directory = await mkdtemp(join(tmpdir(), 'ticklake-kafka-'))
-    const [port, saslPort, controllerPort] = await freePorts(3)
-    const server = new KafkaServer(home, directory, port!, saslPort!)
+    const [controllerPort, ...ports] = await freePorts(3)
+    const server = new KafkaServer(home, directory, ports, javaOptions)
     try {
       await server.#format(controllerPort!, properties)
       await server.restart()
@@ -68,7 +80,7 @@ export class KafkaServer {
     await this.#process?.stop()
     this.#process = await ServerProcess.start({
       file: JAVA,
-      args: ['-Xmx512m', ...this.#program('kafka.Kafka', [PROPERTIES])],
+      args: [...this.#javaOptions, ...this.#program('kafka.Kafka', [PROPERTIES])],
       cwd: this.#directory,
       ready: /Kafka Server started/,
     })
@@ -96,12 +108,12 @@ export class KafkaServer {
     const user = `[name=${KAFKA_USER.username},password=${KAFKA_USER.password}]`
     const scram = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((kind) => ['--add-scram', `${kind}=${user}`])
     const format = ['format', `--cluster-id=${clusterId}`, '--config', PROPERTIES, ...scram]
-    const args = ['-Xmx128m', ...this.#program('kafka.tools.StorageTool', format)]
+    const args = [...QUICK_AND_SMALL, ...this.#program('kafka.tools.StorageTool', format)]
     await run(JAVA, args, { cwd: this.#directory })
   }
 
   #program(mainClass: string, args: readonly string[]): string[] {
-    return ['-XX:+UseSerialGC', ...LOGGING, '-cp', join(this.#home, '*'), mainClass, ...args]
+    return [...LOGGING, '-cp', join(this.#home, '*'), mainClass, ...args]
   }
 }
 
@@ -157,12 +169,26 @@ function versionOf(home: string): string {
   return jar.replace(/^kafka_2\.13-|\.jar$/g, '')
 }
 
+/**
+ * Below the ports that systems give to outgoing connections: one of those could take the place of a broker that is
+ * down, even the very connection that a client tries to it.
+ */
+const PORTS = [20_000, 30_000] as const
+
 /** Ports that nobody listens on now. Kafka has to be told its own, since it tells clients. */
 async function freePorts(count: number): Promise<number[]> {
-  const listeners = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(listeners.map((listener) => once(listener, 'listening')))
+  const held: Server[] = []
+  while (held.length < count) {
+    const listener = createServer().listen(randomInt(...PORTS), '127.0.0.1')
+    await once(listener, 'listening').then(
+      () => held.push(listener),
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error
+      },
+    )
+  }
   // A listening socket has an address of this form.
-  const ports = listeners.map((listener) => (listener.address() as AddressInfo).port)
-  await Promise.all(listeners.map((listener) => once(listener.close(), 'close')))
+  const ports = held.map((listener) => (listener.address() as AddressInfo).port)
+  await Promise.all(held.map((listener) => once(listener.close(), 'close')))
   return ports
 }

@@ -30,6 +30,14 @@ export async function installPython(name: string, requirements: string): Promise
   return pythonOf(environment)
 }
 
+/** What is installed there, as it tells itself: `fastavro 1.2.3, avro 4.5.6`. */
+export async function versionsOf(python: string, packages: readonly string[]): Promise<string> {
+  const script = 'import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))'
+  const { stdout } = await run(python, ['-c', script, ...packages])
+  const versions = stdout.trim().split(' ')
+  return packages.map((name, index) => `${name} ${versions[index]}`).join(', ')
+}
+
 async function findPython(): Promise<Python> {
   const found: Python[] = []
   for (const command of PYTHONS) {

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { installArchive, JAVA } from './java.js'
+import { installArchive, JAVA, QUICK_AND_SMALL } from './java.js'
 import { ServerProcess } from './server-process.js'
 
 /** The folder of Apicurio Registry in the user's cache; installed when missing. */
@@ -32,7 +32,7 @@ export class RegistryServer {
     const listen = ['-Dquarkus.http.host=127.0.0.1', '-Dquarkus.http.port=0']
     const server = await ServerProcess.start({
       file: JAVA,
-      args: ['-Xmx512m', '-XX:+UseSerialGC', ...listen, '-jar', join(home, jar)],
+      args: [...QUICK_AND_SMALL, ...listen, '-jar', join(home, jar)],
       cwd: tmpdir(),
       ready: /registry-app (\S+) on JVM .* Listening on: (\S+)/,
     })

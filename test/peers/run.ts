@@ -31,7 +31,8 @@ try {
     await suite.run({ report, directory, signal: stopping.signal })
   }
 } finally {
-  await rm(directory, { recursive: true, force: true })
+  // What a server that is being killed still writes may be in the way for a moment.
+  await rm(directory, { recursive: true, force: true, maxRetries: 5 })
 }
 if (stopping.signal.aborted) report.fail('stopped before the end', [])
 console.log(report.summary())

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { spawnGuarded } from './guarded.js'
 
 const REMEMBERED_LINES = 30
 const READY_WITHIN_MS = 60_000
@@ -14,11 +15,7 @@ export interface ServerProcessOptions {
   readonly ready: RegExp
 }
 
-/**
- * A server in a process of its own, which never outlives us. It has its own process group, so that a Ctrl-C reaches
- * the tests first, and a shell beside it holds one end of a pipe: when we are gone, however we went, it reads the end
- * of the pipe and kills the server.
- */
+/** A server in a process of its own, which never outlives us. */
 export class ServerProcess {
   /** What matched `ready`. */
   readonly ready: RegExpExecArray
@@ -33,10 +30,8 @@ export class ServerProcess {
 
   /** Resolves when the server is ready. Throws with the last that it said when it ends before, or takes too long. */
   static async start({ file, args, cwd, ready }: ServerProcessOptions): Promise<ServerProcess> {
-    const child = spawn(file, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    await once(child, 'spawn')
+    const child = await spawnGuarded(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     const closed = once(child, 'close')
-    guard(child)
     const lines: string[] = []
     const found = await new Promise<RegExpExecArray | string>((resolve) => {
       const late = setTimeout(() => resolve(`not ready after ${READY_WITHIN_MS / 1000} s`), READY_WITHIN_MS)
@@ -44,7 +39,7 @@ export class ServerProcess {
         clearTimeout(late)
         resolve(outcome)
       }
-      for (const stream of [child.stdout, child.stderr]) {
+      for (const stream of [child.stdout!, child.stderr!]) {
         // Read to the end, or the server would stop at a full pipe.
         createInterface({ input: stream }).on('line', (line) => {
           lines.push(line)
@@ -74,15 +69,4 @@ export class ServerProcess {
     this.#child.kill('SIGKILL')
     await this.#closed
   }
-}
-
-function guard(child: ChildProcess): void {
-  const script = 'read -r _; kill -KILL "$1" 2>/dev/null'
-  const shell = spawn('sh', ['-c', script, 'guard', String(child.pid)], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-  shell.unref()
-  // The number may soon be another process's.
-  child.once('exit', () => shell.kill('SIGKILL'))
 }

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '#core'
+import { signalGroup, spawnGuarded } from './guarded.js'
 import type { Suite, SuiteRun } from './suite.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -72,16 +72,19 @@ export class ServerSuite implements Suite {
     const output = join(directory, `${this.id}.json`)
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`]
     const args = ['run', '--config', 'vitest.peers.config.ts', ...reporters, this.#tests]
-    const child = spawn(vitest, args, {
+    const child = await spawnGuarded(vitest, args, {
       cwd: root,
-      env: { ...process.env, ...service.env },
+      // What its tests leave behind when they are ended goes with our own files.
+      env: { ...process.env, ...service.env, TMPDIR: directory },
       stdio: 'inherit',
     })
-    const end = () => child.kill('SIGTERM')
+    const closed = once(child, 'close')
+    const end = () => signalGroup(child, 'SIGTERM')
     signal.addEventListener('abort', end)
     if (signal.aborted) end()
-    const [code, killedBy] = await once(child, 'close')
+    const [code, killedBy] = await closed
     signal.removeEventListener('abort', end)
+    if (signal.aborted) return
     const line = `${this.#title} ${service.version}`
     // Without a report vitest did not get as far as to run a test.
     const outcome: Outcome | null = await readFile(output, 'utf8').then(JSON.parse, () => null)

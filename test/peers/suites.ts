@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { installKafka, KafkaServer } from './kafka-server.js'
-import { installPython } from './python.js'
+import { installPython, versionsOf } from './python.js'
 import { ReaderSuite, SharedTables } from './readers/reader-suite.js'
 import { READERS } from './readers/readers.js'
 import { installRegistry, RegistryServer } from './registry-server.js'
@@ -29,15 +29,17 @@ export const SUITES: readonly Suite[] = [
   }),
   new ServerSuite({
     id: 'python',
-    title: 'Python clients of Apache Kafka',
+    title: 'Python clients',
     tests: 'test/peers/python/',
     install: async () => {
       const home = await installKafka(KAFKA_4)
       const requirements = fileURLToPath(new URL('python/requirements.txt', import.meta.url))
       const python = await installPython('python-clients', requirements)
+      const versions = await versionsOf(python, ['confluent-kafka', 'fastavro'])
       return async () => {
         const kafka = await kafkaService(home)
-        return { ...kafka, env: { ...kafka.env, TICKLAKE_TEST_PYTHON: python } }
+        const version = `${versions}, Apache Kafka ${kafka.version}`
+        return { ...kafka, version, env: { ...kafka.env, TICKLAKE_TEST_PYTHON: python } }
       }
     },
   }),

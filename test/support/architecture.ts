@@ -32,9 +32,9 @@ export const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'swagger-ui-express': '^src/api/',
   winston: '^src/core/',
   'xxhash-wasm': '^src/ingest/',
-  yaml: '^src/config[.]ts$',
+  yaml: '^src/(config[.]ts$|cli/)',
   yauzl: '^src/ingest/',
-  zod: '^src/(config[.]ts$|api/)',
+  zod: '^src/(config[.]ts$|api/|cli/)',
 }
 
 const ENTRY = '^src/main[.]cts$'

@@ -145,6 +145,7 @@ export class FixtureTable implements StreamTable {
       tail: tail.map((batch) => ({ relation: batch.name, rowCount: batch.rows.length })),
       watermarks: new Map(this.watermarks),
       instruments: this.instruments,
+      withOpenGaps: [...this.instruments.values()],
       select: async (filter): Promise<FileSelection> => ({
         files: files(0, committed, filter).map((batch) => batch.file!),
         filesTotal: committed,

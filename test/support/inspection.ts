@@ -1,4 +1,4 @@
-import { createLogger, EMPTY_LEDGER, type Ledger, MICROS_PER_DAY, type TableDefinition } from '#core'
+import { createLogger, EMPTY_LEDGER, type Ledger, SessionCalendars, type TableDefinition } from '#core'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
 import { ColumnarDecoder } from '../../src/ingest/columnar-decoder.js'
 import { Inspector, type InspectorOptions } from '../../src/ingest/inspector.js'
@@ -39,7 +39,7 @@ export class Inspection {
       deduplicator: null,
       largeGap: 'continue',
       logger,
-      sessionDayOf: (_, micros) => Math.floor(micros / MICROS_PER_DAY),
+      sessions: new SessionCalendars([]),
       ...policy,
     })
   }
@@ -49,9 +49,11 @@ export class Inspection {
     start: Ledger = EMPTY_LEDGER,
     policy: Partial<InspectorOptions> = {},
   ): Promise<Inspection> {
-    const schema = { id: 1, subject: '', version: 1, schema: avroSchema(definition) }
-    const registry = { register: async () => schema, byId: async () => schema }
-    const decoder = new ColumnarDecoder(definition, registry)
+    const schemas = new Map([[1, JSON.stringify(avroSchema(definition))]])
+    const decoder = new ColumnarDecoder(definition, {
+      schemasOf: async () => schemas,
+      unknownBefore: () => [],
+    })
     await decoder.prepare([1])
     return new Inspection(definition, decoder, start, policy)
   }

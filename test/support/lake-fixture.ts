@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { QUARANTINE, QUOTES, systemClock, type TableName, TRADES } from '#core'
+import { QUARANTINE, QUOTES, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
 import { Engine } from '#engine'
 import { type QueryEngine, QueryRouter } from '#query'
 import { FixtureTable } from './fixture-table.js'
@@ -48,7 +48,12 @@ export async function openLakeFixture(): Promise<LakeFixture> {
     trades: tables.get('trades')!,
     quotes: tables.get('quotes')!,
     tables,
-    router: new QueryRouter({ tables, engine: gated, clock: systemClock }),
+    router: new QueryRouter({
+      tables,
+      engine: gated,
+      sessions: new SessionCalendars([]),
+      clock: systemClock,
+    }),
     holdQueries: () => {
       let reach: (signal?: AbortSignal) => void = () => {}
       let letGo = () => {}

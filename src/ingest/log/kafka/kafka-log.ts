@@ -278,27 +278,37 @@ export class KafkaLog implements Log {
     if (this.#failure) throw this.#failure
     const plan = new TransactionPlan()
     const learn: (() => void)[] = []
-    const put = (topic: StatesTopic, name: string, state: unknown) => {
-      plan.addRecord(topic.topic, 0, topic.record(name, state))
+    const put = (into: TransactionPlan, topic: StatesTopic, name: string, state: unknown) => {
+      into.addRecord(topic.topic, 0, topic.record(name, state))
       learn.push(() => topic.learn(name, state))
     }
     const planned = group.map(({ append: { records, progress }, schemas }) => {
-      if (progress) put(this.#loads, progress.sourceId, progress)
-      for (const [name, schema] of schemas) put(this.#schemas, name, schema)
+      if (progress && typeof progress !== 'function') put(plan, this.#loads, progress.sourceId, progress)
+      for (const [name, schema] of schemas) put(plan, this.#schemas, name, schema)
       return [...records].map(([topic, list]) => {
         const { partitionCount } = this.#reader(topic).positions
         const parts = plan.add(this.#physical(topic), list, (key) => partitionOf(key, partitionCount))
         return [topic, parts] as const
       })
     })
-    const offsets = await this.#transactions.write(plan.batches).catch((error: unknown) => {
+    const appendedAt = (offsets: readonly number[]): Appended[] =>
+      planned.map((topics) => new Map(topics.map(([topic, parts]) => [topic, plan.ranges(parts, offsets)])))
+    const progressOf = (offsets: readonly number[]) => {
+      const last = new TransactionPlan()
+      const appended = appendedAt(offsets)
+      for (const [index, { append }] of group.entries()) {
+        if (typeof append.progress !== 'function') continue
+        const progress = append.progress(appended[index]!)
+        put(last, this.#loads, progress.sourceId, progress)
+      }
+      return last.batches
+    }
+    const offsets = await this.#transactions.write(plan.batches, progressOf).catch((error: unknown) => {
       throw this.#writeError(error)
     })
     for (const learnt of learn) learnt()
     return {
-      appended: planned.map(
-        (topics) => new Map(topics.map(([topic, parts]) => [topic, plan.ranges(parts, offsets)])),
-      ),
+      appended: appendedAt(offsets),
       readable: this.#untilReadable(plan, offsets),
     }
   }

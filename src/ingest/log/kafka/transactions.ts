@@ -71,15 +71,18 @@ export class Transactions {
 
   /**
    * Writes these batches, in their order within each partition, in one transaction, and gives the offset of the first
-   * record of each. Throws `NothingWritten`, or anything else when it is not known what was written.
+   * record of each. `last` makes the batches of the same transaction that tell of those offsets. Throws `NothingWritten`,
+   * or anything else when it is not known what was written.
    */
-  async write(batches: readonly TopicBatch[]): Promise<readonly number[]> {
-    const offsets = new Array<number>(batches.length).fill(-1)
-    if (batches.length === 0) return offsets
+  async write(
+    batches: readonly TopicBatch[],
+    last: (offsets: readonly number[]) => readonly TopicBatch[] = () => [],
+  ): Promise<readonly number[]> {
+    let offsets: readonly number[]
     try {
-      if (!this.#identity) await this.take()
-      await this.#addPartitions(batches)
-      for (const round of rounds(batches)) await this.#produce(batches, round, offsets)
+      offsets = await this.#put(batches)
+      const written = await this.#put(last(offsets))
+      if (offsets.length + written.length === 0) return offsets
     } catch (error) {
       this.#identity = null
       // Somebody else's transactions would be aborted by taking the id back.
@@ -91,6 +94,16 @@ export class Transactions {
       throw notWritten(error)
     }
     await this.#commit()
+    return offsets
+  }
+
+  /** Puts batches into the open transaction: the first ones open it. */
+  async #put(batches: readonly TopicBatch[]): Promise<readonly number[]> {
+    const offsets = new Array<number>(batches.length).fill(-1)
+    if (batches.length === 0) return offsets
+    if (!this.#identity) await this.take()
+    await this.#addPartitions(batches)
+    for (const round of rounds(batches)) await this.#produce(batches, round, offsets)
     return offsets
   }
 
