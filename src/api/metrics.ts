@@ -65,6 +65,14 @@ function addIngest(metrics: Metrics, { consumers }: Vitals): void {
   )
   metrics.counter(
     {
+      name: 'ticklake_duplicate_rows_total',
+      help: 'Rows dropped since the start because their message id came before',
+      labels: ['table'],
+    },
+    each((status) => status.duplicates),
+  )
+  metrics.counter(
+    {
       name: 'ticklake_quarantined_rows_total',
       help: 'Rows that were meant for a table and were refused, since the start',
       labels: ['table', 'reason'],
@@ -106,6 +114,12 @@ function addIngest(metrics: Metrics, { consumers }: Vitals): void {
   )
 }
 
+/** Stretches of missing sequence numbers, and how many numbers they are (beyond 2^53 only roughly). */
+function openGaps({ withOpenGaps }: TableStatus) {
+  const gaps = withOpenGaps.flatMap(({ runs }) => runs.flatMap((run) => run.gaps))
+  return { count: gaps.length, missing: gaps.reduce((sum, { from, to }) => sum + Number(to - from + 1n), 0) }
+}
+
 function addTables(metrics: Metrics, { tables }: Vitals, clock: Clock): void {
   type Kind = 'counter' | 'gauge'
   const add = (
@@ -130,6 +144,16 @@ function addTables(metrics: Metrics, { tables }: Vitals, clock: Clock): void {
     (s) => s.tailBytes,
   )
   add('gauge', { name: 'ticklake_tail_fill_ratio', help: 'At 1 appends wait for a flush' }, (s) => s.tailFill)
+  add(
+    'gauge',
+    { name: 'ticklake_open_gaps', help: 'Stretches of sequence numbers that have not come' },
+    (s) => openGaps(s).count,
+  )
+  add(
+    'gauge',
+    { name: 'ticklake_missing_sequence_numbers', help: 'Sequence numbers that have not come' },
+    (s) => openGaps(s).missing,
+  )
   add(
     'counter',
     { name: 'ticklake_flushes_total', help: 'Tail segments committed' },

@@ -28,6 +28,7 @@ const OTHER = 'other'
 export class ConsumerProgress {
   readonly #clock: Clock
   #rows = 0
+  #duplicates = 0
   readonly #refusals = new Map<string, Refusals>()
   readonly #beganMs: number
   /** Wall time: everything that was in the log at that time has been read. Null before the first read. */
@@ -41,6 +42,11 @@ export class ConsumerProgress {
   /** Rows taken. Those that no snapshot held at the last stop are taken again, and counted in each process. */
   get rows(): number {
     return this.#rows
+  }
+
+  /** Records dropped because their message id came before. */
+  get duplicates(): number {
+    return this.#duplicates
   }
 
   /** Of what was read from the quarantine topic, where all that is refused ends up, whoever refused it. */
@@ -61,12 +67,13 @@ export class ConsumerProgress {
     this.#readUpToMs = this.#clock.nowMs()
   }
 
-  /** Records were read, and became these rows. */
-  took(batches: readonly RecordBatch[], rows: ColumnBatch): void {
+  /** Records were read, and became these rows, but for so many that came before. */
+  took(batches: readonly RecordBatch[], rows: ColumnBatch, duplicates = 0): void {
     for (const { appendedAtMicros } of batches) {
       this.#readUpToMs = Math.max(this.#readUpToMs ?? 0, Number(appendedAtMicros / 1000n))
     }
     this.#rows += rows.rowCount
+    this.#duplicates += duplicates
     if (rows.definition !== QUARANTINE) return
     const topic = batchColumn(rows, 'topic', 'string')
     const reason = batchColumn(rows, 'reason', 'string')

@@ -46,6 +46,8 @@ export interface ConsumerStatus {
   readonly lagMs: number
   /** Rows that it took since the process began. */
   readonly rows: number
+  /** Records that it dropped since then because their message id came before. */
+  readonly duplicates: number
   /** Of the quarantine's consumer: the same by table and reason. */
   readonly refusals: readonly Refusals[]
   /** Why reading waits at this moment for the schema registry, or null. It goes on by itself. */
@@ -94,6 +96,7 @@ export class Consumer implements Service {
       lagRecords,
       lagMs: lagRecords === 0 ? 0 : this.#progress.behindMs,
       rows: this.#progress.rows,
+      duplicates: this.#progress.duplicates,
       refusals: this.#progress.refusals,
       stalled: this.#schemas.stalled,
       failure: this.#failure,
@@ -145,7 +148,7 @@ export class Consumer implements Service {
         lastRecords: newestRecords(batches, this.#position),
       }
       await table.append({ ...rows, ledger }, next, more, signal)
-      this.#progress.took(batches, rows.batch)
+      this.#progress.took(batches, rows.batch, rows.duplicates)
       this.#position = next
       const committed = table.committedOffsets()
       if (!sameVector(committed, told)) await log.committed(topic, committed)

@@ -105,6 +105,7 @@ export class IcebergStreamTable implements StreamTable {
       tailBytes: tail.sizeBytes,
       tailFill: tail.fill,
       snapshotMs: currentSnapshot(this.#metadata)?.timestampMs ?? null,
+      withOpenGaps: tail.withOpenGaps,
       flushes: this.#flusher.counts,
     }
   }

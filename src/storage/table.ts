@@ -82,6 +82,8 @@ export interface TableStatus {
   readonly tailFill: number
   /** When the newest snapshot was committed, ms since 1970 UTC; null before the first. */
   readonly snapshotMs: number | null
+  /** Instruments with holes in their sequence numbers, as of the visible rows. */
+  readonly withOpenGaps: readonly InstrumentState[]
   readonly flushes: FlushCounts
 }
 

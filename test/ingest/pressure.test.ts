@@ -90,6 +90,7 @@ function fixture() {
     lagRecords: lake.lag,
     lagMs: 0,
     rows: 0,
+    duplicates: 0,
     refusals: [],
     stalled: null,
     failure: lake.failure,

@@ -211,6 +211,7 @@ export class FixtureTable implements StreamTable {
       tailRows: tail.reduce((sum, batch) => sum + batch.rows.length, 0),
       tailBytes: 0,
       tailFill: 0,
+      withOpenGaps: [...this.instruments.values()],
       snapshotMs: this.metadata().snapshots.at(-1)?.timestampMs ?? null,
       flushes: { segments: this.#flushed, rows: 0, failures: 0, writeMs: 0, commitMs: 0, lastFailure: null },
     }
