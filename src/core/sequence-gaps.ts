@@ -8,13 +8,14 @@ const COLUMNS: readonly (readonly [name: string, type: LayoutColumn['type'], doc
   ['from_sequence', 'long', 'the first missing number'],
   ['to_sequence', 'long', 'the last missing number'],
   ['detected_at', 'timestamptz', 'when the log took the row that revealed the gap, µs since 1970 UTC'],
-  ['filled_at', 'timestamptz', 'when the log took a row that ended the gap; null: the gap begins'],
+  ['filled_at', 'timestamptz', 'when the log took the last of its rows that have come; null: the gap begins'],
 ]
 
 /**
- * The gaps of sequence numbers, derived from the ledgers of trades and quotes. Rows are only ever added: one when a gap
- * is found, one with filled_at and all else equal when a number of it has come. What is then still missing of it begins
- * anew, as gaps of their own. A gap that came and went between two snapshots has the second row only.
+ * The gaps of sequence numbers, derived from the ledgers of trades and quotes. Rows are only ever added: one when a
+ * snapshot has a new gap, and one with filled_at, all else equal, when it has the gap no longer because numbers of it
+ * have come. What is then still missing are gaps of their own, with rows of their own. Numbers that were missed and came
+ * between two snapshots have the second row only.
  */
 export const SEQUENCE_GAPS: TableLayout = {
   name: 'sequence_gaps',

@@ -1,40 +1,102 @@
-import { dayOfMicros, type Ledger, type SequenceGap, type TableName } from '#core'
+import { dayOfMicros, type FilledGap, type Ledger, type SequenceGap, type TableName } from '#core'
 import { sqlString } from '#engine'
 import type { SettledRows } from './prepare.js'
 
-/** A row of `sequence_gaps`: a gap that was found, or, with a time, one that was filled. */
-export interface GapRow {
-  readonly table: TableName
+/** A gap of an instrument. */
+export interface InstrumentGap {
   readonly exchange: string
   readonly symbol: string
   readonly gap: SequenceGap
+}
+
+/** A row of `sequence_gaps`: a gap that was found or, with a time, one that has ended. */
+export interface GapRow extends InstrumentGap {
+  readonly table: TableName
   readonly filledMicros: number | null
 }
 
-/** What a ledger tells beyond the one before, whose open gaps are known. */
-export interface GapChanges {
-  readonly rows: readonly GapRow[]
-  /** The open gaps of this ledger. */
-  readonly open: ReadonlySet<string>
-}
-
-/** Compares a ledger of a table with the open gaps of the one before it. Pure. */
-export function gapChanges(table: TableName, openBefore: ReadonlySet<string>, ledger: Ledger): GapChanges {
-  const rows: GapRow[] = ledger.filledGaps.map(({ exchange, symbol, filledMicros, ...gap }) => ({
-    ...{ table, exchange, symbol, gap, filledMicros },
-  }))
-  const open = new Set<string>()
-  for (const { partition, exchange, symbol, runs } of ledger.instruments) {
+/** The open gaps of a ledger, by all that tells one from another. */
+export function openGapsOf({ instruments }: Ledger): ReadonlyMap<string, InstrumentGap> {
+  const open = new Map<string, InstrumentGap>()
+  for (const { partition, exchange, symbol, runs } of instruments) {
     for (const gap of runs.flatMap((run) => run.gaps)) {
-      // Gaps do not change: one of which numbers come makes way for others.
       const { from, to, sessionDay, afterMicros, beforeMicros, detectedMicros } = gap
       const times = [sessionDay, afterMicros, beforeMicros, detectedMicros]
-      const key = [partition, exchange, symbol, from, to, ...times].join('\0')
-      open.add(key)
-      if (!openBefore.has(key)) rows.push({ table, exchange, symbol, gap, filledMicros: null })
+      open.set([partition, exchange, symbol, from, to, ...times].join('\0'), { exchange, symbol, gap })
     }
   }
-  return { rows, open }
+  return open
+}
+
+/**
+ * What a ledger tells beyond the one before, whose open gaps are known. Gaps do not change: one of which numbers come
+ * ends, and what is still missing of it are gaps of their own. One that is neither open nor filled was given up, because
+ * there were too many: nothing says that it has ended. Pure.
+ */
+export function gapRows(
+  table: TableName,
+  before: ReadonlyMap<string, InstrumentGap>,
+  ledger: Ledger,
+): readonly GapRow[] {
+  const open = openGapsOf(ledger)
+  const pieces = new FilledPieces(ledger.filledGaps)
+  const rows: GapRow[] = []
+  for (const [key, known] of before) {
+    const filledMicros = open.has(key) ? null : pieces.take(known)
+    if (filledMicros !== null) rows.push({ ...known, table, filledMicros })
+  }
+  for (const [key, found] of open) {
+    if (!before.has(key)) rows.push({ ...found, table, filledMicros: null })
+  }
+  // Of gaps that came and went since the ledger before.
+  for (const { exchange, symbol, filledMicros, ...gap } of pieces.rest()) {
+    rows.push({ exchange, symbol, gap, table, filledMicros })
+  }
+  return rows
+}
+
+/** Numbers that have come, to be found by the gap that they belonged to. */
+class FilledPieces {
+  /** By instrument and time of detection; disjoint, ascending. */
+  readonly #pieces = new Map<string, FilledGap[]>()
+  readonly #left: Set<FilledGap>
+
+  constructor(filled: readonly FilledGap[]) {
+    this.#left = new Set(filled)
+    for (const piece of filled) {
+      const key = pieceKey(piece.exchange, piece.symbol, piece)
+      const pieces = this.#pieces.get(key)
+      if (pieces) pieces.push(piece)
+      else this.#pieces.set(key, [piece])
+    }
+    for (const pieces of this.#pieces.values()) pieces.sort((a, b) => (a.from < b.from ? -1 : 1))
+  }
+
+  /** When the last of a gap's numbers that have come did; null when none has. */
+  take({ exchange, symbol, gap }: InstrumentGap): number | null {
+    const pieces = this.#pieces.get(pieceKey(exchange, symbol, gap)) ?? []
+    let low = 0
+    for (let high = pieces.length; low < high; ) {
+      const middle = (low + high) >> 1
+      if (pieces[middle]!.to < gap.from) low = middle + 1
+      else high = middle
+    }
+    let newest: number | null = null
+    for (let piece = pieces[low]; piece && piece.from <= gap.to; piece = pieces[++low]) {
+      newest = Math.max(newest ?? piece.filledMicros, piece.filledMicros)
+      this.#left.delete(piece)
+    }
+    return newest
+  }
+
+  /** Those that belonged to no gap that was asked for. */
+  rest(): Iterable<FilledGap> {
+    return this.#left
+  }
+}
+
+function pieceKey(exchange: string, symbol: string, { sessionDay, detectedMicros }: SequenceGap): string {
+  return [exchange, symbol, sessionDay, detectedMicros].join('\0')
 }
 
 /** The rows, to be written. */

@@ -1,14 +1,7 @@
-import {
-  EMPTY_LEDGER,
-  type Logger,
-  type OffsetVector,
-  SEQUENCE_GAPS,
-  type TableName,
-  TicklakeError,
-} from '#core'
+import { type Logger, type OffsetVector, SEQUENCE_GAPS, type TableName, TicklakeError } from '#core'
 import type { Engine } from '#engine'
 import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
-import { type GapRow, gapChanges, gapRelation } from './gap-rows.js'
+import { type GapRow, gapRelation, gapRows, type InstrumentGap, openGapsOf } from './gap-rows.js'
 import { ancestry, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import type { Snapshot } from './iceberg/snapshot.js'
 import { LEDGER_KEY, readLedger } from './ledger-file.js'
@@ -37,7 +30,7 @@ interface Position {
   readonly sequenceNumber: number
   readonly snapshotId: bigint | null
   /** Open gaps there. */
-  readonly open: ReadonlySet<string>
+  readonly open: ReadonlyMap<string, InstrumentGap>
   /** Location of the ledger there. */
   readonly ledger: string | undefined
 }
@@ -114,15 +107,14 @@ export class GapTable {
 
   /** The position that the table has noted of a source. */
   async #positionAt(source: TableName, sequenceNumber: number, metadata: TableMetadata): Promise<Position> {
-    if (sequenceNumber === 0) return { sequenceNumber, snapshotId: null, open: new Set(), ledger: undefined }
+    if (sequenceNumber === 0) return { sequenceNumber, snapshotId: null, open: new Map(), ledger: undefined }
     const snapshot = metadata.snapshots.find((candidate) => candidate.sequenceNumber === sequenceNumber)
     if (!snapshot) {
       const message = `${SEQUENCE_GAPS.name} reflects snapshot number ${sequenceNumber} of ${source}, which has expired`
       throw new TicklakeError('gone', message)
     }
     const { snapshotId, summary } = snapshot
-    const ledger = await readLedger(this.#options.context.objects, summary)
-    const { open } = gapChanges(source, new Set(), { ...EMPTY_LEDGER, instruments: ledger.instruments })
+    const open = openGapsOf(await readLedger(this.#options.context.objects, summary))
     return { sequenceNumber, snapshotId, open, ledger: summary[LEDGER_KEY] }
   }
 
@@ -136,9 +128,9 @@ export class GapTable {
     const ledger = summary[LEDGER_KEY]
     const isNews = ledger !== undefined && ledger !== before.ledger
     if (!isNews) return { ...before, sequenceNumber, snapshotId }
-    const changes = gapChanges(source, before.open, await readLedger(this.#options.context.objects, summary))
-    for (const row of changes.rows) rows.push(row)
-    return { sequenceNumber, snapshotId, open: changes.open, ledger }
+    const content = await readLedger(this.#options.context.objects, summary)
+    for (const row of gapRows(source, before.open, content)) rows.push(row)
+    return { sequenceNumber, snapshotId, open: openGapsOf(content), ledger }
   }
 
   async #commit(source: TableName, index: number, to: Position, rows: readonly GapRow[]): Promise<void> {
