@@ -28,27 +28,29 @@ export function openGapsOf({ instruments }: Ledger): ReadonlyMap<string, Instrum
   return open
 }
 
+/** Two ledgers of a table, one after the other. */
+export interface LedgerStep {
+  readonly before: ReadonlyMap<string, InstrumentGap>
+  readonly after: ReadonlyMap<string, InstrumentGap>
+  readonly filledGaps: readonly FilledGap[]
+}
+
 /**
- * What a ledger tells beyond the one before, whose open gaps are known. Gaps do not change: one of which numbers come
- * ends, and what is still missing of it are gaps of their own. One that is neither open nor filled was given up, because
- * there were too many: nothing says that it has ended. Pure.
+ * What the second ledger tells beyond the first. Gaps do not change: one of which numbers come ends, and what is still
+ * missing of it are gaps of their own. One that is neither open nor filled was given up, because there were too many:
+ * nothing says that it has ended. Pure.
  */
-export function gapRows(
-  table: TableName,
-  before: ReadonlyMap<string, InstrumentGap>,
-  ledger: Ledger,
-): readonly GapRow[] {
-  const open = openGapsOf(ledger)
-  const pieces = new FilledPieces(ledger.filledGaps)
+export function gapRows(table: TableName, { before, after, filledGaps }: LedgerStep): readonly GapRow[] {
+  const pieces = new FilledPieces(filledGaps)
   const rows: GapRow[] = []
   for (const [key, known] of before) {
-    const filledMicros = open.has(key) ? null : pieces.take(known)
+    const filledMicros = after.has(key) ? null : pieces.take(known)
     if (filledMicros !== null) rows.push({ ...known, table, filledMicros })
   }
-  for (const [key, found] of open) {
+  for (const [key, found] of after) {
     if (!before.has(key)) rows.push({ ...found, table, filledMicros: null })
   }
-  // Of gaps that came and went since the ledger before.
+  // Of gaps that came and went in between.
   for (const { exchange, symbol, filledMicros, ...gap } of pieces.rest()) {
     rows.push({ exchange, symbol, gap, table, filledMicros })
   }

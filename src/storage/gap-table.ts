@@ -129,8 +129,10 @@ export class GapTable {
     const isNews = ledger !== undefined && ledger !== before.ledger
     if (!isNews) return { ...before, sequenceNumber, snapshotId }
     const content = await readLedger(this.#options.context.objects, summary)
-    for (const row of gapRows(source, before.open, content)) rows.push(row)
-    return { sequenceNumber, snapshotId, open: openGapsOf(content), ledger }
+    const open = openGapsOf(content)
+    const step = { before: before.open, after: open, filledGaps: content.filledGaps }
+    for (const row of gapRows(source, step)) rows.push(row)
+    return { sequenceNumber, snapshotId, open, ledger }
   }
 
   async #commit(source: TableName, index: number, to: Position, rows: readonly GapRow[]): Promise<void> {

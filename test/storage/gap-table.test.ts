@@ -2,9 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createLogger, EMPTY_LEDGER, type FilledGap, type Ledger, SEQUENCE_GAPS, TRADES } from '#core'
+import {
+  createLogger,
+  EMPTY_LEDGER,
+  type FilledGap,
+  type Ledger,
+  SEQUENCE_GAPS,
+  TicklakeError,
+  TRADES,
+} from '#core'
 import { Engine } from '#engine'
 import { parquetRelation, type TableMetadata } from '#storage'
+import type { Catalog } from '../../src/storage/catalog/catalog.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import { type CommitContext, commitAppend, currentOffsets } from '../../src/storage/commit.js'
 import { GapTable } from '../../src/storage/gap-table.js'
@@ -77,10 +86,14 @@ class Fixture {
     this.trades = (await commitAppend(this.#context, 'trades', request)).table.metadata
   }
 
-  /** What keeps the gaps, as after a start, over a store of its own. */
-  gaps(fence: number, store: ObjectStore = objects): GapTable {
+  /** What keeps the gaps, as after a start, over a store of its own; some commits go through and are never heard of. */
+  gaps(fence: number, store: ObjectStore = objects, isUnheard: () => boolean = () => false): GapTable {
     const context = { ...contextOver(store, this.#location, fence), fence }
-    return new GapTable({ engine, context, logger })
+    return new GapTable({
+      engine,
+      context: { ...context, catalog: silenced(context.catalog, isUnheard) },
+      logger,
+    })
   }
 
   async metadata(): Promise<TableMetadata> {
@@ -118,6 +131,27 @@ function contextOver(store: ObjectStore, location: string, seed: number): Commit
   const catalog = new FileCatalog(store, location)
   const random = new SeededRandom(seed)
   return { objects: store, catalog, clock: new ManualClock(), random, fence: 1, logger }
+}
+
+/** Of some commits the outcome cannot be read back either. */
+function silenced(catalog: Catalog, isUnheard: () => boolean): Catalog {
+  let isSilent = false
+  return {
+    list: () => catalog.list(),
+    create: (table, metadata) => catalog.create(table, metadata),
+    load: async (table) => {
+      const wasSilent = isSilent
+      isSilent = false
+      if (wasSilent) throw new TicklakeError('unavailable', 'injected: nothing can be read')
+      return catalog.load(table)
+    },
+    commit: async (table, base, next) => {
+      const committed = await catalog.commit(table, base, next)
+      isSilent = isUnheard()
+      if (isSilent) throw new TicklakeError('unavailable', 'injected: the answer is lost')
+      return committed
+    },
+  }
 }
 
 const GAP = { sessionDay: 19_800, afterMicros: 1, beforeMicros: 2, detectedMicros: OPEN_MICROS }
@@ -206,7 +240,8 @@ describe('sequence_gaps', () => {
       })
       const tracker = newTracker()
       let pending: FilledGap[] = []
-      const starts = [lake.gaps(1, store)]
+      const start = (fence: number) => lake.gaps(fence, store, () => random.oneIn(3))
+      const starts = [start(1)]
       for (const [row, number] of order.entries()) {
         const [eventMicros, logMicros] = [OPEN_MICROS + number * 1_000, OPEN_MICROS + row * 50]
         observe(tracker, { sequence: BigInt(number), eventMicros, logMicros })
@@ -218,7 +253,7 @@ describe('sequence_gaps', () => {
         await lake.commit({ ...EMPTY_LEDGER, instruments: [state], filledGaps: pending })
         pending = []
         // A restart forgets all that is in memory.
-        if (random.oneIn(4)) starts.push(lake.gaps(starts.length + 1, store))
+        if (random.oneIn(4)) starts.push(start(starts.length + 1))
         const gaps = starts.at(-1)!
         gaps.follow('trades', lake.trades)
         if (random.oneIn(2)) await gaps.settled()
