@@ -1,5 +1,5 @@
 // Loads the recorded Binance trades of 8 August 2024 without 1,000 of them and with 500 out of place: /v1/coverage names
-// exactly those that are missing; then the thousand are loaded, and the gaps close.
+// exactly those that are missing; then the thousand are loaded, and the gaps close, in sequence_gaps too.
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { loadWithoutSome } from '../test/support/removed-trades.js'
@@ -35,7 +35,7 @@ await withTemporaryFolder(async (folder) => {
     removeCount: 1_000,
     shuffleCount: 500,
   })
-  const { tradeCount, neverRecorded, removed, after } = result
+  const { tradeCount, neverRecorded, removed, after, derived } = result
   console.log(
     `${tradeCount} trades of ${STREAMS.length} streams; ${neverRecorded} ids between them were never recorded`,
   )
@@ -45,9 +45,13 @@ await withTemporaryFolder(async (folder) => {
     )
   tell(`${removed} taken out, 500 out of place`, result)
   tell('once those were loaded', after)
+  console.log(
+    `sequence_gaps at the end: ${derived.ended} gaps have ended, ${derived.missing} ids are missing`,
+  )
   const isExact = [result, after].every(
     ({ unnamed, wronglyNamed }) => unnamed.length + wronglyNamed.length === 0,
   )
   const isNoted = result.missingInMeta === neverRecorded + removed && after.missingInMeta === neverRecorded
-  process.exitCode = isExact && isNoted ? 0 : 1
+  const isDerived = derived.missing === neverRecorded && derived.ended > 0
+  process.exitCode = isExact && isNoted && isDerived ? 0 : 1
 })

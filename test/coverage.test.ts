@@ -49,5 +49,8 @@ test(`coverage names exactly the trades that were taken out, until they come (se
     wronglyNamed: [],
     missingInMeta: 280,
     after: { unnamed: [], wronglyNamed: [], missingInMeta: 80 },
+    derived: { missing: 80, ended: expect.any(Number) },
   })
+  // Those that were taken out lay in so many gaps at least.
+  expect(result.derived.ended).toBeGreaterThan(100)
 })

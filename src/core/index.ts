@@ -29,6 +29,7 @@ export { type Durations, type MetricName, Metrics, type Sample } from './metrics
 export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './quality.js'
 export { QUARANTINE } from './quarantine.js'
 export { QUOTES } from './quote.js'
+export { SEQUENCE_GAPS } from './sequence-gaps.js'
 export type { Service } from './service.js'
 export { type Session, type SessionCalendar, SessionCalendars } from './session-calendar.js'
 export {
@@ -36,7 +37,9 @@ export {
   type ColumnType,
   DECIMAL_PRECISION,
   DECIMAL_SCALE,
+  type LayoutColumn,
   type TableDefinition,
+  type TableLayout,
   type TableName,
 } from './table-definition.js'
 export {

@@ -75,10 +75,11 @@ export interface SequenceGap {
   readonly detectedMicros: number
 }
 
+/** Numbers [from, to] of a gap that have come. What is left of it are gaps of their own. */
 export interface FilledGap extends SequenceGap {
   readonly exchange: string
   readonly symbol: string
-  /** When the log took the row that filled it, or the part of it that ends it: what is left is a new gap. */
+  /** When the log took the rows that filled it. */
   readonly filledMicros: number
 }
 

@@ -7,28 +7,39 @@ export type ColumnType = 'string' | 'int' | 'long' | 'timestamptz' | 'decimal' |
 /** Where a column gets its value: the producer's record, or the log position at which it was read. */
 export type ColumnOrigin = 'record' | 'log'
 
-export interface ColumnDefinition {
+/** A column as files have it. */
+export interface LayoutColumn {
   /** The Iceberg field id. Never reused. */
   readonly id: number
   readonly name: string
+  readonly type: ColumnType | 'date'
+  readonly doc: string
+}
+
+export interface ColumnDefinition extends LayoutColumn {
   readonly type: ColumnType
   /** A record that lacks it is refused at ingest. (Iceberg columns are all optional.) */
   readonly required: boolean
   readonly origin: ColumnOrigin
-  readonly doc: string
 }
 
 export type TableName = 'trades' | 'quotes' | 'quarantine'
 
-/** One topic feeds one table. */
-export interface TableDefinition {
-  readonly name: TableName
-  readonly topic: string
-  readonly columns: readonly ColumnDefinition[]
+/** How the rows of a table lie in files, whoever fills it. */
+export interface TableLayout {
+  readonly name: string
+  readonly columns: readonly LayoutColumn[]
   /** The timestamptz column whose UTC day is the partition. */
   readonly partitionColumn: string
   /** Ascending, nulls last. */
   readonly sortColumns: readonly string[]
+}
+
+/** One topic feeds one table. */
+export interface TableDefinition extends TableLayout {
+  readonly name: TableName
+  readonly topic: string
+  readonly columns: readonly ColumnDefinition[]
 }
 
 export const DECIMAL_PRECISION = 18

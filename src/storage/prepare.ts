@@ -2,26 +2,25 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import {
   assert,
-  type ColumnDefinition,
-  type ColumnType,
+  dayOfMicros,
   formatDay,
+  type LayoutColumn,
   MICROS_PER_DAY,
   parseDecimal,
   parseTimeNanos,
-  type TableDefinition,
+  type TableLayout,
 } from '#core'
 import type { ColumnStatistics, Engine, ParquetFile } from '#engine'
 import type { DataFile } from './iceberg/manifest.js'
 import { lowerBound, upperBound, type Value } from './iceberg/values.js'
 import { localPath } from './objects/local.js'
 import type { ObjectStore } from './objects/object-store.js'
-import { type TailSegment, tableColumnsSql } from './tail-segment.js'
 
 /** Rows of a Parquet row group: DuckDB's default, and its unit of parallel reading. */
 const ROW_GROUP_ROWS = 122_880
 
 export interface PrepareContext {
-  readonly definition: TableDefinition
+  readonly layout: TableLayout
   readonly engine: Engine
   readonly objects: ObjectStore
   /** The table's location, with scheme and without a trailing slash. */
@@ -30,39 +29,48 @@ export interface PrepareContext {
   readonly sortOrderId: number
 }
 
+/** Rows that do not change any more. */
+export interface SettledRows {
+  /** DuckDB SQL for use after FROM, that yields them in the table's columns. */
+  readonly relation: string
+  readonly rowCount: number
+  /** UTC days (from 1970-01-01) of the partition column. */
+  readonly days: ReadonlySet<number>
+}
+
 /**
- * Writes a sealed segment as one sorted Parquet file for each UTC day, durable, and describes them for a manifest.
+ * Writes rows as one sorted Parquet file for each UTC day, durable, and describes them for a manifest.
  * The files are in no snapshot yet. `fileName` must be new: no path is ever used twice.
  */
 export async function prepareFiles(
   context: PrepareContext,
-  segment: TailSegment,
+  rows: SettledRows,
   fileName: string,
 ): Promise<readonly DataFile[]> {
   const files: DataFile[] = []
-  for (const day of [...segment.days].sort((a, b) => a - b)) {
-    files.push(await writeDay(context, segment, day, fileName))
+  for (const day of [...rows.days].sort((a, b) => a - b)) {
+    files.push(await writeDay(context, rows, day, fileName))
   }
   const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0)
-  assert(rowCount === segment.rowCount, 'every row of a segment is in the file of its day')
+  assert(rowCount === rows.rowCount, 'every row is in the file of its day')
   return files
 }
 
 async function writeDay(
-  { definition, engine, objects, location, sortOrderId }: PrepareContext,
-  segment: TailSegment,
+  { layout, engine, objects, location, sortOrderId }: PrepareContext,
+  rows: SettledRows,
   day: number,
   fileName: string,
 ): Promise<DataFile> {
-  const { partitionColumn, sortColumns, columns } = definition
+  const { partitionColumn, sortColumns, columns } = layout
   const path = `${location}/data/${partitionColumn}_day=${formatDay(day)}/${fileName}.parquet`
   const dayStart = BigInt(day) * BigInt(MICROS_PER_DAY)
   const inDay = `${partitionColumn} >= make_timestamptz(${dayStart})
     AND ${partitionColumn} < make_timestamptz(${dayStart + BigInt(MICROS_PER_DAY)})`
   await mkdir(dirname(localPath(path)), { recursive: true })
   const written = await engine.writeParquet({
-    select: `SELECT ${tableColumnsSql(definition)} FROM ${segment.name}
-      ${segment.days.size > 1 ? `WHERE ${inDay}` : ''} ORDER BY ${sortColumns.join(', ')}`,
+    select: `SELECT * FROM ${rows.relation}
+      ${rows.days.size > 1 ? `WHERE ${inDay}` : ''} ORDER BY ${sortColumns.join(', ')}`,
     path: localPath(path),
     fieldIds: new Map(columns.map(({ name, id }) => [name, id])),
     rowGroupRows: ROW_GROUP_ROWS,
@@ -72,7 +80,7 @@ async function writeDay(
 }
 
 function describe(
-  columns: readonly ColumnDefinition[],
+  columns: readonly LayoutColumn[],
   written: ParquetFile,
 ): Omit<DataFile, 'path' | 'partition' | 'fileSizeBytes' | 'sortOrderId'> {
   const known = columns.flatMap((column) => {
@@ -97,11 +105,7 @@ function describe(
   }
 }
 
-function boundOf(
-  column: ColumnDefinition,
-  statistics: ColumnStatistics,
-  side: 'min' | 'max',
-): Uint8Array | null {
+function boundOf(column: LayoutColumn, statistics: ColumnStatistics, side: 'min' | 'max'): Uint8Array | null {
   const text = statistics[side]
   // DuckDB prints a binary minimum as hex without saying where it cut it off: no bound is safe.
   if (text === undefined || column.type === 'binary') return null
@@ -110,14 +114,15 @@ function boundOf(
   return side === 'min' ? lowerBound(type, value) : upperBound(type, value)
 }
 
-function parseStatistic(column: ColumnDefinition, text: string): Value {
-  const parse: Record<Exclude<ColumnType, 'binary'>, () => Value> = {
+function parseStatistic(column: LayoutColumn, text: string): Value {
+  const parse: Record<Exclude<LayoutColumn['type'], 'binary'>, () => Value> = {
     string: () => text,
     int: () => Number(text),
     long: () => BigInt(text),
     decimal: () => parseDecimal(column.name, text),
+    date: () => dayOfMicros(parseTimeNanos(column.name, text) / 1000n),
     timestamptz: () => parseTimeNanos(column.name, text.replace(/\+00$/, 'Z')) / 1000n,
   }
   // The caller has left out binary columns.
-  return parse[column.type as Exclude<ColumnType, 'binary'>]()
+  return parse[column.type as Exclude<LayoutColumn['type'], 'binary'>]()
 }

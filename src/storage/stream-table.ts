@@ -18,7 +18,7 @@ import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
 import type { LogRows, PinnedVersion, StreamTable, TableStatus, TailSlice } from './table.js'
-import type { TailSegment } from './tail-segment.js'
+import { type TailSegment, tableColumnsSql } from './tail-segment.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
 export interface StreamTableOptions {
@@ -32,6 +32,8 @@ export interface StreamTableOptions {
   readonly index: FileIndex
   readonly flush: FlushPolicy
   readonly logger: Logger
+  /** Told of each snapshot of ours, once it is what readers see. */
+  readonly onCommitted?: (metadata: TableMetadata) => void
 }
 
 /**
@@ -220,9 +222,10 @@ export class IcebergStreamTable implements StreamTable {
     const fileName = `${String(context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
     const { location, defaultSortOrderId: sortOrderId } = this.#metadata
     const { objects } = context
+    const relation = `(SELECT ${tableColumnsSql(definition)} FROM ${segment.name})`
     const files = await prepareFiles(
-      { definition, engine, objects, location, sortOrderId },
-      segment,
+      { layout: definition, engine, objects, location, sortOrderId },
+      { relation, rowCount: segment.rowCount, days: segment.days },
       fileName,
     )
     if (segment.ledger === null) return { files, summary: {} }
@@ -242,6 +245,7 @@ export class IcebergStreamTable implements StreamTable {
     this.#metadata = table.metadata
     this.#tail?.committed(segment)
     segment.retire()
+    this.#options.onCommitted?.(table.metadata)
   }
 }
 

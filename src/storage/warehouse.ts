@@ -6,8 +6,10 @@ import {
   QUARANTINE,
   QUOTES,
   type Random,
+  SEQUENCE_GAPS,
   type Service,
   type TableDefinition,
+  type TableLayout,
   type TableName,
   TicklakeError,
   TRADES,
@@ -15,6 +17,7 @@ import {
 import type { Engine } from '#engine'
 import { FileCatalog } from './catalog/file-catalog.js'
 import { type CommitContext, currentOffsets } from './commit.js'
+import { GAP_SOURCES, GapTable } from './gap-table.js'
 import type { FlushPolicy } from './hot-tail.js'
 import { newTableMetadata } from './iceberg/metadata.js'
 import { LocalObjectStore, localLocation } from './objects/local.js'
@@ -43,12 +46,14 @@ export interface WarehouseOptions {
   readonly fence: number
 }
 
-/** The tables of one data folder, made at the first start. */
+/** The tables of one data folder, made at the first start, and what is derived from them. */
 export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  readonly #gaps: GapTable
 
-  private constructor(tables: ReadonlyMap<TableName, StreamTable>) {
+  private constructor(tables: ReadonlyMap<TableName, StreamTable>, gaps: GapTable) {
     this.tables = tables
+    this.#gaps = gaps
   }
 
   static async open(options: WarehouseOptions): Promise<Warehouse> {
@@ -59,14 +64,27 @@ export class Warehouse implements Service {
     const context: CommitContext = { objects, catalog, clock, random, logger, fence }
     const index = new FileIndex(objects)
     const existing = new Set(await catalog.list())
+    const open = async (layout: TableLayout, partitionCount: number) =>
+      existing.has(layout.name)
+        ? catalog.load(layout.name)
+        : catalog.create(
+            layout.name,
+            newTableMetadata(layout, {
+              location: `${location}/${layout.name}`,
+              uuid: randomUUID(),
+              nowMs: clock.nowMs(),
+              partitionCount,
+            }),
+          )
+    await open(SEQUENCE_GAPS, GAP_SOURCES.length)
+    const gaps = new GapTable({ engine, context, logger })
     const tables = new Map<TableName, StreamTable>()
     for (const definition of TABLES) {
-      const { metadata } = existing.has(definition.name)
-        ? await catalog.load(definition.name)
-        : await catalog.create(definition.name, firstMetadata(definition, location, options))
+      const { name } = definition
+      const { metadata } = await open(definition, options.partitionCount)
       checkPartitions(definition, currentOffsets(metadata).length, options)
       tables.set(
-        definition.name,
+        name,
         new IcebergStreamTable({
           definition,
           metadata,
@@ -76,18 +94,22 @@ export class Warehouse implements Service {
           index,
           flush,
           logger,
+          onCommitted: (committed) => gaps.follow(name, committed),
         }),
       )
     }
-    return new Warehouse(tables)
+    return new Warehouse(tables, gaps)
   }
 
   async start(): Promise<void> {
     for (const table of this.tables.values()) await table.start()
+    // What was committed before the last end, and is not derived yet.
+    for (const [name, table] of this.tables) this.#gaps.follow(name, table.metadata())
   }
 
   async stop(): Promise<void> {
     for (const table of this.tables.values()) await table.stop()
+    await this.#gaps.settled()
   }
 }
 
@@ -106,13 +128,4 @@ function checkPartitions(
     `${topic} has ${filledFrom} partitions in this data folder and ${partitionCount} in the configuration: ` +
       `changing the number would break the order of each symbol's rows${accept}`,
   )
-}
-
-function firstMetadata(definition: TableDefinition, location: string, options: WarehouseOptions) {
-  return newTableMetadata(definition, {
-    location: `${location}/${definition.name}`,
-    uuid: randomUUID(),
-    nowMs: options.clock.nowMs(),
-    partitionCount: options.partitionCount,
-  })
 }

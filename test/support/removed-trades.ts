@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type DerivedGaps, derivedGaps } from './derived-gaps.js'
 import type { SeededRandom } from './seeded-random.js'
 import { type ProcessOptions, runTicklake, TicklakeServer } from './ticklake-process.js'
 
@@ -33,6 +34,8 @@ export interface RemovedTradesResult {
   readonly missingInMeta: number
   /** After the removed rows were loaded: the same. */
   readonly after: Pick<RemovedTradesResult, 'unnamed' | 'wronglyNamed' | 'missingInMeta'>
+  /** The table `sequence_gaps` at the end. */
+  readonly derived: DerivedGaps
 }
 
 /**
@@ -46,7 +49,8 @@ export async function loadWithoutSome(options: RemovedTradesOptions): Promise<Re
   )
   const all = [...recorded.values()].flat()
   const removed = chooseInner(all, options.removeCount, random)
-  const server = await TicklakeServer.start(join(folder, 'data'), options)
+  const data = join(folder, 'data')
+  const server = await TicklakeServer.start(data, options)
   try {
     const load = async (name: string, trades: readonly RecordedTrade[]) => {
       const path = join(folder, name)
@@ -61,12 +65,15 @@ export async function loadWithoutSome(options: RemovedTradesOptions): Promise<Re
     const kept = all.filter((trade) => !removed.has(trade))
     const before = await compare(server, missingIds(kept))
     await load('removed.txt', [...removed])
+    const after = await compare(server, missingIds(all))
+    await server.stop()
     return {
       tradeCount: all.length,
       neverRecorded: missingIds(all).size,
       removed: removed.size,
       ...before,
-      after: await compare(server, missingIds(all)),
+      after,
+      derived: await derivedGaps(data),
     }
   } finally {
     await server.stop()

@@ -1,4 +1,4 @@
-import { formatVector, type TableDefinition, TicklakeError } from '#core'
+import { formatVector, type TableLayout, TicklakeError } from '#core'
 import { type Json, type JsonObject, NO_FIELDS } from './json.js'
 import type { DataFile } from './manifest.js'
 import {
@@ -68,10 +68,10 @@ export interface NewTable {
 }
 
 /** The first metadata of a table: its schema, day partitions, sort order, and no snapshot. */
-export function newTableMetadata(definition: TableDefinition, table: NewTable): TableMetadata {
-  const schema = icebergSchema(definition)
-  const spec = dayPartitionSpec(definition)
-  const order = sortOrder(definition)
+export function newTableMetadata(layout: TableLayout, table: NewTable): TableMetadata {
+  const schema = icebergSchema(layout)
+  const spec = dayPartitionSpec(layout)
+  const order = sortOrder(layout)
   return {
     formatVersion: 2,
     tableUuid: table.uuid,

@@ -1,4 +1,4 @@
-import { assert, type TableDefinition } from '#core'
+import { assert, type TableLayout } from '#core'
 import { Fields, type Json, type JsonObject, NO_FIELDS } from './json.js'
 import type { Schema } from './schema.js'
 
@@ -42,22 +42,22 @@ export type Transform =
 export const FIRST_PARTITION_FIELD_ID = 1000
 export const UNSORTED: SortOrder = { orderId: 0, fields: [], extra: NO_FIELDS }
 
-/** Partition by the UTC day of the definition's partition column. */
-export function dayPartitionSpec(definition: TableDefinition): PartitionSpec {
+/** Partition by the UTC day of the layout's partition column. */
+export function dayPartitionSpec(layout: TableLayout): PartitionSpec {
   const field = {
-    sourceId: columnId(definition, definition.partitionColumn),
+    sourceId: columnId(layout, layout.partitionColumn),
     fieldId: FIRST_PARTITION_FIELD_ID,
-    name: `${definition.partitionColumn}_day`,
+    name: `${layout.partitionColumn}_day`,
     transform: 'day',
     extra: NO_FIELDS,
   }
   return { specId: 0, fields: [field], extra: NO_FIELDS }
 }
 
-/** The order in which ticklake sorts its files: the definition's sort columns, ascending, nulls last. */
-export function sortOrder(definition: TableDefinition): SortOrder {
-  const fields = definition.sortColumns.map((name) => ({
-    sourceId: columnId(definition, name),
+/** The order in which ticklake sorts its files: the layout's sort columns, ascending, nulls last. */
+export function sortOrder(layout: TableLayout): SortOrder {
+  const fields = layout.sortColumns.map((name) => ({
+    sourceId: columnId(layout, name),
     transform: 'identity',
     direction: 'asc' as const,
     nullOrder: 'nulls-last' as const,
@@ -168,8 +168,8 @@ function parseSortField(json: Json, path: string): SortField {
   }
 }
 
-function columnId(definition: TableDefinition, name: string): number {
-  const column = definition.columns.find((candidate) => candidate.name === name)
-  assert(column !== undefined, `${definition.name} has a column ${name}`)
+function columnId(layout: TableLayout, name: string): number {
+  const column = layout.columns.find((candidate) => candidate.name === name)
+  assert(column !== undefined, `${layout.name} has a column ${name}`)
   return column.id
 }

@@ -1,4 +1,4 @@
-import { type ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE, type TableDefinition } from '#core'
+import { DECIMAL_PRECISION, DECIMAL_SCALE, type LayoutColumn, type TableLayout } from '#core'
 import { Fields, type Json, type JsonObject, NO_FIELDS } from './json.js'
 
 /** A column. `type` is a primitive's name ("long", "decimal(18, 8)") or the JSON of a nested type, as written. */
@@ -18,18 +18,19 @@ export interface Schema {
   readonly extra: JsonObject
 }
 
-const TYPE_NAMES: Record<ColumnType, string> = {
+const TYPE_NAMES: Record<LayoutColumn['type'], string> = {
   string: 'string',
   int: 'int',
   long: 'long',
   timestamptz: 'timestamptz',
   decimal: `decimal(${DECIMAL_PRECISION}, ${DECIMAL_SCALE})`,
   binary: 'binary',
+  date: 'date',
 }
 
 /** All columns are optional: DuckDB writes OPTIONAL Parquet columns; presence is enforced at ingest. */
-export function icebergSchema(definition: TableDefinition): Schema {
-  const fields = definition.columns.map((column) => ({
+export function icebergSchema(layout: TableLayout): Schema {
+  const fields = layout.columns.map((column) => ({
     id: column.id,
     name: column.name,
     required: false,
