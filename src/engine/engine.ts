@@ -17,6 +17,9 @@ export interface EngineOptions {
   readonly maxWaiting: number
 }
 
+/** What a table does with the engine; queries are other people's business. */
+export type TableEngine = Pick<Engine, 'run' | 'appender' | 'drop' | 'dropped' | 'writeParquet'>
+
 /**
  * DuckDB behind one door: an in-memory database whose tables are the hot tail, and which reads Parquet files.
  * Nothing in it outlives the process.

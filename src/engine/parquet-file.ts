@@ -1,3 +1,5 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { assert } from '#core'
 import { sqlName, sqlString } from './query-result.js'
@@ -30,11 +32,15 @@ export interface ParquetFile {
   readonly splitOffsets: readonly number[]
 }
 
-/** Writes one zstd Parquet file (V1 pages: older vectorised readers know no others) with a field id on every column. */
+/**
+ * Writes one zstd Parquet file (V1 pages: older vectorised readers know no others) with a field id on every column.
+ * Its folder is made if it is absent.
+ */
 export async function writeParquetFile(
   connection: DuckDBConnection,
   { select, path, fieldIds, rowGroupRows }: ParquetRequest,
 ): Promise<ParquetFile> {
+  await mkdir(dirname(path), { recursive: true })
   const ids = [...fieldIds].map(([name, id]) => `${sqlName(name)}: ${id}`).join(', ')
   const copied = await connection.runAndReadAll(
     `COPY (${select}) TO ${sqlString(path)} (FORMAT parquet, PARQUET_VERSION v1, COMPRESSION zstd,

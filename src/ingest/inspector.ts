@@ -57,7 +57,7 @@ export interface InspectorOptions extends Omit<InspectionPolicy, 'rememberedIds'
 /** Opens an inspector that goes on where the newest snapshot of a table ends. */
 export async function openInspector(
   table: StreamTable,
-  engine: Engine,
+  engine: Pick<Engine, 'query'>,
   policy: InspectionPolicy,
 ): Promise<Inspector> {
   const { rememberedIds } = policy

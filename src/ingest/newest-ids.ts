@@ -5,7 +5,7 @@ import { Deduplicator } from './deduplicator.js'
 /** A deduplicator that remembers what the newest snapshot tells: the newest `perPartition` ids of each partition. */
 export async function newestIds(
   table: StreamTable,
-  engine: Engine,
+  engine: Pick<Engine, 'query'>,
   perPartition: number,
 ): Promise<Deduplicator> {
   const deduplicator = new Deduplicator(perPartition)
@@ -26,7 +26,7 @@ export async function newestIds(
 
 /** The newest ids of a partition below an offset, oldest first. Looks back further as long as there are too few. */
 async function idsBelow(
-  engine: Engine,
+  engine: Pick<Engine, 'query'>,
   relation: string,
   partition: number,
   end: number,

@@ -1,5 +1,5 @@
 import { type Logger, type OffsetVector, SEQUENCE_GAPS, type TableName, TicklakeError } from '#core'
-import type { Engine } from '#engine'
+import type { TableEngine } from '#engine'
 import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
 import { type GapRow, gapRelation, gapRows, type InstrumentGap, openGapsOf } from './gap-rows.js'
 import { ancestry, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
@@ -18,7 +18,7 @@ const MAX_UNNOTED_SNAPSHOTS = 100
 const COMMIT_ROWS = 50_000
 
 export interface GapTableOptions {
-  readonly engine: Engine
+  readonly engine: TableEngine
   /** The table exists. */
   readonly context: CommitContext
   readonly logger: Logger

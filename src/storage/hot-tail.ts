@@ -9,7 +9,7 @@ import {
   type TableDefinition,
   TicklakeError,
 } from '#core'
-import type { Engine } from '#engine'
+import type { TableEngine } from '#engine'
 import { TableLedger } from './ledger.js'
 import type { LogRows } from './table.js'
 import { TailSegment } from './tail-segment.js'
@@ -32,7 +32,7 @@ export interface FlushPolicy {
 
 export interface HotTailOptions {
   readonly definition: TableDefinition
-  readonly engine: Engine
+  readonly engine: TableEngine
   readonly clock: Clock
   readonly policy: FlushPolicy
   /** Where the newest snapshot ends, and so the tail begins. */

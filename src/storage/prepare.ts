@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import {
   assert,
   dayOfMicros,
@@ -10,7 +8,7 @@ import {
   parseTimeNanos,
   type TableLayout,
 } from '#core'
-import type { ColumnStatistics, Engine, ParquetFile } from '#engine'
+import type { ColumnStatistics, ParquetFile, TableEngine } from '#engine'
 import type { DataFile } from './iceberg/manifest.js'
 import { lowerBound, upperBound, type Value } from './iceberg/values.js'
 import { localPath } from './objects/local.js'
@@ -21,7 +19,7 @@ const ROW_GROUP_ROWS = 122_880
 
 export interface PrepareContext {
   readonly layout: TableLayout
-  readonly engine: Engine
+  readonly engine: TableEngine
   readonly objects: ObjectStore
   /** The table's location, with scheme and without a trailing slash. */
   readonly location: string
@@ -67,7 +65,6 @@ async function writeDay(
   const dayStart = BigInt(day) * BigInt(MICROS_PER_DAY)
   const inDay = `${partitionColumn} >= make_timestamptz(${dayStart})
     AND ${partitionColumn} < make_timestamptz(${dayStart + BigInt(MICROS_PER_DAY)})`
-  await mkdir(dirname(localPath(path)), { recursive: true })
   const written = await engine.writeParquet({
     select: `SELECT * FROM ${rows.relation}
       ${rows.days.size > 1 ? `WHERE ${inDay}` : ''} ORDER BY ${sortColumns.join(', ')}`,

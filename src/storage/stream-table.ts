@@ -9,7 +9,7 @@ import {
   type Version,
   widened,
 } from '#core'
-import type { Engine } from '#engine'
+import type { TableEngine } from '#engine'
 import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
@@ -27,7 +27,7 @@ export interface StreamTableOptions {
   readonly metadata: TableMetadata
   /** Of the topic: at least as many as the table was filled from. */
   readonly partitionCount: number
-  readonly engine: Engine
+  readonly engine: TableEngine
   readonly context: CommitContext
   readonly index: FileIndex
   readonly flush: FlushPolicy

@@ -7,7 +7,7 @@ import {
   type OffsetVector,
   type TableDefinition,
 } from '#core'
-import type { BatchAppender, Engine } from '#engine'
+import type { BatchAppender, TableEngine } from '#engine'
 import type { LogRows } from './table.js'
 
 /** The column of a DuckDB table that holds a column of ours. */
@@ -39,7 +39,7 @@ export class TailSegment {
   readonly name: string
   readonly days = new Set<number>()
   readonly #definition: TableDefinition
-  readonly #engine: Engine
+  readonly #engine: TableEngine
   readonly #appender: BatchAppender
   #end: OffsetVector
   #appendedEnd: OffsetVector
@@ -54,7 +54,7 @@ export class TailSegment {
   private constructor(
     name: string,
     definition: TableDefinition,
-    engine: Engine,
+    engine: TableEngine,
     appender: BatchAppender,
     start: OffsetVector,
   ) {
@@ -71,7 +71,7 @@ export class TailSegment {
   static async prepare(
     name: string,
     definition: TableDefinition,
-    engine: Engine,
+    engine: TableEngine,
   ): Promise<(start: OffsetVector) => TailSegment> {
     const types = new Map(definition.columns.map((column) => [column.name, DUCKDB_TYPES[column.type]]))
     const columns = batchColumnNames(definition).map((column) => `${column} ${types.get(column) ?? 'BIGINT'}`)
