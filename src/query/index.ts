@@ -5,6 +5,7 @@ export { COVERAGE_FIELDS } from './coverage.js'
 export { rowFields } from './event-fields.js'
 export type { Field } from './field.js'
 export type { OpenGaps } from './gaps.js'
+export { QUARANTINE_FIELDS } from './quarantine.js'
 export {
   BAR_SOURCES,
   type BarSource,
@@ -20,6 +21,7 @@ export {
   parseRange,
   parseSymbols,
   parseTimeZone,
+  REFUSED_KINDS,
   type RowsRequest,
   type Selection,
 } from './request.js'

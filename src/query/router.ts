@@ -36,6 +36,7 @@ import {
   type PagePosition,
   requestFingerprint,
 } from './page-token.js'
+import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
 import { encodeReceipt } from './receipt.js'
 import type {
   BarsRequest,
@@ -43,6 +44,7 @@ import type {
   CoverageRequest,
   LatestRequest,
   Page,
+  QuarantineRequest,
   RowsRequest,
   Selection,
   SnapshotsRequest,
@@ -194,6 +196,22 @@ export class QueryRouter {
         const days = result ? exchangeDays(result, this.#sessions) : []
         const statement = coverageStatement(request, scan, days, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options)
+      },
+    })
+  }
+
+  /** One page of refused records, in the order in which the log took them. */
+  quarantine(request: QuarantineRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: 'quarantine',
+      request,
+      fields: chooseFields(QUARANTINE_FIELDS, request.fields),
+      keyForm: ORDER_KEY_FORM,
+      usesWatermarks: false,
+      read: async (pinned, after) => {
+        const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
+        const statement = quarantineStatement(request, scan, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
       },
     })
   }

@@ -139,6 +139,9 @@ describe('bad input', () => {
     ['/v1/bars?tz=Mars/Olympus', 'tz', 'Mars/Olympus', /IANA/],
     ['/v1/bars?of=last', 'of', 'last', /trades, bid, ask, mid/],
     ['/v1/latest?of=quotes&fields=price', 'fields', 'price', /bid_price/],
+    ['/v1/quarantine?reason=ugly', 'reason', 'ugly', /not_positive, negative/],
+    ['/v1/quarantine?of=bars', 'of', 'bars', /trades, quotes/],
+    ['/v1/quarantine?fields=price', 'fields', 'price', /original_base64/],
     ['/v1/snapshots?table=orders', 'table', 'orders', /trades, quotes, quarantine/],
   ]
 
