@@ -5,7 +5,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/peers/**'],
+    exclude: ['test/**/*.peer.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,

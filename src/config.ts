@@ -18,6 +18,21 @@ export interface Config {
     readonly maxPartitionBytes: number
     readonly maxAgeMs: number
   }
+  readonly registry: {
+    /** Empty: the embedded one. */
+    readonly url: string
+    readonly user: string
+    readonly password: string
+    readonly timeoutMs: number
+    readonly unknownWaitMs: number
+  }
+  readonly ingest: {
+    readonly maxBodyBytes: number
+    readonly maxRows: number
+    readonly maxRequests: number
+    readonly maxUnderWayBytes: number
+    readonly idempotencyKeys: number
+  }
   readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
   readonly quality: {
     readonly largeGap: 'continue' | 'halt'
@@ -57,6 +72,8 @@ export interface Surroundings {
 
 /** DuckDB takes a path with one of these for a pattern, and would read all the files that it fits. */
 const PATTERN = /[*?[]/
+/** No user and password in it: it is told in messages. */
+const REGISTRY_URL = /^$|^https?:\/\/[^\s@/?#]+(\/[^\s@?#]*)?$/
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 
 /** A whole number; text counts too, since environment variables and options are text. */
@@ -94,6 +111,23 @@ const SETTINGS = z.strictObject({
     partitions: whole(1, 1024),
     maxPartitionBytes: whole(0, Number.MAX_SAFE_INTEGER),
     maxAgeMs: whole(0, Number.MAX_SAFE_INTEGER),
+  }),
+  registry: z.strictObject({
+    url: text(
+      REGISTRY_URL,
+      'empty, or where a schema registry is, such as http://localhost:8081, user and password apart',
+    ),
+    user: text(/^[^:]*$/, 'a user name, which has no colon in it'),
+    password: z.string(),
+    timeoutMs: whole(1, 600_000),
+    unknownWaitMs: whole(0, 86_400_000),
+  }),
+  ingest: z.strictObject({
+    maxBodyBytes: whole(1, 256 * 1024 * 1024),
+    maxRows: whole(1, 1_000_000),
+    maxRequests: whole(1, 1_000),
+    maxUnderWayBytes: whole(1, Number.MAX_SAFE_INTEGER),
+    idempotencyKeys: whole(1_000, 1_000_000),
   }),
   flush: z.strictObject({
     rows: whole(1, 100_000_000),
@@ -153,7 +187,7 @@ export function loadConfig(
   if (!result.success) {
     const issue = result.error.issues[0]!
     const key = issue.path.join('.')
-    throw invalid(origins.get(key) ?? key, valueAt(defaults, issue.path), issue.message)
+    throw invalid(origins.get(key) ?? key, withoutPassword(valueAt(defaults, issue.path)), issue.message)
   }
   requireThreads(result.data, surroundings.env, origins)
   requireOrder(result.data, origins)
@@ -240,6 +274,11 @@ function overrideFromEnvironment(
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A URL may hold one, and messages go to the log. */
+function withoutPassword(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/\/\/[^/]*@/, '//…@') : value
 }
 
 function valueAt(settings: unknown, path: readonly PropertyKey[]): unknown {

@@ -64,6 +64,16 @@ test.each([
     { TICKLAKE_ENGINE_CONNECTIONS: '11', UV_THREADPOOL_SIZE: '16' },
     'TICKLAKE_ENGINE_CONNECTIONS: "11" is not at most 10',
   ],
+  [
+    {},
+    { TICKLAKE_REGISTRY_URL: 'http://me:secret@registry:8081' },
+    'TICKLAKE_REGISTRY_URL: "http://…@registry:8081" is not empty, or where a schema registry is',
+  ],
+  [
+    {},
+    { TICKLAKE_REGISTRY_URL: 'localhost:8081' },
+    'TICKLAKE_REGISTRY_URL: "localhost:8081" is not empty, or',
+  ],
   [{}, { TICKLAKE_PROT: '1' }, 'TICKLAKE_PROT: "1" is not a setting of ticklake'],
   [{ host: '0.0.0.0' }, {}, '--host: "0.0.0.0" is not a loopback address'],
 ])('a wrong value is named with what would be right: %o %o', (overrides, env, message) => {

@@ -2,9 +2,9 @@
 // asks over HTTP until it sees them. One row of each batch is a probe.
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
-import { createApi, Loads } from '#api'
+import { Admission, createApi, Loads } from '#api'
 import { SessionCalendars, systemClock, TRADES } from '#core'
-import { Loader } from '#ingest'
+import { Loader, Poster } from '#ingest'
 import { QueryRouter } from '#query'
 import { AnonymousMemory } from '../anonymous-memory.js'
 import { childInput, runChild } from '../child.js'
@@ -33,10 +33,18 @@ async function serve(parts: Parts) {
   const { log, registry, tables, engine, config } = parts
   const tempDirectory = join(config.data, 'temp')
   const loader = new Loader({ log, registry, clock: systemClock, logger, tempDirectory, formatFolders: [] })
+  const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
+  const admission = new Admission(bounds)
   const api = createApi({
     router: new QueryRouter({ tables, engine, sessions: new SessionCalendars([]), clock: systemClock }),
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
+    schemaRegistry: registry,
+    ingest: {
+      poster: new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys }),
+      admit: (bytes) => admission.enter(bytes),
+      maxBodyBytes,
+    },
     consumers: [],
     pressure: { state: 'normal' },
     breakers: [],

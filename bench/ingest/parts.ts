@@ -60,6 +60,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
         inspect: inspectionOf(config.quality, sessions, trades, engine, logger),
         clock: systemClock,
         logger,
+        unknownWaitMs: 0,
       }),
     stop: async () => {
       await warehouse.stop()

@@ -32,6 +32,10 @@ export const healthSchema = z
             .string()
             .nullable()
             .meta({ description: 'why the log is not read any more, until a restart; else null' }),
+          stalled: z.string().nullable().meta({
+            description:
+              'why the log is not read on at this moment (the schema registry does not answer, or lacks a schema); else null',
+          }),
           flush_failure: z
             .string()
             .nullable()
@@ -59,7 +63,7 @@ export function describeHealth({ tables, consumers, pressure, breakers }: Vitals
   return {
     pressure: pressure.state,
     tables: consumers.map((consumer) => {
-      const { table, lagRecords, lagMs, failure } = consumer.status()
+      const { table, lagRecords, lagMs, failure, stalled } = consumer.status()
       const status = tables.get(table)?.status()
       return {
         table,
@@ -68,6 +72,7 @@ export function describeHealth({ tables, consumers, pressure, breakers }: Vitals
         tail_rows: status?.tailRows ?? 0,
         tail_fill: Math.round((status?.tailFill ?? 0) * 1000) / 1000,
         failure: failure?.message ?? null,
+        stalled: stalled?.message ?? null,
         flush_failure: status?.flushes.lastFailure?.message ?? null,
       }
     }),

@@ -96,6 +96,14 @@ function addIngest(metrics: Metrics, { consumers }: Vitals): void {
     },
     each((status) => (status.failure ? 1 : 0)),
   )
+  metrics.gauge(
+    {
+      name: 'ticklake_consumer_stalled',
+      help: '1 while reading waits for the schema registry, or for a schema that nobody has registered',
+      labels: ['table'],
+    },
+    each((status) => (status.stalled ? 1 : 0)),
+  )
 }
 
 function addTables(metrics: Metrics, { tables }: Vitals, clock: Clock): void {

@@ -2,7 +2,9 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import { z } from 'zod'
 import { tableDetailSchema, tableSchema } from './admin.js'
 import { healthSchema } from './health.js'
+import { INGEST_BODIES, ingestHeaders, ingestParameters, ingestSchema } from './ingest-routes.js'
 import { loadParameters, loadSchema } from './load-routes.js'
+import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import type { Resource } from './resource.js'
 
 const META = z
@@ -64,6 +66,29 @@ const PROBLEM_RESPONSE = {
   content: { 'application/problem+json': { schema: PROBLEM } },
 }
 
+const REGISTRY_PROBLEM_RESPONSE = {
+  description:
+    "What went wrong, by Confluent's error codes. 404 to all when another registry is used (registry.url)",
+  content: {
+    [REGISTRY_MEDIA_TYPE]: {
+      schema: z
+        .object({
+          error_code: z
+            .int()
+            .meta({ description: 'an HTTP status, or one followed by two digits', example: 40403 }),
+          message: z.string().meta({ description: 'what went wrong, in a sentence' }),
+        })
+        .meta({ id: 'RegistryProblem' }),
+    },
+  },
+}
+
+const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
+  id: z.string().meta({ description: 'schema id, as records carry it on the wire', example: '1' }),
+  subject: z.string().meta({ description: '<topic>-value', example: 'market-data.trades-value' }),
+  version: z.string().meta({ description: 'a number from 1, or latest', example: 'latest' }),
+}
+
 const PAGE =
   'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
 
@@ -102,6 +127,30 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       tags: ['market data'],
       request: { query: parameters },
       responses: { 200: { description: PAGE, content }, default: PROBLEM_RESPONSE },
+    })
+  }
+  for (const table of ['trades', 'quotes'] as const) {
+    const rows = z.string().meta({ description: `rows of ${table}, by the fields of GET /v1/${table}` })
+    registry.registerPath({
+      method: 'post',
+      path: `/v1/ingest/${table}`,
+      summary: `Takes ${table}, which are the body`,
+      tags: ['ingest'],
+      request: {
+        query: ingestParameters,
+        headers: ingestHeaders,
+        body: {
+          required: true,
+          content: Object.fromEntries(INGEST_BODIES.map((type) => [type, { schema: rows }])),
+        },
+      },
+      responses: {
+        200: json(
+          'The accepted rows are durable in the log, the others in quarantine',
+          envelope(ingestSchema),
+        ),
+        default: PROBLEM_RESPONSE,
+      },
     })
   }
   registry.registerPath({
@@ -146,6 +195,25 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
+  for (const { method, path, summary, body, data } of REGISTRY_ROUTES) {
+    const names = [...path.matchAll(/{(\w+)}/g)].map(([, name]) => name!)
+    registry.registerPath({
+      method,
+      path: REGISTRY_ROOT + path,
+      summary,
+      tags: ['schema registry'],
+      request: {
+        ...(names.length > 0 && {
+          params: z.object(Object.fromEntries(names.map((name) => [name, REGISTRY_PARAMETERS[name]!]))),
+        }),
+        ...(body && { body: { content: { [REGISTRY_MEDIA_TYPE]: { schema: body } } } }),
+      },
+      responses: {
+        200: { description: 'The answer', content: { [REGISTRY_MEDIA_TYPE]: { schema: data } } },
+        default: REGISTRY_PROBLEM_RESPONSE,
+      },
+    })
+  }
   registry.registerPath({
     method: 'get',
     path: '/health/live',

@@ -19,18 +19,22 @@ import {
   type TableName,
   TicklakeError,
 } from '#core'
+import type { EmbeddedRegistry } from '#ingest'
 import type { QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
+import { type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
 import { lakeMetrics, type QueryDurations } from './metrics.js'
 import { openApiDocument } from './openapi.js'
 import type { Format } from './parameters.js'
 import { HttpError, problemOf } from './problem.js'
+import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, registryProblem } from './registry-routes.js'
+import { registryElsewhere, registryRouter } from './registry-server.js'
 import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters } from './request.js'
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
@@ -40,6 +44,9 @@ export interface ApiOptions {
   readonly router: QueryRouter
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly loads: Loads
+  /** Served below /schema-registry; or the URL of the one that is used instead. */
+  readonly schemaRegistry: EmbeddedRegistry | string
+  readonly ingest: IngestRouteOptions
   readonly consumers: Vitals['consumers']
   readonly pressure: Vitals['pressure']
   readonly breakers: Vitals['breakers']
@@ -123,7 +130,7 @@ class ExpressServer implements ApiServer {
   }
 
   #routes(): Express {
-    const { tables, loads, ready, tempDirectory, version } = this.#options
+    const { tables, loads, ingest, schemaRegistry, clock, ready, tempDirectory, version } = this.#options
     const app = express()
     app.disable('x-powered-by').disable('etag')
     app.use((request, response, next) => this.#receive(request, response, next))
@@ -159,6 +166,11 @@ class ExpressServer implements ApiServer {
       .post((request, response) => load.post(request, response, requestId(response)))
       .all(refuseMethod('POST'))
     get('/v1/loads/:id', (request, response) => load.get(request, response, requestId(response)))
+    const post = ingestRoute(ingest, clock)
+    app
+      .route('/v1/ingest/:table')
+      .post((request, response) => post(request, response))
+      .all(refuseMethod('POST'))
     get('/admin/tables', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
       const described = await Promise.all([...tables.keys()].map((name) => describeTable(tables, name)))
@@ -171,6 +183,11 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    // Also before the tables have caught up: what they read may wait for a schema.
+    app.use(
+      REGISTRY_ROOT,
+      typeof schemaRegistry === 'string' ? registryElsewhere(schemaRegistry) : registryRouter(schemaRegistry),
+    )
     app.use((request: Request) => {
       throw new HttpError(
         404,
@@ -225,7 +242,7 @@ class ExpressServer implements ApiServer {
 
   #fail(error: unknown, request: Request, response: Response): void {
     if (error instanceof ClientLeft || response.destroyed) return
-    const { problem, isBug } = problemOf(error, requestId(response))
+    const { problem, headers, isBug } = problemOf(error, requestId(response))
     if (isBug) {
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.#options.logger.error('a request failed', {
@@ -237,6 +254,11 @@ class ExpressServer implements ApiServer {
     // Half an answer is out: only a broken connection still tells the client.
     if (response.headersSent) {
       response.destroy()
+      return
+    }
+    if (request.originalUrl.startsWith(`${REGISTRY_ROOT}/`)) {
+      const { status, body } = registryProblem(error, problem.status, problem.detail)
+      response.status(status).set(headers).type(REGISTRY_MEDIA_TYPE).send(JSON.stringify(body))
       return
     }
     this.#refuse(error, response)
@@ -276,15 +298,17 @@ function refuseMethod(allowed: string): RequestHandler {
   }
 }
 
-/** Not yet, or, when a reader has failed, not until a restart. */
+/** Not yet, and why; when a reader has failed, not until a restart. */
 function notReady({ consumers }: Pick<Vitals, 'consumers'>): TicklakeError {
-  for (const consumer of consumers) {
-    const { table, failure } = consumer.status()
+  const statuses = consumers.map((consumer) => consumer.status())
+  for (const { table, failure } of statuses) {
     if (!failure) continue
     const message = `the log is not read into ${table} any more, until a restart: ${failure.message}`
     return new TicklakeError('unavailable', message, { cause: failure })
   }
-  return new TicklakeError('unavailable', 'the tables have not caught up with the log yet')
+  const stalled = statuses.find((status) => status.stalled)
+  const why = stalled ? `: ${stalled.table} waits: ${stalled.stalled?.message}` : ''
+  return new TicklakeError('unavailable', `the tables have not caught up with the log yet${why}`)
 }
 
 function requestId(response: Response): string {

@@ -1,10 +1,9 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createApi, type LoadJob, Loads } from '#api'
+import { Admission, createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import {
-  type Breaker,
   type Clock,
   heapShare,
   type Logger,
@@ -17,17 +16,19 @@ import { Engine, FencedLock } from '#engine'
 import {
   Consumer,
   EmbeddedLog,
-  EmbeddedRegistry,
   type Inspector,
   Loader,
   type LoadRequest,
   openInspector,
+  Poster,
   Pressure,
   type PressureBounds,
+  Producer,
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from './calendars.js'
+import { openRegistry } from './registry.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -101,7 +102,9 @@ export class Lake {
 
     const { partitions, maxPartitionBytes, maxAgeMs } = config.log
     const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
-    const registry = new EmbeddedRegistry(log.store)
+    const { registry, served, breakers } = await openRegistry(config.registry, log.store, clock, (service) =>
+      steps.start(service),
+    )
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,
@@ -115,14 +118,17 @@ export class Lake {
       }),
     )
 
-    // What stands behind them lies outside: there is nothing outside of the embedded log and registry.
-    const breakers: readonly Breaker[] = []
+    const { unknownWaitMs } = config.registry
     const sessions = await loadCalendars(CALENDARS)
     const consumers: Consumer[] = []
     for (const table of warehouse.tables.values()) {
       await log.createTopic(table.definition.topic, partitions)
+      // Ours is the first version of its subject: what others register must be able to read it. A registry outside
+      // may be down, and is asked when it is needed.
+      if (registry === served) await Producer.open(table.definition, registry)
       const inspect = inspectionOf(config.quality, sessions, table, engine, logger)
-      consumers.push(await steps.start(new Consumer({ log, registry, table, inspect, clock, logger })))
+      const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
+      consumers.push(await steps.start(consumer))
     }
 
     const { tables } = warehouse
@@ -132,6 +138,13 @@ export class Lake {
     const formatFolders = [FORMATS]
     const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
+    const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
+    const poster = new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys })
+    const admission = new Admission(bounds)
+    const admit = (bytes: number) => {
+      pressure.requireRoom()
+      return admission.enter(bytes)
+    }
     const stopping = new AbortController()
     const caughtUp = Promise.all(consumers.map((consumer) => consumer.caughtUp(stopping.signal)))
     let isCaughtUp = false
@@ -145,6 +158,8 @@ export class Lake {
       router: new QueryRouter({ tables, engine, sessions, clock }),
       tables,
       loads,
+      schemaRegistry: served,
+      ingest: { poster, admit, maxBodyBytes },
       consumers,
       pressure,
       breakers,

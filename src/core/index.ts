@@ -9,7 +9,7 @@ export {
   type ColumnBatch,
   type StringColumn,
 } from './column-batch.js'
-export { formatDecimal, parseDecimal } from './decimal.js'
+export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
 export { type ErrorCode, invalid, TicklakeError } from './errors.js'
 export { heapShare } from './heap.js'
 export {

@@ -6,8 +6,8 @@ export const QUARANTINE: TableDefinition = {
   topic: 'market-data.quarantine',
   columns: columns([
     ['received_at', 'timestamptz', 'log', 'when the log took the refused record, µs since 1970 UTC'],
-    ['source_id', 'string', 'required', 'source id of the load'],
-    ['file', 'string', 'optional', 'name of the file that held it'],
+    ['source_id', 'string', 'required', 'source id of the load; of posted rows, their source'],
+    ['file', 'string', 'optional', 'name of the file that held it; http of posted rows'],
     ['line', 'long', 'optional', 'line (or row) of that file, from 1'],
     ['topic', 'string', 'required', 'the topic it was meant for'],
     ['reason', 'string', 'required', 'one of the QuarantineReason codes'],

@@ -14,8 +14,26 @@ import type { Inspector, Verdict } from './inspector.js'
 import type { RecordBatch } from './log/log.js'
 import { observe } from './observed.js'
 import { RecordInterpreter } from './record-interpreter.js'
-import type { SchemaRegistry } from './registry/registry.js'
+import { parseSchema } from './registry/schema-text.js'
 import { WIRE_HEADER_BYTES, wireId } from './wire-format.js'
+
+/** Where the schemas of wire ids come from. */
+export interface SchemaSource {
+  /** JSON texts by id; what is missing nobody has registered. */
+  schemasOf(ids: readonly number[]): Promise<ReadonlyMap<number, string>>
+  /**
+   * Of each partition, the offset before which records of this id have been refused because it was unknown. They stay
+   * refused when it is registered later: another reading of the same log must not end otherwise.
+   */
+  unknownBefore(id: number): OffsetVector
+}
+
+/** What is known of those who write with one wire id. */
+interface Writer {
+  /** How to decode its records, why that is impossible, or null: nobody has registered its schema. */
+  readonly program: DecodeProgram | TicklakeError | null
+  readonly unknownBefore: OffsetVector
+}
 
 /** A value that is no row of the table: kept whole, for quarantine. */
 export interface RefusedValue {
@@ -43,28 +61,29 @@ export interface DecodedBatch extends Omit<LogRows, 'ledger'> {
  */
 export class ColumnarDecoder {
   readonly #definition: TableDefinition
-  readonly #registry: SchemaRegistry
+  readonly #schemas: SchemaSource
   readonly #columnNames: readonly string[]
-  /** By wire id: how to decode its records, or why that is impossible. */
-  readonly #programs = new Map<number, DecodeProgram | TicklakeError>()
+  /** By wire id. */
+  readonly #writers = new Map<number, Writer>()
   readonly #interpreter: RecordInterpreter
 
-  constructor(definition: TableDefinition, registry: SchemaRegistry) {
+  constructor(definition: TableDefinition, schemas: SchemaSource) {
     this.#definition = definition
-    this.#registry = registry
+    this.#schemas = schemas
     this.#columnNames = batchColumnNames(definition)
     this.#interpreter = new RecordInterpreter(this.#columnNames)
   }
 
   /** Wire ids in these batches that `prepare` has not seen. */
   missing(batches: readonly RecordBatch[]): readonly number[] {
+    this.#forgetUnknown()
     const missing = new Set<number>()
     let known = -1
     for (const { bytes, ends } of batches) {
       for (let index = 0; index < ends.length; index++) {
         const id = wireId(bytes, index === 0 ? 0 : ends[index - 1]!, ends[index]!)
         if (id === known || id === -1) continue
-        if (this.#programs.has(id)) known = id
+        if (this.#writers.has(id)) known = id
         else missing.add(id)
       }
     }
@@ -72,22 +91,32 @@ export class ColumnarDecoder {
   }
 
   /**
-   * Looks up and compiles these schemas. One that nobody registered, or that can't be resolved to the table, is
-   * remembered: its records are malformed. A registry that does not answer is an error.
+   * Looks up and compiles these schemas. The records of one that nobody has registered, or that can't be resolved to
+   * the table, are refused. A registry that does not answer is an error.
    */
   async prepare(ids: readonly number[]): Promise<void> {
-    for (const id of ids) this.#programs.set(id, await this.#compile(id))
+    const schemas = await this.#schemas.schemasOf(ids)
+    for (const id of ids) {
+      const schema = schemas.get(id)
+      const program = schema === undefined ? null : this.#compile(id, schema)
+      this.#writers.set(id, { program, unknownBefore: this.#schemas.unknownBefore(id) })
+    }
   }
 
-  async #compile(id: number): Promise<DecodeProgram | TicklakeError> {
+  #compile(id: number, schema: string): DecodeProgram | TicklakeError {
     try {
-      const { schema } = await this.#registry.byId(id)
-      return compileProgram(schema, this.#definition, (field) => this.#columnNames.indexOf(field))
+      const columnOf = (field: string) => this.#columnNames.indexOf(field)
+      return compileProgram(parseSchema(`schema ${id}`, schema), this.#definition, columnOf)
     } catch (error) {
-      if (error instanceof TicklakeError && (error.code === 'not_found' || error.code === 'invalid_input'))
-        return error
+      if (error instanceof TicklakeError && error.code === 'invalid_input') return error
       throw error
     }
+  }
+
+  /** Bytes that are no records may name any number of schemas, which then are asked for again. */
+  #forgetUnknown(): void {
+    if (this.#writers.size <= MAX_WRITERS) return
+    for (const [id, { program }] of this.#writers) if (program === null) this.#writers.delete(id)
   }
 
   /**
@@ -125,8 +154,9 @@ export class ColumnarDecoder {
     const times = builder.halves[this.#columnNames.indexOf(this.#definition.partitionColumn)]!
     const appendedAt = Number(appendedAtMicros)
     let row = startRow
-    let programId = -1
+    let writerId = -1
     let program = NO_PROGRAM
+    let unknownBefore = 0
     let start = first === 0 ? 0 : ends[first - 1]!
     for (let index = first; index < count; index++) {
       const end = ends[index]!
@@ -135,16 +165,22 @@ export class ColumnarDecoder {
       try {
         const id = wireId(bytes, start, end)
         if (id === -1) throw invalid('value', hex(bytes, start, end), WIRE_FORMAT)
-        if (id !== programId) {
-          program = this.#prepared(id)
-          programId = id
+        if (id !== writerId) {
+          const writer = this.#writers.get(id)
+          assert(writer !== undefined, 'every wire id has been prepared')
+          if (writer.program instanceof TicklakeError) throw writer.program
+          program = writer.program ?? NO_PROGRAM
+          unknownBefore = writer.program === null ? Infinity : (writer.unknownBefore[partition] ?? 0)
+          writerId = id
         }
+        if (offset < unknownBefore) throw unknownSchema(id)
         this.#interpreter.decode(program, bytes, start + WIRE_HEADER_BYTES, end, builder, row)
         checkTime(times[row * 2 + 1]!)
         verdict = inspector === null ? null : inspector.inspect(builder, row, partition, appendedAt)
       } catch (error) {
         if (!(error instanceof TicklakeError)) throw error
-        verdict = { reason: 'malformed', detail: error.message }
+        const reason = error.code === 'not_found' ? 'unknown_schema' : 'malformed'
+        verdict = { reason, detail: error.message }
       }
       if (verdict === null) {
         offsets[row * 2] = offset | 0
@@ -161,13 +197,6 @@ export class ColumnarDecoder {
     return row
   }
 
-  #prepared(id: number): DecodeProgram {
-    const program = this.#programs.get(id)
-    assert(program !== undefined, 'every wire id has been prepared')
-    if (program instanceof TicklakeError) throw program
-    return program
-  }
-
   #fillLogColumns(batch: RecordBatch, builder: BatchBuilder, from: number, to: number): void {
     this.#definition.columns.forEach((column, index) => {
       if (column.origin !== 'log' || column.name === 'log_offset') return
@@ -177,11 +206,17 @@ export class ColumnarDecoder {
   }
 }
 
+/** Far more than a topic has in its life. */
+const MAX_WRITERS = 10_000
 const TWO_TO_32 = 2 ** 32
 /** The upper 32 bits of 2^53 µs. */
 const MAX_TIME_HIGH_HALF = 2 ** 21
 const NO_PROGRAM: DecodeProgram = { code: [], subprograms: [] }
 const WIRE_FORMAT = 'in the wire format (0x00, schema id, Avro)'
+
+function unknownSchema(id: number): TicklakeError {
+  return new TicklakeError('not_found', `schema id: nobody has registered ${id}`)
+}
 
 /** Refuses an event time that is not within ±2^53 µs: its day could not be told exactly. */
 function checkTime(highHalf: number): void {

@@ -19,6 +19,8 @@ import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
 import type { SchemaRegistry } from './registry/registry.js'
+import { wireId } from './wire-format.js'
+import { WriterSchemas } from './writer-schemas.js'
 
 /** Bytes of one read: about 10,000 trades, so that the event loop gets its turn every 10 ms or so. */
 const READ_BYTES = 1 << 20
@@ -31,6 +33,8 @@ export interface ConsumerOptions {
   readonly inspect: (() => Promise<Inspector>) | null
   readonly clock: Clock
   readonly logger: Logger
+  /** How long a record waits for its schema before it goes to quarantine. */
+  readonly unknownWaitMs: number
 }
 
 /** How a consumer is doing. */
@@ -44,6 +48,8 @@ export interface ConsumerStatus {
   readonly rows: number
   /** Of the quarantine's consumer: the same by table and reason. */
   readonly refusals: readonly Refusals[]
+  /** Why reading waits at this moment for the schema registry, or null. It goes on by itself. */
+  readonly stalled: Error | null
   /** Why reading has stopped for good, or null while all is well. */
   readonly failure: Error | null
 }
@@ -54,8 +60,9 @@ export interface ConsumerStatus {
  */
 export class Consumer implements Service {
   readonly #options: ConsumerOptions
-  readonly #decoder: ColumnarDecoder
   readonly #stop = new AbortController()
+  readonly #schemas: WriterSchemas
+  readonly #decoder: ColumnarDecoder
   readonly #progress: ConsumerProgress
   #position: OffsetVector = []
   #endAtStart: OffsetVector = []
@@ -64,7 +71,11 @@ export class Consumer implements Service {
 
   constructor(options: ConsumerOptions) {
     this.#options = options
-    this.#decoder = new ColumnarDecoder(options.table.definition, options.registry)
+    this.#schemas = new WriterSchemas({ ...options, signal: this.#stop.signal })
+    this.#decoder = new ColumnarDecoder(options.table.definition, {
+      schemasOf: (ids) => this.#schemas.schemasOf(ids),
+      unknownBefore: (id) => this.#unknownBefore(id),
+    })
     this.#progress = new ConsumerProgress(options.clock)
   }
 
@@ -84,6 +95,7 @@ export class Consumer implements Service {
       lagMs: lagRecords === 0 ? 0 : this.#progress.behindMs,
       rows: this.#progress.rows,
       refusals: this.#progress.refusals,
+      stalled: this.#schemas.stalled,
       failure: this.#failure,
     }
   }
@@ -144,19 +156,21 @@ export class Consumer implements Service {
 
   /**
    * Keeps values that are no rows of the table, whole. How far each partition's were kept is progress in the log,
-   * in the same append: what is read again after a crash is not kept twice.
+   * in the same append: what is read again after a crash is not kept twice. That a schema is unknown is no property of
+   * the log, so its values have a progress of their own, which later readings go by.
    */
   async #quarantine(refused: readonly RefusedValue[]): Promise<void> {
     const { log, registry, table } = this.#options
-    const producer = await Producer.open(table.definition, registry)
-    for (const partition of new Set(refused.map((value) => value.partition))) {
-      const sourceId = `${table.definition.topic}/${partition}`
+    const { topic } = table.definition
+    const producer = await this.#schemas.answered(() => Producer.open(table.definition, registry))
+    for (const sourceId of new Set(refused.map((value) => sourceOf(topic, value)))) {
       const known = log.progress(sourceId)
       const values = refused.filter(
-        (value) => value.partition === partition && value.offset >= (known?.rowsDone ?? 0),
+        (value) => sourceOf(topic, value) === sourceId && value.offset >= (known?.rowsDone ?? 0),
       )
       const last = values.at(-1)
       if (!last) continue
+      const name = `${topic}/${last.partition}`
       const records = producer.refused(
         values.map(({ offset, reason, detail, bytes }) => ({
           line: BigInt(offset),
@@ -164,7 +178,7 @@ export class Consumer implements Service {
           detail,
           original: bytes,
         })),
-        { sourceId, fileName: sourceId },
+        { sourceId: name, fileName: name },
       )
       await log.append({
         records: new Map([[QUARANTINE.topic, records]]),
@@ -179,4 +193,23 @@ export class Consumer implements Service {
       })
     }
   }
+
+  #unknownBefore(id: number): OffsetVector {
+    const { log, table } = this.#options
+    const { topic } = table.definition
+    return log
+      .end(topic)
+      .map((_, partition) => log.progress(unknownSource(topic, partition, id))?.rowsDone ?? 0)
+  }
+}
+
+/** Under which a refused value is counted in the log. */
+function sourceOf(topic: string, { partition, reason, bytes }: RefusedValue): string {
+  return reason === 'unknown_schema'
+    ? unknownSource(topic, partition, wireId(bytes, 0, bytes.length))
+    : `${topic}/${partition}`
+}
+
+function unknownSource(topic: string, partition: number, id: number): string {
+  return `${topic}/${partition}/schema/${id}`
 }

@@ -169,13 +169,18 @@ export class Inspector {
   #cameBefore(rows: BatchBuilder, row: number, partition: number): boolean {
     const { deduplicator } = this.#options
     if (deduplicator === null) return false
-    // As the table will have it: after a restart its ids are read from there.
-    const id = rows.isNull(this.#idColumn, row)
-      ? `${rows.text(this.#sourceColumn, row)}:${rows.bigint(this.#sourceRowColumn, row)}`
-      : rows.text(this.#idColumn, row)
+    const id = this.#messageId(rows, row)
+    if (id === null) return false
     if (deduplicator.has(partition, id)) return true
     deduplicator.add(partition, id)
     return false
+  }
+
+  /** As the table will have it: after a restart its ids are read from there. Null: nothing tells the row from others. */
+  #messageId(rows: BatchBuilder, row: number): string | null {
+    if (!rows.isNull(this.#idColumn, row)) return rows.text(this.#idColumn, row)
+    if (rows.isNull(this.#sourceRowColumn, row)) return null
+    return `${rows.text(this.#sourceColumn, row)}:${rows.bigint(this.#sourceRowColumn, row)}`
   }
 
   #sequenceFlags(

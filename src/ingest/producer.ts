@@ -36,7 +36,8 @@ export class Producer {
 
   /** Registers both writer schemas: no record is ever in the log before its schema. */
   static async open(definition: TableDefinition, registry: SchemaRegistry): Promise<Producer> {
-    const register = (table: TableDefinition) => registry.register(`${table.topic}-value`, avroSchema(table))
+    const register = (table: TableDefinition) =>
+      registry.register(`${table.topic}-value`, JSON.stringify(avroSchema(table)))
     const own = await register(definition)
     const quarantine = await register(QUARANTINE)
     return new Producer(definition, own.id, quarantine.id)
@@ -44,21 +45,20 @@ export class Producer {
 
   /**
    * The records of `rowCount` accepted rows, in their order. Columns are by field name; an absent one is null.
-   * The key, and so the partition, is the symbol.
+   * The key, and so the partition, is the symbol. `sourceRows` are the rows' numbers in their source; null: they have
+   * none, and so no message id but their own.
    */
   accepted(
     columns: ReadonlyMap<string, EncodeColumn>,
     rowCount: number,
     source: SourceName,
-    sourceRows: BigInt64Array,
+    sourceRows: BigInt64Array | null,
   ): LogRecord[] {
     if (rowCount === 0) return []
     const symbols = columns.get('symbol')
     assert(symbols?.kind === 'string', 'every table of events has a symbol')
-    const own = new Map<string, EncodeColumn>([
-      ['source', constant(source.sourceId, rowCount)],
-      ['source_row', { kind: 'long', values: sourceRows }],
-    ])
+    const own = new Map<string, EncodeColumn>([['source', constant(source.sourceId, rowCount)]])
+    if (sourceRows) own.set('source_row', { kind: 'long', values: sourceRows })
     const values = this.#encoder.encode(
       this.#fields.map((field) => own.get(field.name) ?? columns.get(field.name) ?? absent(field, rowCount)),
       rowCount,

@@ -6,6 +6,7 @@ import { invalid } from '#core'
  * written through it.
  */
 export class AnnotatedType extends avro.types.LogicalType {
+  readonly logicalType: string
   readonly scale: number
   /** Logical type with its attributes: values with different annotations mean different things. */
   readonly annotation: string
@@ -14,13 +15,25 @@ export class AnnotatedType extends avro.types.LogicalType {
     super(schema, options)
     // avsc makes a logical type only of an object schema that has one.
     const { logicalType, precision, scale } = schema as Record<string, unknown>
+    this.logicalType = String(logicalType)
     this.scale = Number(scale ?? 0)
     this.annotation = JSON.stringify({ logicalType, precision, scale })
   }
 }
 
 /** Those that change the unit or scale of a value; any other one is looked at as its underlying type. */
-const ANNOTATED = ['decimal', 'timestamp-millis', 'timestamp-micros', 'time-millis', 'time-micros', 'date']
+const ANNOTATED = [
+  'decimal',
+  'timestamp-millis',
+  'timestamp-micros',
+  'timestamp-nanos',
+  'local-timestamp-millis',
+  'local-timestamp-micros',
+  'local-timestamp-nanos',
+  'time-millis',
+  'time-micros',
+  'date',
+]
 const LOGICAL_TYPES = Object.fromEntries(ANNOTATED.map((name) => [name, AnnotatedType]))
 
 /** The types of a schema, names resolved, unions always `WrappedUnionType`; `invalid_input` if it is no Avro schema. */

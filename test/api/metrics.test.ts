@@ -119,6 +119,7 @@ test('/health/ready tells what the metrics tell', async () => {
     tail_rows: 0,
     tail_fill: 0,
     failure: null,
+    stalled: null,
     flush_failure: null,
   }
   expect(await response.json()).toEqual({

@@ -202,7 +202,15 @@ describe('the server', () => {
 
   test('says what has failed: a reader, a flush, a service outside', async () => {
     const failure = new Error('offsets 5 to 9 are no longer kept')
-    const status = { table: 'trades', lagRecords: 7, lagMs: 1500, rows: 3, refusals: [], failure } as const
+    const status = {
+      table: 'trades',
+      lagRecords: 7,
+      lagMs: 1500,
+      rows: 3,
+      refusals: [],
+      failure,
+      stalled: null,
+    } as const
     api.vitals.consumers.push({ status: () => status })
     api.vitals.breakers.push({ name: 'schema registry', state: 'open' })
     api.setReady(false)
@@ -219,6 +227,27 @@ describe('the server', () => {
     expect(metrics.get('ticklake_lag_seconds{table="trades"}')).toBe(1.5)
     expect(metrics.get('ticklake_breaker{name="schema registry",state="open"}')).toBe(1)
     expect(metrics.get('ticklake_breaker{name="schema registry",state="closed"}')).toBe(0)
+  })
+
+  test('says what it waits for', async () => {
+    const stalled = new Error('schema registry does not answer')
+    const status = {
+      table: 'trades',
+      lagRecords: 7,
+      lagMs: 1500,
+      rows: 3,
+      refusals: [],
+      failure: null,
+      stalled,
+    } as const
+    api.vitals.consumers.push({ status: () => status })
+    api.setReady(false)
+    expect(await getProblem('/health/ready')).toMatchObject({
+      detail: 'the tables have not caught up with the log yet: trades waits: schema registry does not answer',
+      tables: [{ table: 'trades', failure: null, stalled: stalled.message }],
+    })
+    const metrics = parseExposition(await (await fetch(`${api.url}/metrics`)).text())
+    expect(metrics.get('ticklake_consumer_stalled{table="trades"}')).toBe(1)
   })
 
   test('keeps a request id that it is given, and makes one otherwise', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { OffsetVector } from '#core'
-import type { LoadProgress, Log, LogRecord, RecordBatch } from '../../src/ingest/log/log.js'
+import type { Appended, LoadProgress, Log, LogRecord, RecordBatch } from '../../src/ingest/log/log.js'
 import { partitionOf } from '../../src/ingest/log/partitioner.js'
 import type { Retention } from '../../src/ingest/log/stored-log.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -147,6 +147,21 @@ export function describeLog(
       expect(again.progress('abc')).toEqual(PROGRESS)
       await again.append({ records: new Map(), progress: { ...PROGRESS, finished: true } })
       expect(again.progress('abc')).toEqual({ ...PROGRESS, finished: true })
+    })
+
+    test('progress may tell where the records are that it is appended with', async () => {
+      const { log, reopen } = await withTopic(1)
+      await append(log, record('A', 'before'))
+      const records = new Map([[TOPIC, [record('A', 'a'), record('A', 'b')]]])
+      const told = (number: number) => (appended: Appended) => ({
+        ...PROGRESS,
+        posted: { number, key: 'k', ranges: appended.get(TOPIC) ?? [] },
+      })
+      // Together: appends that wait at the same time may become one.
+      await Promise.all([1, 2].map((number) => log.append({ records, progress: told(number) })))
+      const posted = { number: 2, key: 'k', ranges: [{ partition: 0, from: 3, to: 5 }] }
+      expect(log.progress('abc')).toEqual({ ...PROGRESS, posted })
+      expect((await reopen()).progress('abc')).toEqual({ ...PROGRESS, posted })
     })
 
     test('an append to a topic that is not there appends nothing', async () => {

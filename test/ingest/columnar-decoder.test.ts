@@ -1,26 +1,24 @@
 import type { Schema } from 'avsc'
 import { expect, test } from 'vitest'
-import { dayOfMicros, QUARANTINE, QUOTES, type TableDefinition, TicklakeError, TRADES } from '#core'
+import { dayOfMicros, QUARANTINE, QUOTES, type TableDefinition, TRADES } from '#core'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
-import { ColumnarDecoder } from '../../src/ingest/columnar-decoder.js'
+import { ColumnarDecoder, type SchemaSource } from '../../src/ingest/columnar-decoder.js'
 import { RecordEncoder } from '../../src/ingest/record-encoder.js'
-import type { RegisteredSchema, SchemaRegistry } from '../../src/ingest/registry/registry.js'
 import { framed, oracleType } from '../support/avro-oracle.js'
 import { rowsOfBatch } from '../support/batch-rows.js'
 import { recordBatch } from '../support/record-batches.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
-import { avroRecord, encodeColumns, randomRecords } from '../support/table-records.js'
+import { avroRecord, encodeColumns, plausibleTrades, randomRecords } from '../support/table-records.js'
 
 /** Schemas by id, from 1, whatever they are: what other registries may hold. */
-function registryOf(...schemas: Schema[]): SchemaRegistry {
+function registryOf(...schemas: Schema[]): SchemaSource {
   return {
-    register: () => Promise.reject(new Error('nothing is registered here')),
-    byId: async (id): Promise<RegisteredSchema> => {
-      const schema = schemas[id - 1]
-      if (!schema) throw new TicklakeError('not_found', `no schema has the id ${id}`)
-      return { id, subject: 'test-value', version: id, schema }
+    schemasOf: async (ids) => {
+      const known = ids.filter((id) => id <= schemas.length)
+      return new Map(known.map((id) => [id, JSON.stringify(schemas[id - 1])]))
     },
+    unknownBefore: () => [],
   }
 }
 
@@ -199,7 +197,7 @@ test('records before the position are skipped, also inside a batch', async () =>
   expect(rowsOfBatch(batch)).toMatchObject(records.slice(3))
 })
 
-test('what is not in the wire format, or of an unknown or unusable schema, is malformed', async () => {
+test('what is not in the wire format, or of an unknown or unusable schema, is refused with the reason', async () => {
   const unusable: Schema = { type: 'record', name: 'Tick', fields: [{ name: 'symbol', type: 'double' }] }
   const decoder = new ColumnarDecoder(TRADES, registryOf(avroSchema(TRADES), unusable))
   const [good] = encoded(TRADES, randomRecords(new SeededRandom(22), TRADES, 1))
@@ -215,18 +213,24 @@ test('what is not in the wire format, or of an unknown or unusable schema, is ma
   expect(decoder.missing([batch])).toEqual([])
   const { batch: rows, refused } = decoder.decode([batch], [0])
   expect(rows.rowCount).toBe(1)
+  expect(refused.map(({ reason }) => reason)).toEqual([
+    'malformed',
+    'malformed',
+    'unknown_schema',
+    'malformed',
+  ])
   expect(refused.map(({ detail }) => detail)).toEqual([
     'value: "7b226a736f6e223a317d" is not in the wire format (0x00, schema id, Avro)',
     'value: "" is not in the wire format (0x00, schema id, Avro)',
-    'no schema has the id 9',
+    'schema id: nobody has registered 9',
     'symbol: "\\"double\\"" is not a string',
   ])
 })
 
-test('a registry that does not answer is an error, not malformed records', async () => {
+test('a registry that does not answer is an error, and refuses no record', async () => {
   const decoder = new ColumnarDecoder(TRADES, {
     ...registryOf(),
-    byId: () => Promise.reject(new Error('unreachable')),
+    schemasOf: () => Promise.reject(new Error('unreachable')),
   })
   await expect(decoder.prepare([1])).rejects.toThrow('unreachable')
 })
@@ -271,4 +275,20 @@ test('nothing to decode is a batch without rows', async () => {
   const decoder = await decoderOf(TRADES, avroSchema(TRADES))
   const { batch, days, watermarks, refused } = decoder.decode([], [0])
   expect([batch.rowCount, days.size, watermarks.size, refused.length]).toEqual([0, 0, 0, 0])
+})
+
+test('what was refused because its schema was unknown stays so once it is known', async () => {
+  const decoder = new ColumnarDecoder(TRADES, {
+    ...registryOf(avroSchema(TRADES)),
+    unknownBefore: () => [0, 12],
+  })
+  await decoder.prepare([1])
+  const values = encoded(TRADES, plausibleTrades(new SeededRandom(23), 4))
+  const batch = { ...recordBatch(values, 10), partition: 1 }
+  const { batch: rows, refused } = decoder.decode([batch], [0, 10])
+  expect(refused.map(({ offset, reason }) => [offset, reason])).toEqual([
+    [10, 'unknown_schema'],
+    [11, 'unknown_schema'],
+  ])
+  expect(rowsOfBatch(rows).map((row) => row.log_offset)).toEqual([12n, 13n])
 })

@@ -3,24 +3,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLogger, QUARANTINE, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
+import { QUARANTINE, systemClock, TRADES } from '#core'
 import { Engine } from '#engine'
-import { Consumer, EmbeddedRegistry, openInspector, Producer } from '#ingest'
-import { type StreamTable, Warehouse } from '#storage'
-import type { InspectionPolicy } from '../../src/ingest/inspector.js'
+import { EmbeddedRegistry } from '#ingest'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
-import { SeededRandom } from '../support/seeded-random.js'
-import { encodeColumns, plausibleTrades } from '../support/table-records.js'
+import {
+  appendTrades,
+  openReading,
+  PARTITION_COUNT,
+  POLICY,
+  type Reading,
+  rowCount,
+  trades,
+} from '../support/reading.js'
 
-const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
-const PARTITION_COUNT = 2
-const POLICY: InspectionPolicy = {
-  rememberedIds: 0,
-  largeGap: 'continue',
-  logger,
-  sessions: new SessionCalendars([]),
-}
 
 let directory: string
 let engine: Engine
@@ -49,76 +46,13 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
-interface Reading {
-  readonly table: (name: TableName) => StreamTable
-  readonly consumers: readonly Consumer[]
-  stop(): Promise<void>
-}
-
 /** Tables and consumers of trades and quarantine, on the log of this test. */
-async function startReading(fence: number, flushRows = 1_000_000, policy = POLICY): Promise<Reading> {
-  const warehouse = await Warehouse.open({
-    directory,
-    engine,
-    clock: systemClock,
-    random: new SeededRandom(fence),
-    logger,
-    partitionCount: PARTITION_COUNT,
-    flush: { rows: flushRows, bytes: 2 ** 30, ageMs: 3_600_000 },
-    fence,
-  })
-  await warehouse.start()
-  const table = (name: TableName) => {
-    const found = warehouse.tables.get(name)
-    if (!found) throw new Error(`a warehouse has ${name}`)
-    return found
-  }
-  const consumers = (['trades', 'quarantine'] as const).map(
-    (name) =>
-      new Consumer({
-        log,
-        registry,
-        table: table(name),
-        inspect: name === 'trades' ? () => openInspector(table(name), engine, policy) : null,
-        clock: systemClock,
-        logger,
-      }),
-  )
-  for (const consumer of consumers) await consumer.start()
-  return {
-    table,
-    consumers,
-    stop: async () => {
-      for (const consumer of consumers) await consumer.stop()
-      await warehouse.stop()
-    },
-  }
+function startReading(fence: number, flushRows = 1_000_000, policy = POLICY): Promise<Reading> {
+  return openReading({ directory, engine, log, registry, clock: systemClock, fence, flushRows, policy })
 }
 
-async function produceTrades(seed: number, count: number): Promise<void> {
-  const producer = await Producer.open(TRADES, registry)
-  const records = plausibleTrades(new SeededRandom(seed), count)
-  const columns = new Map(
-    encodeColumns(TRADES, records).map((column, index) => [fieldNames[index] ?? '', column]),
-  )
-  const rows = BigInt64Array.from({ length: count }, (_, row) => BigInt(row + 1))
-  const source = { sourceId: 'abcdefghjkmn', fileName: 'trades.csv' }
-  await log.append({ records: new Map([[TRADES.topic, producer.accepted(columns, count, source, rows)]]) })
-}
-
-const fieldNames = [
-  ...TRADES.columns.filter((column) => column.origin === 'record').map((column) => column.name),
-  'source_row',
-]
-
-async function rowCount(table: StreamTable): Promise<number> {
-  const pinned = table.pin()
-  const { files } = await pinned.select({})
-  pinned.release()
-  return [...files.map((file) => file.recordCount), ...pinned.tail.map((slice) => slice.rowCount)].reduce(
-    (sum, count) => sum + count,
-    0,
-  )
+function produceTrades(seed: number, count: number): Promise<void> {
+  return appendTrades(log, registry, trades(seed, count))
 }
 
 describe('a consumer', () => {

@@ -140,6 +140,12 @@ describe('numbers, prices and ids are followed by instrument', () => {
     expect(comparing.inspector.takeChange().instruments).toMatchObject([{ accepted: 3, duplicates: 2 }])
   })
 
+  test('rows without any message id are all kept, where ids are compared', async () => {
+    const row = { ...TRADE, message_id: null, source: 'http', source_row: null }
+    const comparing = await Inspection.open(TRADES, EMPTY_LEDGER, { deduplicator: new Deduplicator(10) })
+    expect(comparing.inspect([row, row], NOW)).toEqual([0, 0])
+  })
+
   test('a gap of more than 100 numbers halts where that is asked, one of 100 does not', async () => {
     const inspection = await Inspection.open(TRADES, EMPTY_LEDGER, { largeGap: 'halt' })
     inspection.inspect([counted('BHP', 1n), counted('BHP', 102n)], NOW)

@@ -91,6 +91,7 @@ function fixture() {
     lagMs: 0,
     rows: 0,
     refusals: [],
+    stalled: null,
     failure: lake.failure,
   })
   const pressure = new Pressure({

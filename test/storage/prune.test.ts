@@ -134,7 +134,8 @@ describe('file selection', () => {
           selected += files.length
         }
       }),
-      { numRuns: 60 },
+      // How many are few depends on the draw.
+      { numRuns: 60, seed: 20_261_124 },
     )
     expect(selected).toBeGreaterThan(100)
     expect(needless / selected).toBeLessThan(0.5)

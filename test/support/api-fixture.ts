@@ -1,5 +1,7 @@
-import { type ApiServer, createApi, type FileLoader, Loads, type Vitals } from '#api'
+import { type ApiServer, createApi, type FileLoader, type IngestRouteOptions, Loads, type Vitals } from '#api'
 import { type Clock, createLogger, systemClock } from '#core'
+import { EmbeddedRegistry } from '#ingest'
+import { MemoryStore } from '../../src/ingest/log/memory-store.js'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
 
 /** A server on a free port over fixture tables. */
@@ -20,9 +22,21 @@ const REFUSING: FileLoader = {
   },
 }
 
+const TAKING_NOTHING: IngestRouteOptions = {
+  poster: {
+    post: async () => {
+      throw new Error('this fixture takes no rows')
+    },
+  },
+  admit: () => () => {},
+  maxBodyBytes: 1024,
+}
+
 export async function openApiFixture(
   loaderOf: (lake: LakeFixture) => FileLoader = () => REFUSING,
   clock: Clock = systemClock,
+  schemaRegistry: EmbeddedRegistry | string = new EmbeddedRegistry(new MemoryStore()),
+  ingest: Partial<IngestRouteOptions> = {},
 ): Promise<ApiFixture> {
   const lake = await openLakeFixture()
   const logger = createLogger({ level: 'silent', format: 'json' })
@@ -34,6 +48,8 @@ export async function openApiFixture(
     router,
     tables,
     loads,
+    schemaRegistry,
+    ingest: { ...TAKING_NOTHING, ...ingest },
     ...vitals,
     pressure: { state: 'normal' },
     ready: () => ready,

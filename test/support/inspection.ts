@@ -49,9 +49,11 @@ export class Inspection {
     start: Ledger = EMPTY_LEDGER,
     policy: Partial<InspectorOptions> = {},
   ): Promise<Inspection> {
-    const schema = { id: 1, subject: '', version: 1, schema: avroSchema(definition) }
-    const registry = { register: async () => schema, byId: async () => schema }
-    const decoder = new ColumnarDecoder(definition, registry)
+    const schemas = new Map([[1, JSON.stringify(avroSchema(definition))]])
+    const decoder = new ColumnarDecoder(definition, {
+      schemasOf: async () => schemas,
+      unknownBefore: () => [],
+    })
     await decoder.prepare([1])
     return new Inspection(definition, decoder, start, policy)
   }

@@ -11,7 +11,10 @@ export interface LogRecord {
  * that a consumer quarantines are counted in the same way, a source for each partition.
  */
 export interface LoadProgress {
-  /** Of a load, twelve characters of the SHA-256 below in base32, in every row; of a consumer, `<topic>/<partition>`. */
+  /**
+   * Of a load, twelve characters of the SHA-256 below in base32, in every row; of a consumer, `<topic>/<partition>`, and
+   * `<topic>/<partition>/schema/<id>` for values whose schema was unknown; of a posted body, `posted/<slot>`.
+   */
   readonly sourceId: string
   /** SHA-256, in hex, of the content, the format's SQL, the options and the attempt; empty for a consumer. */
   readonly digest: string
@@ -25,12 +28,19 @@ export interface LoadProgress {
   /** The quarantined rows by reason; a consumer keeps them in the ledger of its table. */
   readonly reasons?: Readonly<Partial<Record<QuarantineReason, number>>>
   readonly finished: boolean
+  /** Of a body that was posted with an idempotency key: which key in a row it is, its digest, and where the rows are. */
+  readonly posted?: {
+    readonly number: number
+    readonly key: string
+    readonly ranges: readonly OffsetRange[]
+  }
 }
 
 /** Records for several topics and the progress that they make: appended whole or not at all. */
 export interface LogAppend {
   readonly records: ReadonlyMap<string, readonly LogRecord[]>
-  readonly progress?: LoadProgress
+  /** A function where it tells of the places of the records: it is called once they are known, and may not fail. */
+  readonly progress?: LoadProgress | ((appended: Appended) => LoadProgress)
 }
 
 /** Where appended records of one partition are: at `from` up to, not including, `to`, in the order of the append. */

@@ -165,7 +165,8 @@ export class StoredLog implements Log {
         })
         ranges.set(topic, rangesBetween(before, topicTails))
       }
-      if (progress) states.set(PROGRESS_STATE + progress.sourceId, progress)
+      const made = typeof progress === 'function' ? progress(ranges) : progress
+      if (made) states.set(PROGRESS_STATE + made.sourceId, made)
       return ranges
     })
     try {

@@ -1,12 +1,14 @@
 import avro, { type Schema, type Type } from 'avsc'
 import { TicklakeError } from '#core'
 import { AnnotatedType, schemaShape } from '../schema-shape.js'
+import { parseSchema } from './schema-text.js'
 
 /**
- * BACKWARD compatibility: what was written with `writer` can be read with `reader`; else `conflict`, naming the
- * field. Stricter than the Avro specification in one thing: a field keeps its logical type, precision and scale.
+ * BACKWARD compatibility: what was written with the writer schema can be read with the reader's; else `conflict`,
+ * naming the field. Stricter than the Avro specification in one thing: a field keeps its logical type, precision and scale.
  */
-export function requireReadable(subject: string, reader: Schema, writer: Schema): void {
+export function requireReadable(subject: string, readerText: string, writerText: string): void {
+  const [reader, writer] = [parseSchema(subject, readerText), parseSchema(subject, writerText)]
   const problem =
     resolutionProblem(reader, writer) ?? annotationProblem(schemaShape(reader), schemaShape(writer))
   if (problem === null) return

@@ -1,8 +1,8 @@
-import avro, { type Schema } from 'avsc'
-import { invalid, TicklakeError } from '#core'
+import { TicklakeError } from '#core'
 import type { LogStore } from '../log/log-store.js'
 import { requireReadable } from './compatibility.js'
-import type { RegisteredSchema, SchemaRegistry } from './registry.js'
+import type { RegisteredSchema, SchemaRegistry, SubjectVersion } from './registry.js'
+import { canonicalText, parseSchema } from './schema-text.js'
 
 /** A registry in the states of a log's store: schemas and the records that need them stay together. */
 export class EmbeddedRegistry implements SchemaRegistry {
@@ -15,73 +15,97 @@ export class EmbeddedRegistry implements SchemaRegistry {
     this.#store = store
   }
 
-  register(subject: string, schema: Schema): Promise<RegisteredSchema> {
+  register(subject: string, schema: string): Promise<RegisteredSchema> {
     const registered = this.#turn.then(() => this.#register(subject, schema))
     // The next one begins whatever became of this one; its caller hears of the error.
     this.#turn = registered.catch(() => undefined)
     return registered
   }
 
-  async #register(subject: string, schema: Schema): Promise<RegisteredSchema> {
-    const text = canonicalText(schema)
-    const versions = this.#stored().filter((stored) => stored.subject === subject)
-    const identical = versions.find((stored) => canonicalText(stored.schema) === text)
-    if (identical) return identical
-    requireAvro(subject, schema)
+  async #register(subject: string, schema: string): Promise<RegisteredSchema> {
+    const all = this.#registrations()
+    const text = canonicalText(subject, schema)
+    const identical = all.filter((known) => canonicalText(known.subject, known.schema) === text)
+    const registered = identical.find((known) => known.subject === subject)
+    if (registered) return registered
+    parseSchema(subject, schema)
+    const versions = all.filter((known) => known.subject === subject)
     const newest = versions.at(-1)
     if (newest) requireReadable(subject, schema, newest.schema)
-    const registered: RegisteredSchema = {
-      id: this.#stored().length + 1,
+    const elsewhere = identical[0]
+    const added: RegisteredSchema = {
+      id: elsewhere?.id ?? 1 + all.reduce((highest, { id }) => Math.max(highest, id), 0),
       subject,
       version: versions.length + 1,
-      // Read back from its text: the caller's object may change.
-      schema: JSON.parse(text) as Schema,
+      schema: elsewhere?.schema ?? schema,
     }
-    await this.#store.commit({ states: new Map([[stateName(registered.id), registered]]) })
-    return registered
+    await this.#store.commit({ states: new Map([[stateName(all.length + 1), added]]) })
+    return added
   }
 
-  async byId(id: number): Promise<RegisteredSchema> {
-    const stored = this.#read(id)
-    if (!stored) throw new TicklakeError('not_found', `no schema has the id ${id}`)
-    return stored
+  async find(subject: string, schema: string): Promise<RegisteredSchema> {
+    const text = canonicalText(subject, schema)
+    const found = this.#ofSubject(subject).find((known) => canonicalText(subject, known.schema) === text)
+    if (!found) throw new TicklakeError('not_found', `${subject} has no version that is this schema`)
+    return found
   }
 
-  /** All schemas by id, which is the order in which they came. */
-  #stored(): RegisteredSchema[] {
-    const stored: RegisteredSchema[] = []
-    for (let id = 1; ; id++) {
-      const schema = this.#read(id)
-      if (!schema) return stored
-      stored.push(schema)
+  async byId(id: number): Promise<string> {
+    return this.#ofId(id)[0]!.schema
+  }
+
+  async usesOf(id: number): Promise<readonly SubjectVersion[]> {
+    return this.#ofId(id).map(({ subject, version }) => ({ subject, version }))
+  }
+
+  async subjects(): Promise<readonly string[]> {
+    return [...new Set(this.#registrations().map(({ subject }) => subject))].sort()
+  }
+
+  async versions(subject: string): Promise<readonly number[]> {
+    return this.#ofSubject(subject).map(({ version }) => version)
+  }
+
+  async version(subject: string, version: number | 'latest'): Promise<RegisteredSchema> {
+    const versions = this.#ofSubject(subject)
+    const found = version === 'latest' ? versions.at(-1) : versions[version - 1]
+    if (!found) throw new TicklakeError('not_found', `${subject} has no version ${version}`)
+    return found
+  }
+
+  /** Whether `register` would take the schema after that version: `conflict` if not, naming the field. */
+  async requireCompatible(subject: string, version: number | 'latest', schema: string): Promise<void> {
+    parseSchema(subject, schema)
+    requireReadable(subject, schema, (await this.version(subject, version)).schema)
+  }
+
+  #ofSubject(subject: string): readonly RegisteredSchema[] {
+    const versions = this.#registrations().filter((known) => known.subject === subject)
+    if (versions.length === 0)
+      throw new TicklakeError('not_found', `no schema is registered under ${subject}`)
+    return versions
+  }
+
+  #ofId(id: number): readonly RegisteredSchema[] {
+    const uses = this.#registrations().filter((known) => known.id === id)
+    if (uses.length === 0) throw new TicklakeError('not_found', `no schema has the id ${id}`)
+    return uses
+  }
+
+  /** In the order in which they came. */
+  #registrations(): RegisteredSchema[] {
+    const registrations: RegisteredSchema[] = []
+    for (let number = 1; ; number++) {
+      const state = this.#store.state(stateName(number))
+      if (state === undefined) return registrations
+      // Only `register` writes these states. In older data folders the schema is JSON, not its text.
+      const known = state as RegisteredSchema
+      const schema = typeof known.schema === 'string' ? known.schema : JSON.stringify(known.schema)
+      registrations.push({ ...known, schema })
     }
   }
-
-  #read(id: number): RegisteredSchema | undefined {
-    // Only `register` writes these states.
-    return this.#store.state(stateName(id)) as RegisteredSchema | undefined
-  }
 }
 
-function stateName(id: number): string {
-  return `schema/${id}`
-}
-
-function requireAvro(subject: string, schema: Schema): void {
-  try {
-    avro.Type.forSchema(schema)
-  } catch (cause) {
-    throw invalid(subject, JSON.stringify(schema), 'an Avro schema', cause)
-  }
-}
-
-/** Schemas are the same when their JSON is, the order of attributes aside. */
-function canonicalText(schema: Schema): string {
-  const sorted = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(sorted)
-    if (typeof value !== 'object' || value === null) return value
-    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-    return Object.fromEntries(entries.map(([name, inner]) => [name, sorted(inner)]))
-  }
-  return JSON.stringify(sorted(JSON.parse(JSON.stringify(schema))))
+function stateName(number: number): string {
+  return `schema/${number}`
 }

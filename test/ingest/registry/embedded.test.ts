@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { LmdbStore } from '../../../src/ingest/log/lmdb-store.js'
 import { MemoryStore } from '../../../src/ingest/log/memory-store.js'
 import { EmbeddedRegistry } from '../../../src/ingest/registry/embedded.js'
@@ -15,7 +15,11 @@ afterEach(async () => {
 
 describeRegistry('EmbeddedRegistry in memory', async () => {
   const store = new MemoryStore()
-  return { registry: new EmbeddedRegistry(store), reopen: async () => new EmbeddedRegistry(store) }
+  return {
+    prefix: '',
+    registry: new EmbeddedRegistry(store),
+    reopen: async () => new EmbeddedRegistry(store),
+  }
 })
 
 describeRegistry('EmbeddedRegistry on disk', async () => {
@@ -29,10 +33,58 @@ describeRegistry('EmbeddedRegistry on disk', async () => {
   }
   const store = await opened()
   return {
+    prefix: '',
     registry: new EmbeddedRegistry(store),
     reopen: async () => {
       await store.close()
       return new EmbeddedRegistry(await opened())
     },
   }
+})
+
+test('a schema is kept to the letter, and ids count from 1', async () => {
+  const registry = new EmbeddedRegistry(new MemoryStore())
+  const text =
+    '{ "type": "record",\n  "name": "Tick", "fields": [ {"name": "n", "type": "double", "default": 1.0} ] }'
+  expect(await registry.register('a-value', text)).toEqual({
+    id: 1,
+    subject: 'a-value',
+    version: 1,
+    schema: text,
+  })
+  expect(await registry.byId(1)).toBe(text)
+  expect(await registry.register('b-value', '"string"')).toMatchObject({ id: 2 })
+})
+
+test('schemas differ when their numbers do, beyond the digits of a double too', async () => {
+  const registry = new EmbeddedRegistry(new MemoryStore())
+  const schema = (size: string) => `{"type":"fixed","name":"Id","size":8,"note":${size}}`
+  const ids = await Promise.all(
+    ['9007199254740992', '9007199254740993'].map((size) => registry.register('a-value', schema(size))),
+  )
+  expect(ids.map(({ id }) => id)).toEqual([1, 2])
+})
+
+test('schemas of older data folders, kept as JSON and not as text, are found again', async () => {
+  const store = new MemoryStore()
+  const schema = { type: 'record', name: 'Tick', fields: [] }
+  await store.commit({
+    states: new Map([['schema/1', { id: 1, subject: 'a-value', version: 1, schema }]]),
+  })
+  const registry = new EmbeddedRegistry(store)
+  expect(JSON.parse(await registry.byId(1))).toEqual(schema)
+  expect(await registry.register('a-value', JSON.stringify(schema))).toMatchObject({ id: 1, version: 1 })
+})
+
+test('what would be taken is told without registering it', async () => {
+  const registry = new EmbeddedRegistry(new MemoryStore())
+  const schema = (type: string) =>
+    JSON.stringify({ type: 'record', name: 'Tick', fields: [{ name: 'n', type }] })
+  await registry.register('a-value', schema('int'))
+  await registry.requireCompatible('a-value', 'latest', schema('long'))
+  await expect(registry.requireCompatible('a-value', 1, schema('string'))).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('field n'),
+  })
+  expect(await registry.versions('a-value')).toEqual([1])
 })

@@ -1,5 +1,5 @@
 import { dayOfMicros, type TableDefinition } from '#core'
-import { type CellValue, long, type Row } from '../support/row-batch.js'
+import { type CellValue, long, type Row } from '../../support/row-batch.js'
 import type { FixtureTable } from './fixtures.js'
 import {
   type ColumnAnswer,

@@ -1,23 +1,22 @@
-import { fileURLToPath } from 'node:url'
-import type { Row } from '../support/row-batch.js'
+import type { Row } from '../../support/row-batch.js'
 import type { Predicate, TableQuestion } from './question.js'
 
 /** Software that reads Iceberg tables and that nobody here wrote. */
-export interface Peer {
-  /** What filters on the command line match. */
+export interface Reader {
+  /** Its suite's name on the command line. */
   readonly id: string
   readonly title: string
   /** Beside this file. */
   readonly script: string
   /** Pinned Python packages that the script needs, beside this file; null: a script for Node. */
   readonly requirements: string | null
-  /** A row as this peer's types let it be seen, where they are narrower than the table's. */
+  /** A row as this reader's types let it be seen, where they are narrower than the table's. */
   readonly sees?: (row: Row) => Row
   /** Predicates that it is not asked, since it is known to answer them wrong, or not at all. Default: none. */
   readonly cannot?: (predicate: Predicate, question: TableQuestion) => boolean
 }
 
-export const PEERS: readonly Peer[] = [
+export const READERS: readonly Reader[] = [
   {
     id: 'pyiceberg',
     title: 'PyIceberg (StaticTable)',
@@ -55,10 +54,6 @@ export const PEERS: readonly Peer[] = [
  */
 function boundsBefore1970({ column, value }: Predicate, { dayColumn }: TableQuestion): boolean {
   return column === dayColumn && Number(value) < 0
-}
-
-export function besideThisFile(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url))
 }
 
 /**

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import { icebergMetadata, icebergRead } from 'icebird'
 import type { ColumnType } from '#core'
-import type { CellValue, Row } from '../support/row-batch.js'
+import type { CellValue, Row } from '../../support/row-batch.js'
 import { expectedAnswer } from './expected.js'
 import type { Question, TableAnswer, TableQuestion } from './question.js'
 

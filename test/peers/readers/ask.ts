@@ -3,12 +3,16 @@ import { once } from 'node:events'
 import { dirname } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import type { PeerCommand } from './prepare.js'
 import type { Answer, Question } from './question.js'
+import type { ReaderCommand } from './reader-suite.js'
 
-/** Runs a peer and asks it. Throws with what it said on standard error when it fails. */
-export async function ask({ file, args }: PeerCommand, question: Question): Promise<Answer> {
-  const child = spawn(file, args, { cwd: dirname(fileURLToPath(import.meta.url)), stdio: 'pipe' })
+/** Runs a reader and asks it. Throws with what it said on standard error when it fails; the signal ends it. */
+export async function ask(
+  { file, args }: ReaderCommand,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const child = spawn(file, args, { cwd: dirname(fileURLToPath(import.meta.url)), stdio: 'pipe', signal })
   const ended = once(child, 'close')
   // A peer that dies at once does not read its question; its exit code tells.
   child.stdin.on('error', () => {})

@@ -1,0 +1,85 @@
+import { fileURLToPath } from 'node:url'
+import { installKafka, KafkaServer } from './kafka-server.js'
+import { installPython, versionsOf } from './python.js'
+import { ReaderSuite, SharedTables } from './readers/reader-suite.js'
+import { READERS } from './readers/readers.js'
+import { installRegistry, RegistryServer } from './registry-server.js'
+import { ServerSuite, type Service } from './server-suite.js'
+import type { Suite } from './suite.js'
+
+const KAFKA_3 = '3.9.2'
+const KAFKA_4 = '4.4.0'
+/** The last of the releases that run on Java 17. */
+const APICURIO = '2.6.13.Final'
+
+const tables = new SharedTables()
+
+export const SUITES: readonly Suite[] = [
+  ...READERS.map((reader) => new ReaderSuite(reader, tables)),
+  kafkaSuite('kafka-3.9', KAFKA_3),
+  kafkaSuite('kafka-4', KAFKA_4),
+  new ServerSuite({
+    id: 'registry',
+    title: 'Apicurio Registry',
+    tests: 'test/peers/registry/',
+    install: async () => {
+      const home = await installRegistry(APICURIO)
+      return () => registryService(home)
+    },
+  }),
+  new ServerSuite({
+    id: 'python',
+    title: 'Python clients',
+    tests: 'test/peers/python/',
+    install: async () => {
+      const home = await installKafka(KAFKA_4)
+      const requirements = fileURLToPath(new URL('python/requirements.txt', import.meta.url))
+      const python = await installPython('python-clients', requirements)
+      const versions = await versionsOf(python, ['confluent-kafka', 'fastavro'])
+      return async () => {
+        const kafka = await kafkaService(home)
+        const version = `${versions}, Apache Kafka ${kafka.version}`
+        return { ...kafka, version, env: { ...kafka.env, TICKLAKE_TEST_PYTHON: python } }
+      }
+    },
+  }),
+]
+
+function kafkaSuite(id: string, version: string): Suite {
+  return new ServerSuite({
+    id,
+    title: 'Apache Kafka',
+    tests: 'test/peers/kafka/',
+    install: async () => {
+      const home = await installKafka(version)
+      return () => kafkaService(home)
+    },
+  })
+}
+
+async function kafkaService(home: string): Promise<Service> {
+  const server = await KafkaServer.start(home)
+  return {
+    version: server.version,
+    env: {
+      TICKLAKE_TEST_KAFKA_BROKERS: server.brokers,
+      TICKLAKE_TEST_KAFKA_SASL_BROKERS: server.saslBrokers,
+      // For tests that kill a broker: they start a KafkaServer of their own.
+      TICKLAKE_TEST_KAFKA_HOME: home,
+    },
+    stop: () => server.stop(),
+  }
+}
+
+async function registryService(home: string): Promise<Service> {
+  const server = await RegistryServer.start(home)
+  return {
+    version: server.version,
+    env: {
+      TICKLAKE_TEST_REGISTRY_URL: server.url,
+      // For tests that end a registry: they start a RegistryServer of their own.
+      TICKLAKE_TEST_REGISTRY_HOME: home,
+    },
+    stop: () => server.stop(),
+  }
+}
