@@ -88,7 +88,7 @@ export const quarantineParameters = {
   ),
   kind: oneOf(REFUSED_KINDS)
     .optional()
-    .meta({ description: 'line: of a file that was loaded; record: of the log' }),
+    .meta({ description: 'line: of a file that was loaded or of a posted body; record: of the log' }),
 }
 
 export const receivedParameters = {

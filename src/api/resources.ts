@@ -2,6 +2,7 @@ import { barsResource } from './bars.js'
 import { coverageResource } from './coverage.js'
 import { countResource, eventsResource } from './events.js'
 import { latestResource, snapshotsResource, symbolsResource } from './instruments.js'
+import { qualityResource, tableQualityResource } from './quality.js'
 import { quarantineResource } from './quarantine.js'
 import type { Resource } from './resource.js'
 
@@ -15,6 +16,8 @@ export const RESOURCES: readonly Resource[] = [
   latestResource,
   symbolsResource,
   coverageResource,
+  qualityResource,
+  tableQualityResource,
   quarantineResource,
   snapshotsResource,
 ]

@@ -20,7 +20,11 @@ import { relation, type Scan } from './scan.js'
 
 export const QUARANTINE_FIELDS: readonly Field[] = [
   timeField('received_at', 'epoch_us(received_at)', ['received_at'], 'when the log took it, RFC 3339 in UTC'),
-  textField('source_id', 'source_id', 'source id of its load; of a record of the log, <topic>/<partition>'),
+  textField(
+    'source_id',
+    'source_id',
+    'source id of its load, name of who posted it; of a record of the log, <topic>/<partition>',
+  ),
   textField('file', 'file', 'name of the file that held it'),
   numberField('line', 'line', 'line (or row) of that file, from 1; of a record of the log, its offset'),
   textField('topic', 'topic', 'the topic it was meant for'),

@@ -65,7 +65,11 @@ export interface CoverageRequest extends Selection, Page {
   readonly table: MarketTable
 }
 
-/** What was refused: lines of a file that was loaded, or records of the log. */
+export interface QualityRequest extends Selection, Page {
+  readonly table: MarketTable
+}
+
+/** What was refused: a line of a file that was loaded or of a body that was posted, or a record of the log. */
 export type RefusedKind = 'line' | 'record'
 export const REFUSED_KINDS = ['line', 'record'] as const satisfies readonly RefusedKind[]
 
