@@ -15,6 +15,7 @@ export interface Config {
   readonly logging: LoggingOptions
   readonly log: {
     readonly partitions: number
+    readonly acceptAddedPartitions: boolean
     readonly maxPartitionBytes: number
     readonly maxAgeMs: number
   }
@@ -33,6 +34,22 @@ export interface Config {
     readonly maxUnderWayBytes: number
     readonly idempotencyKeys: number
   }
+  /** Null: the embedded log. */
+  readonly kafka: {
+    readonly brokers: readonly string[]
+    readonly group: string
+    readonly topicPrefix: string
+    /** Null: the brokers' default. */
+    readonly replicationFactor: number | null
+    readonly acceptLost: string
+    readonly sasl: {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+      readonly username: string
+      readonly password: string
+    } | null
+    /** An empty file: the authorities that Node knows. */
+    readonly tls: { readonly caFile: string } | null
+  } | null
   readonly flush: { readonly rows: number; readonly bytes: number; readonly ageMs: number }
   readonly quality: {
     readonly largeGap: 'continue' | 'halt'
@@ -74,6 +91,8 @@ export interface Surroundings {
 const PATTERN = /[*?[]/
 /** No user and password in it: it is told in messages. */
 const REGISTRY_URL = /^$|^https?:\/\/[^\s@/?#]+(\/[^\s@?#]*)?$/
+const BROKERS = /^$|^[^\s,:]+:\d{1,5}(\s*,\s*[^\s,:]+:\d{1,5})*$/
+const KAFKA_NAME = /^[A-Za-z0-9._-]{1,200}$/
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 
 /** A whole number; text counts too, since environment variables and options are text. */
@@ -88,6 +107,13 @@ function whole(min: number, max: number) {
 
 function oneOf<const T extends readonly string[]>(choices: T) {
   return z.enum(choices, { error: `one of ${choices.join(', ')}` })
+}
+
+/** Yes or no; text counts too. */
+function yesOrNo() {
+  return z
+    .union([z.boolean(), z.enum(['true', 'false'])], { error: 'true or false' })
+    .transform((value) => value === true || value === 'true')
 }
 
 function text(pattern: RegExp, error: string) {
@@ -109,6 +135,7 @@ const SETTINGS = z.strictObject({
   }),
   log: z.strictObject({
     partitions: whole(1, 1024),
+    acceptAddedPartitions: yesOrNo(),
     maxPartitionBytes: whole(0, Number.MAX_SAFE_INTEGER),
     maxAgeMs: whole(0, Number.MAX_SAFE_INTEGER),
   }),
@@ -128,6 +155,27 @@ const SETTINGS = z.strictObject({
     maxRequests: whole(1, 1_000),
     maxUnderWayBytes: whole(1, Number.MAX_SAFE_INTEGER),
     idempotencyKeys: whole(1_000, 1_000_000),
+  }),
+  kafka: z.strictObject({
+    brokers: text(BROKERS, 'a list of host:port with commas between'),
+    group: text(KAFKA_NAME, 'a name of letters, digits, dots, - and _'),
+    topicPrefix: text(/^[A-Za-z0-9._-]{0,150}$/, 'letters, digits, dots, - and _, or empty'),
+    replicationFactor: z.union([z.literal('auto'), whole(1, 100)], {
+      error: 'a whole number from 1 to 100, or auto',
+    }),
+    acceptLost: z.string('a list such as market-data.trades/0:100-250, or empty'),
+    sasl: z
+      .strictObject({
+        mechanism: oneOf(['none', 'plain', 'scram-sha-256', 'scram-sha-512']),
+        user: z.string('text'),
+        // Not text in a file may be a number.
+        password: z.coerce.string(),
+      })
+      .refine(({ mechanism, user }) => mechanism === 'none' || user !== '', {
+        path: ['user'],
+        error: 'the name of a user, which the mechanism needs',
+      }),
+    tls: z.strictObject({ enabled: yesOrNo(), caFile: z.string('the path of a file, or empty') }),
   }),
   flush: z.strictObject({
     rows: whole(1, 100_000_000),
@@ -232,11 +280,30 @@ function resolveSettings(settings: Settings, { env, isTerminal, cores }: Surroun
   const readable = isTerminal && env.NODE_ENV !== 'production'
   return {
     ...settings,
+    kafka: resolveKafka(settings.kafka),
     logging: { level, format: format === 'auto' ? (readable ? 'text' : 'json') : format },
     engine: {
       ...settings.engine,
       threads: settings.engine.threads === 'auto' ? Math.max(1, cores - 1) : settings.engine.threads,
     },
+  }
+}
+
+function resolveKafka({
+  brokers,
+  replicationFactor,
+  sasl,
+  tls,
+  ...same
+}: Settings['kafka']): Config['kafka'] {
+  if (brokers === '') return null
+  const { mechanism, user: username, password } = sasl
+  return {
+    ...same,
+    brokers: brokers.split(',').map((broker) => broker.trim()),
+    replicationFactor: replicationFactor === 'auto' ? null : replicationFactor,
+    sasl: mechanism === 'none' ? null : { mechanism, username, password },
+    tls: tls.enabled ? { caFile: tls.caFile } : null,
   }
 }
 

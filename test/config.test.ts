@@ -28,6 +28,26 @@ test('options override variables, variables override defaults', () => {
   expect(config.log.maxAgeMs).toBe(0)
 })
 
+test('without brokers the log is embedded; with them it is on Kafka', () => {
+  expect(loadConfig({}, plain).kafka).toBeNull()
+  const env = {
+    TICKLAKE_KAFKA_BROKERS: 'one:9092, two:9093',
+    TICKLAKE_KAFKA_SASL_MECHANISM: 'scram-sha-512',
+    TICKLAKE_KAFKA_SASL_USER: 'lake',
+    TICKLAKE_KAFKA_SASL_PASSWORD: '1234',
+    TICKLAKE_KAFKA_TLS_ENABLED: 'true',
+  }
+  expect(loadConfig({}, { ...plain, env }).kafka).toEqual({
+    brokers: ['one:9092', 'two:9093'],
+    group: 'ticklake',
+    topicPrefix: '',
+    replicationFactor: null,
+    acceptLost: '',
+    sasl: { mechanism: 'scram-sha-512', username: 'lake', password: '1234' },
+    tls: { caFile: '' },
+  })
+})
+
 test('logs are JSON away from a terminal and in production', () => {
   expect(loadConfig({}, { ...plain, isTerminal: false }).logging.format).toBe('json')
   expect(loadConfig({}, { ...plain, env: { NODE_ENV: 'production' } }).logging.format).toBe('json')
@@ -52,6 +72,16 @@ test.each([
     {},
     { TICKLAKE_ENGINE_MEMORY_LIMIT: '2' },
     'TICKLAKE_ENGINE_MEMORY_LIMIT: "2" is not a size such as 512MB or 2GB',
+  ],
+  [
+    {},
+    { TICKLAKE_KAFKA_BROKERS: 'localhost' },
+    'TICKLAKE_KAFKA_BROKERS: "localhost" is not a list of host:port with commas between',
+  ],
+  [
+    {},
+    { TICKLAKE_KAFKA_BROKERS: 'localhost:9092', TICKLAKE_KAFKA_SASL_MECHANISM: 'plain' },
+    'kafka.sasl.user: "" is not the name of a user, which the mechanism needs',
   ],
   [{}, { TICKLAKE_LOGGING_LEVEL: 'loud' }, 'TICKLAKE_LOGGING_LEVEL: "loud" is not one of debug, info'],
   [

@@ -15,7 +15,6 @@ import {
 import { Engine, FencedLock } from '#engine'
 import {
   Consumer,
-  EmbeddedLog,
   type Inspector,
   Loader,
   type LoadRequest,
@@ -28,6 +27,7 @@ import {
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from './calendars.js'
+import { openLog } from './log.js'
 import { openRegistry } from './registry.js'
 import { VERSION } from './version.js'
 
@@ -100,11 +100,11 @@ export class Lake {
     const engine = await Engine.open({ ...config.engine, tempDirectory })
     steps.onUndo(() => engine.close())
 
-    const { partitions, maxPartitionBytes, maxAgeMs } = config.log
-    const log = await steps.start(new EmbeddedLog(folder('log'), clock, { maxPartitionBytes, maxAgeMs }))
-    const { registry, served, breakers } = await openRegistry(config.registry, log.store, clock, (service) =>
-      steps.start(service),
-    )
+    const start = <S extends Service>(service: S) => steps.start(service)
+    const { log, schemaStore, ...opened } = await openLog(config, { clock, logger }, start)
+    const { registry, served, ...outside } = await openRegistry(config.registry, schemaStore, clock, start)
+    const breakers = [...opened.breakers, ...outside.breakers]
+    const { partitions, acceptAddedPartitions } = config.log
     const warehouse = await steps.start(
       await Warehouse.open({
         directory: config.data,
@@ -113,6 +113,7 @@ export class Lake {
         random,
         logger,
         partitionCount: partitions,
+        acceptAddedPartitions,
         flush: config.flush,
         fence: lock.fence,
       }),
@@ -121,8 +122,10 @@ export class Lake {
     const { unknownWaitMs } = config.registry
     const sessions = await loadCalendars(CALENDARS)
     const consumers: Consumer[] = []
+    // All before the first is read: Kafka's group is joined with the topics that are there then.
+    for (const { definition } of warehouse.tables.values())
+      await log.createTopic(definition.topic, partitions)
     for (const table of warehouse.tables.values()) {
-      await log.createTopic(table.definition.topic, partitions)
       // Ours is the first version of its subject: what others register must be able to read it. A registry outside
       // may be down, and is asked when it is needed.
       if (registry === served) await Producer.open(table.definition, registry)

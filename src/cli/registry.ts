@@ -1,6 +1,6 @@
 import type { Config } from '#config'
 import type { Breaker, Clock, Service } from '#core'
-import { ConfluentRegistry, EmbeddedRegistry, type LogStore, type SchemaRegistry } from '#ingest'
+import { ConfluentRegistry, EmbeddedRegistry, type SchemaRegistry, type StateStore } from '#ingest'
 
 /** The schema registry of a lake, and what goes with it. */
 export interface OpenedRegistry {
@@ -14,7 +14,7 @@ export interface OpenedRegistry {
 /** Starts the registry that the configuration asks for: the one at its URL, else one that keeps its schemas in the store. */
 export async function openRegistry(
   config: Config['registry'],
-  store: LogStore,
+  store: StateStore,
   clock: Clock,
   start: <S extends Service>(service: S) => Promise<S>,
 ): Promise<OpenedRegistry> {

@@ -49,4 +49,12 @@ export {
 } from './time.js'
 export { localTime, startOfDay, type ZoneOffset, zoneOffset } from './time-zone.js'
 export { TRADES } from './trade.js'
-export { covers, formatVector, type OffsetVector, parseVector, sameVector, type Version } from './version.js'
+export {
+  covers,
+  formatVector,
+  type OffsetVector,
+  parseVector,
+  sameVector,
+  type Version,
+  widened,
+} from './version.js'

@@ -16,6 +16,14 @@ export function covers(a: OffsetVector, b: OffsetVector): boolean {
   return b.every((offset, partition) => (a[partition] ?? 0) >= offset)
 }
 
+/** The same position in a topic that has got more partitions: of those, nothing has been read. */
+export function widened(vector: OffsetVector, partitionCount: number): OffsetVector {
+  return Array.from(
+    { length: Math.max(vector.length, partitionCount) },
+    (_, partition) => vector[partition] ?? 0,
+  )
+}
+
 /** `{"0":17,"1":0}`, the form of `ticklake.offsets` in a snapshot summary. */
 export function formatVector(vector: OffsetVector): string {
   return JSON.stringify(Object.fromEntries(vector.map((offset, partition) => [String(partition), offset])))

@@ -2,8 +2,9 @@ export { Consumer, type ConsumerStatus } from './consumer.js'
 export { type Inspector, openInspector } from './inspector.js'
 export { Loader, type LoadRequest, type LoadResult } from './loader.js'
 export { EmbeddedLog } from './log/embedded.js'
-export type { LogRecord } from './log/log.js'
-export type { LogStore } from './log/log-store.js'
+export { KafkaLog } from './log/kafka/kafka-log.js'
+export type { Log, LogRecord } from './log/log.js'
+export type { StateStore } from './log/log-store.js'
 export {
   Poster,
   type PosterOptions,

@@ -7,6 +7,7 @@ import {
   type TableDefinition,
   TicklakeError,
   type Version,
+  widened,
 } from '#core'
 import type { Engine } from '#engine'
 import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
@@ -24,6 +25,8 @@ export interface StreamTableOptions {
   readonly definition: TableDefinition
   /** The newest committed metadata, at the start. */
   readonly metadata: TableMetadata
+  /** Of the topic: at least as many as the table was filled from. */
+  readonly partitionCount: number
   readonly engine: Engine
   readonly context: CommitContext
   readonly index: FileIndex
@@ -107,7 +110,7 @@ export class IcebergStreamTable implements StreamTable {
   }
 
   committedOffsets(): OffsetVector {
-    return currentOffsets(this.#metadata)
+    return widened(currentOffsets(this.#metadata), this.#options.partitionCount)
   }
 
   ledger(): Promise<Ledger> {

@@ -36,6 +36,8 @@ export interface WarehouseOptions {
   readonly logger: Logger
   /** Partitions of each topic: the length of every offset vector. */
   readonly partitionCount: number
+  /** Take a greater number than the tables were filled from. Default: no. */
+  readonly acceptAddedPartitions?: boolean
   readonly flush: FlushPolicy
   /** Fence number of the lock on the data folder. */
   readonly fence: number
@@ -62,17 +64,19 @@ export class Warehouse implements Service {
       const { metadata } = existing.has(definition.name)
         ? await catalog.load(definition.name)
         : await catalog.create(definition.name, firstMetadata(definition, location, options))
-      const partitionCount = currentOffsets(metadata).length
-      if (partitionCount !== options.partitionCount) {
-        throw new TicklakeError(
-          'conflict',
-          `${definition.topic} has ${partitionCount} partitions in this data folder and ${options.partitionCount} in
- the configuration: changing the number would break the order of each symbol's rows`.replaceAll('\n', ''),
-        )
-      }
+      checkPartitions(definition, currentOffsets(metadata).length, options)
       tables.set(
         definition.name,
-        new IcebergStreamTable({ definition, metadata, engine, context, index, flush, logger }),
+        new IcebergStreamTable({
+          definition,
+          metadata,
+          partitionCount: options.partitionCount,
+          engine,
+          context,
+          index,
+          flush,
+          logger,
+        }),
       )
     }
     return new Warehouse(tables)
@@ -85,6 +89,23 @@ export class Warehouse implements Service {
   async stop(): Promise<void> {
     for (const table of this.tables.values()) await table.stop()
   }
+}
+
+function checkPartitions(
+  { topic }: TableDefinition,
+  filledFrom: number,
+  { partitionCount, acceptAddedPartitions = false }: WarehouseOptions,
+): void {
+  if (filledFrom === partitionCount || (filledFrom < partitionCount && acceptAddedPartitions)) return
+  const accept =
+    filledFrom < partitionCount
+      ? '. If it may be broken once, start with log.acceptAddedPartitions set to true'
+      : ''
+  throw new TicklakeError(
+    'conflict',
+    `${topic} has ${filledFrom} partitions in this data folder and ${partitionCount} in the configuration: ` +
+      `changing the number would break the order of each symbol's rows${accept}`,
+  )
 }
 
 function firstMetadata(definition: TableDefinition, location: string, options: WarehouseOptions) {

@@ -14,11 +14,20 @@ export interface StoredBatch {
   readonly bytes: Uint8Array
 }
 
+/** Named states that outlive the process. */
+export interface StateStore {
+  /** Resolves once all of it is durable. After an error the outcome is unknown. */
+  commit(change: Pick<StoreChange, 'states'>): Promise<void>
+
+  /** A named state as it was put. The caller knows its shape: nobody else writes that name. */
+  state(name: string): unknown
+}
+
 /**
  * What a log keeps its batches and its few small states in. The log checks positions and never overwrites a batch;
  * the store keeps order and atomicity. One process uses it.
  */
-export interface LogStore {
+export interface LogStore extends StateStore {
   open(): Promise<void>
   close(): Promise<void>
 
@@ -32,9 +41,6 @@ export interface LogStore {
   lastBatch(topic: string, partition: number, atOrBefore?: number): StoredBatch | undefined
 
   firstBatch(topic: string, partition: number): StoredBatch | undefined
-
-  /** A named state as it was put. The caller knows its shape: nobody else writes that name. */
-  state(name: string): unknown
 
   /** Names of the states that begin with a prefix, in order. */
   stateNames(prefix: string): readonly string[]

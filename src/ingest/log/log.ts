@@ -50,7 +50,10 @@ export interface OffsetRange {
   readonly to: number
 }
 
-/** By topic, where the records of an append are: a range for each partition that got any, by partition. */
+/**
+ * By topic, where the records of an append are, by partition: one range for each that got any, more only where another
+ * producer has written between them.
+ */
 export type Appended = ReadonlyMap<string, readonly OffsetRange[]>
 
 /**
@@ -76,11 +79,11 @@ export interface ReadResult {
 }
 
 /**
- * A durable, partitioned log. One process writes and reads it.
+ * A durable, partitioned log. One process reads it; on Kafka, others may write to it too.
  * A contract suite (test/contract/log.ts) runs on each implementation.
  */
 export interface Log extends Service {
-  /** Creates the topic if it is absent. `conflict` when it exists with another partition count. */
+  /** Creates the topic if it is absent. `conflict` when it exists with another partition count. Called before it is used. */
   createTopic(topic: string, partitionCount: number): Promise<void>
 
   /** Next offset of each partition: the end of what is durable and readable. */
@@ -90,8 +93,9 @@ export interface Log extends Service {
   begin(topic: string): OffsetVector
 
   /**
-   * Appends all or nothing; resolves once it is durable and readable. Records of one key keep their order. After a
-   * failed write the end is unknown: `unavailable` from then on, until the next start.
+   * Appends all or nothing; resolves once it is durable and readable. Records of one key keep their order.
+   * `unavailable`: nothing was appended, try again later; or it is not known whether it was, and then everything is
+   * `unavailable` until the next start, which finds out.
    */
   append(append: LogAppend): Promise<Appended>
 
@@ -100,12 +104,13 @@ export interface Log extends Service {
 
   /**
    * Whole batches from `from` on, in bounded size: at least one batch if there is any, then until `maxBytes`.
-   * Takes from all partitions in turn. No batches: nothing to read now.
+   * Takes from all partitions in turn. No batches: nothing lies ready now, though `next` may have moved on.
    * A position below `begin` is `gone`, one above `end` `not_found`; both say which partition and what is missing.
+   * What has failed for good is thrown here.
    */
   read(topic: string, from: OffsetVector, maxBytes: number): ReadResult
 
-  /** Resolves when the topic's end lies beyond `from` in any partition, or the signal aborts. */
+  /** Resolves when a read from `from` gets on in any partition or throws, or the signal aborts. */
   appended(topic: string, from: OffsetVector, signal: AbortSignal): Promise<void>
 
   /**
@@ -116,7 +121,7 @@ export interface Log extends Service {
 
   /**
    * Tells how far the topic's table has committed. What lies wholly below may be dropped when retention (size, age)
-   * no longer keeps it; nothing at or above it ever is.
+   * no longer keeps it; a log of our own drops nothing at or above it, Kafka does not ask.
    */
   committed(topic: string, offsets: OffsetVector): Promise<void>
 }

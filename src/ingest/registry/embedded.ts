@@ -1,17 +1,17 @@
 import { TicklakeError } from '#core'
-import type { LogStore } from '../log/log-store.js'
+import type { StateStore } from '../log/log-store.js'
 import { requireReadable } from './compatibility.js'
 import type { RegisteredSchema, SchemaRegistry, SubjectVersion } from './registry.js'
 import { canonicalText, parseSchema } from './schema-text.js'
 
 /** A registry in the states of a log's store: schemas and the records that need them stay together. */
 export class EmbeddedRegistry implements SchemaRegistry {
-  readonly #store: LogStore
+  readonly #store: StateStore
   /** The registration under way: they go one after the other, so that no two get the same id. */
   #turn: Promise<unknown> = Promise.resolve()
 
   /** The store of a log that has been started. */
-  constructor(store: LogStore) {
+  constructor(store: StateStore) {
     this.#store = store
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { afterEach, expect, test } from 'vitest'
 import { EmbeddedLog } from '../../../src/ingest/log/embedded.js'
-import { describeLog } from '../../contract/log.js'
+import { describeStoredLog } from '../../contract/stored-log.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 const folders: string[] = []
@@ -28,7 +28,7 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true })
 })
 
-describeLog('EmbeddedLog', async (clock, retention) => {
+describeStoredLog('EmbeddedLog', async (clock, retention) => {
   const folder = await newFolder()
   let log = await started(new EmbeddedLog(folder, clock, retention))
   return {

@@ -1,8 +1,8 @@
 import { MemoryLog } from '../../../src/ingest/log/memory.js'
 import { MemoryStore } from '../../../src/ingest/log/memory-store.js'
-import { describeLog } from '../../contract/log.js'
+import { describeStoredLog } from '../../contract/stored-log.js'
 
-describeLog('MemoryLog', async (clock, retention) => {
+describeStoredLog('MemoryLog', async (clock, retention) => {
   const store = new MemoryStore()
   let log = new MemoryLog(clock, retention, store)
   await log.start()
