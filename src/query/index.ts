@@ -22,6 +22,7 @@ export {
   parseRange,
   parseSymbols,
   parseTimeZone,
+  type QuarantineRequest,
   REFUSED_KINDS,
   type RowsRequest,
   type Selection,

@@ -43,8 +43,8 @@ const TIE = tieOf(COLUMNS)
 
 const TOPICS = { trades: TRADES.topic, quotes: QUOTES.topic } as const
 
-/** A consumer names topic and partition; the source id of a load is no such name. */
-const IS_RECORD = `starts_with(source_id, topic || '/')`
+/** A consumer names topic and partition, which no load does; what another engine wrote has no place in the log. */
+const IS_RECORD = `coalesce(starts_with(source_id, topic || '/'), false) AND log_offset IS NOT NULL`
 
 /** One page of refused records in the order in which the log took them, or null when there is nothing to read. */
 export function quarantineStatement(
@@ -62,7 +62,7 @@ export function quarantineStatement(
     ...(of === null ? [] : [`topic = ${bindings.bind(TOPICS[of])}`]),
     ...(reason === null ? [] : [`reason = ${bindings.bind(reason)}`]),
     ...(sourceId === null ? [] : [`source_id = ${bindings.bind(sourceId)}`]),
-    ...(kind === null ? [] : [kind === 'record' ? IS_RECORD : `NOT ${IS_RECORD}`]),
+    ...(kind === null ? [] : [kind === 'record' ? IS_RECORD : `NOT (${IS_RECORD})`]),
     ...(after ? [afterOrderKey(after, request.order, TIE, bindings)] : []),
   ]
   const page = [

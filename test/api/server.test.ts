@@ -167,6 +167,7 @@ describe('bad input', () => {
     ['DELETE', '/v1/loads/some', 'GET, HEAD'],
     ['POST', '/', 'GET, HEAD'],
     ['GET', '/v1/loads', 'POST'],
+    ['GET', '/admin/quarantine/replay', 'POST'],
   ])('%s %s is a 405 that names the methods there are', async (method, path, allowed) => {
     const response = await fetch(api.url + path, { method })
     expect(response.headers.get('allow')).toBe(allowed)
