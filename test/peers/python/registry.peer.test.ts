@@ -1,10 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { QUARANTINE, systemClock, TRADES } from '#core'
 import { EmbeddedRegistry } from '#ingest'
@@ -19,7 +15,8 @@ import {
   rowCount,
   trades,
 } from '../../support/reading.js'
-import { told } from '../told.js'
+import { FOREIGN_SCHEMA, foreignTrade } from './foreign-trades.js'
+import { runScript } from './script.js'
 
 interface Answer {
   /** Our records as Python has decoded them: longs, decimals and times (µs) as text. */
@@ -28,53 +25,9 @@ interface Answer {
   readonly made: readonly string[]
 }
 
-/** Runs a script beside this file with a question on its standard input. Throws with what it complained of. */
-async function python(script: string, question: object): Promise<Answer> {
-  const path = fileURLToPath(new URL(script, import.meta.url))
-  const child = spawn(told('TICKLAKE_TEST_PYTHON'), ['-B', '-s', path], { stdio: 'pipe' })
-  const closed = once(child, 'close')
-  // A script that dies at once does not read its question; its exit code tells.
-  child.stdin.on('error', () => {})
-  child.stdin.end(JSON.stringify(question))
-  const [answer, complaint] = await Promise.all([text(child.stdout), text(child.stderr)])
-  const [code] = await closed
-  if (code !== 0) throw new Error(`${script} ended with ${code}: ${complaint.trim()}`)
-  return JSON.parse(answer)
-}
-
-/** What a stranger has to say of a trade, in an order of its own, and something that we have no column for. */
-const FOREIGN_SCHEMA = {
-  type: 'record',
-  name: 'Trade',
-  namespace: 'ticklake',
-  fields: [
-    { name: 'mood', type: ['null', 'string'], default: null },
-    { name: 'price', type: { type: 'bytes', logicalType: 'decimal', precision: 18, scale: 8 } },
-    { name: 'size', type: { type: 'bytes', logicalType: 'decimal', precision: 18, scale: 8 } },
-    { name: 'symbol', type: 'string' },
-    { name: 'exchange', type: 'string' },
-    { name: 'exchange_timestamp', type: { type: 'long', logicalType: 'timestamp-micros' } },
-    { name: 'exchange_nanos', type: 'int' },
-    { name: 'side', type: 'string' },
-    { name: 'source', type: 'string' },
-    { name: 'quality_flags', type: 'int' },
-    { name: 'message_id', type: ['null', 'string'], default: null },
-  ],
-}
-
-const FOREIGN_TRADES = ['41.25', '0.00000001', '9999999999.99999999'].map((price, index) => ({
-  mood: 'calm',
-  price,
-  size: String(index + 1),
-  symbol: 'BHP',
-  exchange: 'ASX',
-  exchange_timestamp: String(1_700_000_000_123_456n + BigInt(index)),
-  exchange_nanos: 789,
-  side: 'buy',
-  source: 'python',
-  quality_flags: 0,
-  message_id: `python ${index}`,
-}))
+const FOREIGN_TRADES = ['41.25', '0.00000001', '9999999999.99999999'].map((price, number) =>
+  foreignTrade(number, price),
+)
 
 let directory: string
 let log: MemoryLog
@@ -111,13 +64,15 @@ function values(): string[] {
 
 test('Python decodes our records through the registry routes, and what it registers and writes becomes rows', async () => {
   await appendTrades(log, registry, trades(41, 200))
-  const { seen, made } = await python('registry_serdes.py', {
+  const question = {
     url: `${api.url}/schema-registry`,
     topic: TRADES.topic,
     values: values(),
-    schema: JSON.stringify(FOREIGN_SCHEMA),
+    schema: FOREIGN_SCHEMA,
     records: FOREIGN_TRADES,
-  })
+  }
+  // As the script says.
+  const { seen, made } = (await runScript('registry_serdes.py', question)) as Answer
   const ours = loggedRecords(log, TRADES).map((record) =>
     Object.fromEntries(
       Object.entries(record).map(([name, value]) => [name, value === null ? null : String(value)]),
