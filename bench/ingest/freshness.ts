@@ -63,7 +63,7 @@ async function serve(parts: Parts) {
 
 /** Appends a batch every 10 ms; gives, for each, the time before it was made. A late batch is made up for at once. */
 async function produce(parts: Parts): Promise<number[]> {
-  const made = await MadeTrades.open(parts.log, batchCount * batchRows)
+  const made = await MadeTrades.open(parts.registry, batchCount * batchRows)
   const producedMs: number[] = []
   const startedMs = performance.now()
   for (let batch = 0; batch < batchCount; batch++) {

@@ -1,5 +1,5 @@
 import { TRADES } from '#core'
-import { type EmbeddedLog, EmbeddedRegistry, type LogRecord, Producer } from '#ingest'
+import { type EmbeddedRegistry, type LogRecord, Producer } from '#ingest'
 import { SeededRandom } from '../../test/support/seeded-random.js'
 
 const SYMBOLS = Array.from({ length: 400 }, (_, index) => `SYM${index}`)
@@ -22,8 +22,8 @@ export class MadeTrades {
   }
 
   /** `rowCount`: how many will be taken; they are spread over the day. */
-  static async open(log: EmbeddedLog, rowCount: number): Promise<MadeTrades> {
-    return new MadeTrades(await Producer.open(TRADES, new EmbeddedRegistry(log.store)), rowCount)
+  static async open(registry: EmbeddedRegistry, rowCount: number): Promise<MadeTrades> {
+    return new MadeTrades(await Producer.open(TRADES, registry), rowCount)
   }
 
   /** The next rows, as records. `probes` further ones are of the symbol PROBE. */

@@ -1,12 +1,13 @@
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type Config, loadConfig } from '#config'
 import { createLogger, systemClock, systemRandom, type TableName } from '#core'
 import { Engine } from '#engine'
-import { Consumer, EmbeddedLog, EmbeddedRegistry } from '#ingest'
+import { Consumer, EmbeddedRegistry, type Log } from '#ingest'
 import { type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from '../../src/cli/calendars.js'
 import { CALENDARS, inspectionOf } from '../../src/cli/lake.js'
+import { openLog } from '../../src/cli/log.js'
 
 export const logger = createLogger({ level: 'warn', format: 'text' })
 
@@ -14,7 +15,7 @@ export const logger = createLogger({ level: 'warn', format: 'text' })
 export interface Parts {
   readonly config: Config
   readonly engine: Engine
-  readonly log: EmbeddedLog
+  readonly log: Log
   readonly registry: EmbeddedRegistry
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly trades: StreamTable
@@ -28,8 +29,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
   const tempDirectory = join(data, 'temp')
   await mkdir(tempDirectory, { recursive: true })
   const engine = await Engine.open({ ...config.engine, tempDirectory })
-  const log = await openLog(logFolder, config)
-  const registry = new EmbeddedRegistry(log.store)
+  const { log, registry } = await openTopics(logFolder, config)
   const warehouse = await Warehouse.open({
     directory: data,
     engine,
@@ -70,12 +70,27 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
   }
 }
 
-/** Opens a log that keeps everything, with the topics of trades and of refused records. */
-export async function openLog(folder: string, config: Config): Promise<EmbeddedLog> {
-  const log = new EmbeddedLog(folder, systemClock)
-  await log.start()
+/**
+ * Opens a log that keeps everything, with the topics of trades and of refused records: in the folder, which is named log,
+ * or on Kafka when TICKLAKE_KAFKA_BROKERS says so, with topics named after the folder above.
+ */
+export async function openTopics(
+  folder: string,
+  config: Config,
+): Promise<{ log: Log; registry: EmbeddedRegistry }> {
+  const name = basename(dirname(folder))
+  const keeping: Config = {
+    ...config,
+    data: dirname(folder),
+    log: { ...config.log, maxPartitionBytes: 2 ** 50 },
+    kafka: config.kafka && { ...config.kafka, topicPrefix: `${name}.`, group: name },
+  }
+  const { log, schemaStore } = await openLog(keeping, { clock: systemClock, logger }, async (service) => {
+    await service.start()
+    return service
+  })
   for (const topic of ['market-data.trades', 'market-data.quarantine']) {
     await log.createTopic(topic, config.log.partitions)
   }
-  return log
+  return { log, registry: new EmbeddedRegistry(schemaStore) }
 }

@@ -114,3 +114,20 @@ test('while the broker is away, appends are refused after a while, and the break
   expect(valuesOf(await readAll(log, TOPIC, [0]))).toEqual([['a']])
   expect(log.breakers.map(({ state }) => state)).toEqual(['closed', 'closed'])
 }, 240_000)
+
+test('a log stops while the broker is away; what it was writing is refused', async () => {
+  const { brokers } = await startServer()
+  const options = kafkaOptions({ connection: { brokers: [brokers], sasl: null, tls: null } })
+  const log = await startLog(options)
+  await log.createTopic(TOPIC, 1)
+  await server.kill()
+  const refused = expect(
+    log.append({ records: new Map([[TOPIC, [record('A', 'a')]]]) }),
+  ).rejects.toMatchObject({ code: 'unavailable' })
+  await log.stop()
+  await refused
+  await expect(startLog(options)).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('connect to Kafka'),
+  })
+})

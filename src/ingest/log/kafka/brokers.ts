@@ -13,6 +13,9 @@ const TRANSACTION_COORDINATOR = 1
 const CONCURRENT_TRANSACTIONS = 'CONCURRENT_TRANSACTIONS'
 const CONCURRENT_PAUSE_MS = 5
 
+/** A broker that does not know a topic for so long never will. */
+const KNOWN_MS = 10_000
+
 const FIRST_BACKOFF_MS = 50
 const LONGEST_BACKOFF_MS = 2_000
 
@@ -20,7 +23,6 @@ const LONGEST_BACKOFF_MS = 2_000
 export class Brokers {
   readonly #cluster: InnerCluster
   readonly #clock: Clock
-  readonly #topics: string[] = []
   readonly #stopping = new AbortController()
   #failures = 0
 
@@ -33,15 +35,18 @@ export class Brokers {
     return this.#stopping.signal.aborted
   }
 
-  async connect(topics: readonly string[] = []): Promise<void> {
+  async connect(topics: readonly string[]): Promise<void> {
     await this.#cluster.connect()
     await this.know(topics)
   }
 
-  /** From now on these topics' partitions are known. */
+  /** From now on these topics' partitions are known. One that was just made takes a moment. */
   async know(topics: readonly string[]): Promise<void> {
-    await this.#cluster.addMultipleTargetTopics(topics)
-    this.#topics.push(...topics)
+    const startedMs = this.#clock.monotonicMs()
+    await this.insist(
+      () => this.#cluster.addMultipleTargetTopics(topics),
+      () => this.#clock.monotonicMs() - startedMs > KNOWN_MS,
+    )
   }
 
   /** Ends waiting, and all connections. */

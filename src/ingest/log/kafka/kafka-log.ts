@@ -8,6 +8,7 @@ import { Brokers } from './brokers.js'
 import { KafkaClient, type KafkaConnection } from './client.js'
 import { committedBatches, fetchPartitions } from './fetch.js'
 import { Group } from './group.js'
+import { protocolError } from './internals.js'
 import { TopicReader } from './reader.js'
 import { openBatch } from './record-batch.js'
 import { StatesTopic } from './states-topic.js'
@@ -40,7 +41,10 @@ const PRODUCE_BREAKER = { name: 'Kafka (produce)', timeoutMs: 40_000, resetMs: 2
 /** Another producer's open transaction may hide ours: so long is waited for it. */
 const READABLE_MS = 30_000
 const READABLE_PAUSE_MS = 2
+/** How long stopping waits for appends that are under way. */
+const STOP_MS = 10_000
 const CHECKSUM_WAIT_MS = 1_000
+const OFFSET_OUT_OF_RANGE = 1
 
 interface QueuedAppend {
   readonly append: LogAppend
@@ -106,6 +110,15 @@ export class KafkaLog implements Log {
   }
 
   async start(): Promise<void> {
+    try {
+      await this.#begin()
+    } catch (error) {
+      await this.#release()
+      throw error
+    }
+  }
+
+  async #begin(): Promise<void> {
     await this.#topics.start()
     const states = [this.#loads, this.#schemas]
     for (const { topic } of states) await this.#topics.latestOfKeys(topic)
@@ -119,8 +132,13 @@ export class KafkaLog implements Log {
   async stop(): Promise<void> {
     if (!this.#open) return
     this.#open = false
-    await this.#writing
-    await Promise.all(this.#becomingReadable)
+    const written = Promise.resolve(this.#writing).then(() => Promise.all(this.#becomingReadable))
+    // What the brokers do not answer by then is found out at the next start.
+    await Promise.race([written, this.#brokers.pause(STOP_MS)])
+    await this.#release()
+  }
+
+  async #release(): Promise<void> {
     await this.#group.stop()
     await Promise.all([this.#brokers, ...this.#readerBrokers].map((brokers) => brokers.stop()))
     await this.#topics.stop()
@@ -208,7 +226,8 @@ export class KafkaLog implements Log {
         [{ partition, offset }],
         { maxWaitMs: CHECKSUM_WAIT_MS, maxPartitionBytes: 1 },
       )
-      if (!fetched) return undefined
+      if (!fetched || fetched.errorCode === OFFSET_OUT_OF_RANGE) return undefined
+      if (fetched.errorCode !== 0) throw protocolError(fetched.errorCode)
       const [first] = committedBatches(fetched, offset).batches
       if (!first || first.baseOffset > offset) return undefined
       const { appendedAtMicros, bytes, ends } = await openBatch(partition, first)
@@ -322,7 +341,7 @@ export class KafkaLog implements Log {
         const end = await this.#brokers
           .insist(() => this.#brokers.end(positions.topic, positions.partitionCount))
           .catch(() => positions.end)
-        positions.advance(end)
+        reader.reached(end)
         if ([...needed].every(([partition, offset]) => end[partition]! >= offset)) break
         if (!this.#open || clock.monotonicMs() - started > READABLE_MS) {
           logger.warn('records are durable but hidden by an open transaction of another producer', { topic })

@@ -57,6 +57,11 @@ export class TopicReader {
     this.#wake()
   }
 
+  /** The topic was seen to end there: answers overtake each other, and an end that was seen stays. */
+  reached(end: OffsetVector): void {
+    this.positions.advance(this.positions.end.map((known, partition) => Math.max(known, end[partition]!)))
+  }
+
   read(from: OffsetVector, maxBytes: number): ReadResult {
     this.#moveTo(from)
     const batches: RecordBatch[] = []
@@ -166,9 +171,7 @@ export class TopicReader {
     for (const batch of batches) opened.push(await openBatch(partition, batch))
     const feed = this.#feeds[partition]!
     this.positions.trimmed(this.positions.begin.with(partition, logStart))
-    this.positions.advance(
-      this.positions.end.with(partition, Math.max(lastStable, this.positions.end[partition]!)),
-    )
+    this.reached(this.positions.end.with(partition, lastStable))
     // The reader may have gone elsewhere meanwhile.
     if (feed.position !== offset) return
     feed.add(opened, next)

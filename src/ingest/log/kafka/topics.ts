@@ -72,7 +72,8 @@ export class Topics {
       }
       const created = await this.#ask(`create topic ${topic}`, () =>
         this.#admin.createTopics({
-          waitForLeaders: true,
+          // Whoever uses it waits: kafkajs gives up where a broker has not heard of it yet.
+          waitForLeaders: false,
           topics: [
             {
               topic,

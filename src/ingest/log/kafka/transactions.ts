@@ -50,6 +50,7 @@ export interface TransactionsOptions {
 export class Transactions {
   readonly #options: TransactionsOptions
   #identity: ProducerIdentity | null = null
+  #coordinator: Broker | null = null
   /** By topic and partition, the sequence number of the next record. */
   #sequences = new Map<string, number>()
 
@@ -59,11 +60,12 @@ export class Transactions {
 
   /** Takes the transactional id: what its last holder has not committed is aborted. */
   async take(giveUpMs = GIVE_UP_MS): Promise<void> {
-    const { brokers, transactionalId } = this.#options
-    this.#identity = await this.#insist(async () => {
-      const coordinator = await brokers.transactionCoordinator(transactionalId)
-      return coordinator.initProducerId({ transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS })
-    }, giveUpMs)
+    const { transactionalId } = this.#options
+    const request = { transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS }
+    this.#identity = await this.#insist(
+      () => this.#coordinated((coordinator) => coordinator.initProducerId(request)),
+      giveUpMs,
+    )
     this.#sequences = new Map()
   }
 
@@ -106,15 +108,13 @@ export class Transactions {
   }
 
   async #addPartitions(batches: readonly TopicBatch[]): Promise<void> {
-    const { brokers, transactionalId } = this.#options
+    const { transactionalId } = this.#options
     const partitions = new Map<string, Set<number>>()
     for (const { topic, partition } of batches)
       partitions.set(topic, (partitions.get(topic) ?? new Set()).add(partition))
     const topics = [...partitions].map(([topic, numbers]) => ({ topic, partitions: [...numbers] }))
-    await this.#insist(async () => {
-      const coordinator = await brokers.transactionCoordinator(transactionalId)
-      await coordinator.addPartitionsToTxn({ ...this.#producer(), transactionalId, topics })
-    })
+    const request = { ...this.#producer(), transactionalId, topics }
+    await this.#insist(() => this.#coordinated((coordinator) => coordinator.addPartitionsToTxn(request)))
   }
 
   /** Sends one batch of each partition, to all leaders at once. */
@@ -157,10 +157,20 @@ export class Transactions {
   /** Ends the transaction, and asks until that is answered: from the first attempt on, it may have been committed. */
   async #commit(): Promise<void> {
     const { brokers, transactionalId } = this.#options
-    await brokers.insist(async () => {
-      const coordinator = await brokers.transactionCoordinator(transactionalId)
-      await coordinator.endTxn({ ...this.#producer(), transactionalId, transactionResult: true })
-    })
+    const request = { ...this.#producer(), transactionalId, transactionResult: true }
+    await brokers.insist(() => this.#coordinated((coordinator) => coordinator.endTxn(request)))
+  }
+
+  /** Asks the broker that keeps our transactions, which is looked for anew after each failure. */
+  async #coordinated<T>(ask: (coordinator: Broker) => Promise<T>): Promise<T> {
+    const { brokers, transactionalId } = this.#options
+    try {
+      this.#coordinator ??= await brokers.transactionCoordinator(transactionalId)
+      return await ask(this.#coordinator)
+    } catch (error) {
+      this.#coordinator = null
+      throw error
+    }
   }
 
   /** Asks again after passing failures, for a while. */
