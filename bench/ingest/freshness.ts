@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { Admission, createApi, Loads } from '#api'
 import { SessionCalendars, systemClock, TRADES } from '#core'
-import { Loader, Poster } from '#ingest'
+import { Loader, Poster, Replay } from '#ingest'
 import { QueryRouter } from '#query'
 import { AnonymousMemory } from '../anonymous-memory.js'
 import { childInput, runChild } from '../child.js'
@@ -45,6 +45,7 @@ async function serve(parts: Parts) {
       admit: (bytes) => admission.enter(bytes),
       maxBodyBytes,
     },
+    replay: new Replay({ log, registry, clock: systemClock, logger }),
     consumers: [],
     pressure: { state: 'normal' },
     breakers: [],

@@ -5,6 +5,7 @@ import { healthSchema } from './health.js'
 import { INGEST_BODIES, ingestHeaders, ingestParameters, ingestSchema } from './ingest-routes.js'
 import { loadParameters, loadSchema } from './load-routes.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
+import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
 
 const META = z
@@ -194,6 +195,15 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       }),
     },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
+  })
+  registry.registerPath({
+    method: 'post',
+    path: '/admin/quarantine/replay',
+    summary:
+      'Sends refused records of the log down the road again, each at most once; those that would be refused again stay',
+    tags: ['admin'],
+    request: { query: replayParameters },
+    responses: { 200: json('The table has judged them', envelope(replaySchema)), default: PROBLEM_RESPONSE },
   })
   for (const { method, path, summary, body, data } of REGISTRY_ROUTES) {
     const names = [...path.matchAll(/{(\w+)}/g)].map(([, name]) => name!)

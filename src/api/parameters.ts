@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { QUARANTINE_REASONS } from '#core'
 import {
   BAR_FIELDS,
   BAR_SOURCES,
@@ -11,6 +12,8 @@ import {
   parseInterval,
   parseSymbols,
   parseTimeZone,
+  QUARANTINE_FIELDS,
+  REFUSED_KINDS,
   rowFields,
 } from '#query'
 
@@ -75,6 +78,27 @@ export const ofTableParameter = {
   of: oneOf(MARKET_TABLES).default('trades').meta({ description: 'rows of which table' }),
 }
 
+/** Which refused records. */
+export const quarantineParameters = {
+  of: oneOf(MARKET_TABLES).optional().meta({ description: 'meant for which table; both when absent' }),
+  reason: oneOf(QUARANTINE_REASONS).optional().meta({ description: 'refused for this reason' }),
+  source: optionalText(
+    'source id of a load; <topic>/<partition> for records of the log',
+    'market-data.trades/0',
+  ),
+  kind: oneOf(REFUSED_KINDS)
+    .optional()
+    .meta({ description: 'line: of a file that was loaded or of a posted body; record: of the log' }),
+}
+
+export const receivedParameters = {
+  start: optionalText(
+    'when the log took it, inclusive: RFC 3339, a date (its midnight UTC) or nanoseconds since 1970',
+    '2014-03-10T00:00:00Z',
+  ),
+  end: optionalText('the same, exclusive', '2014-03-11T00:00:00Z'),
+}
+
 export const tableParameter = {
   table: oneOf(['trades', 'quotes', 'quarantine']).default('trades').meta({ description: 'which table' }),
 }
@@ -111,6 +135,8 @@ export function rowFieldsParameter(table: MarketTable) {
 }
 
 export const barFieldsParameter = fieldsParameter(BAR_FIELDS)
+
+export const quarantineFieldsParameter = fieldsParameter(QUARANTINE_FIELDS)
 
 /** `fields` of latest, checked by the route: which there are is known only with `of`. */
 export const uncheckedFieldsParameter = {

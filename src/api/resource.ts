@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { type Answer, type AnswerOptions, type Field, type QueryRouter, SNAPSHOT_FIELDS } from '#query'
+import {
+  type Answer,
+  type AnswerOptions,
+  type Field,
+  type QueryRouter,
+  SNAPSHOT_FIELDS,
+  TABLE_QUALITY_FIELDS,
+} from '#query'
 import { formatParameter } from './parameters.js'
 
 /** A route that answers from the tables: described once, for the router and for the OpenAPI document. */
@@ -81,14 +88,39 @@ export function snapshotRowsSchema(): z.ZodType {
   return z.array(z.object(Object.fromEntries(members)).meta({ id: 'Snapshot' }))
 }
 
+const TABLE_QUALITY_DOCS: Readonly<Record<(typeof TABLE_QUALITY_FIELDS)[number], string>> = {
+  table: 'trades or quotes',
+  received: 'accepted + quarantined + duplicates',
+  accepted: 'rows of the table',
+  quarantined: 'refused records that were meant for it, lines of loads that are of no instrument too',
+  quarantined_reasons: 'these by reason',
+  duplicates: 'records dropped because their message id came before',
+  receipt: 'names the version of the table whose rows were counted',
+}
+
+export function tableQualitySchema(): z.ZodType {
+  const type = (name: string) => {
+    if (name === 'quarantined_reasons') return z.record(z.string(), z.int())
+    return name === 'table' || name === 'receipt' ? z.string() : z.int()
+  }
+  const members = TABLE_QUALITY_FIELDS.map(
+    (name) => [name, type(name).meta({ description: TABLE_QUALITY_DOCS[name] })] as const,
+  )
+  return z.array(z.object(Object.fromEntries(members)).meta({ id: 'TableQuality' }))
+}
+
 function jsonType(field: Field): z.ZodType {
   switch (field.type) {
     case 'string':
       return z.string()
     case 'number':
       return z.int()
+    case 'fraction':
+      return z.number().min(0).max(1)
     case 'boolean':
       return z.boolean()
+    case 'counts':
+      return z.record(z.string(), z.int())
     case 'intervals':
       return z.array(
         z.object({

@@ -2,6 +2,8 @@ import { barsResource } from './bars.js'
 import { coverageResource } from './coverage.js'
 import { countResource, eventsResource } from './events.js'
 import { latestResource, snapshotsResource, symbolsResource } from './instruments.js'
+import { qualityResource, tableQualityResource } from './quality.js'
+import { quarantineResource } from './quarantine.js'
 import type { Resource } from './resource.js'
 
 /** Everything that is answered from the tables. */
@@ -14,5 +16,8 @@ export const RESOURCES: readonly Resource[] = [
   latestResource,
   symbolsResource,
   coverageResource,
+  qualityResource,
+  tableQualityResource,
+  quarantineResource,
   snapshotsResource,
 ]

@@ -35,6 +35,7 @@ import type { Format } from './parameters.js'
 import { HttpError, problemOf } from './problem.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, registryProblem } from './registry-routes.js'
 import { registryElsewhere, registryRouter } from './registry-server.js'
+import { type RecordReplay, replayParameters, replayQuarantine } from './replay.js'
 import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters } from './request.js'
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
@@ -47,6 +48,7 @@ export interface ApiOptions {
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
   readonly ingest: IngestRouteOptions
+  readonly replay: RecordReplay
   readonly consumers: Vitals['consumers']
   readonly pressure: Vitals['pressure']
   readonly breakers: Vitals['breakers']
@@ -130,7 +132,8 @@ class ExpressServer implements ApiServer {
   }
 
   #routes(): Express {
-    const { tables, loads, ingest, schemaRegistry, clock, ready, tempDirectory, version } = this.#options
+    const { router, tables, loads, ingest, replay, schemaRegistry, clock, ready, tempDirectory, version } =
+      this.#options
     const app = express()
     app.disable('x-powered-by').disable('etag')
     app.use((request, response, next) => this.#receive(request, response, next))
@@ -183,6 +186,14 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    app
+      .route('/admin/quarantine/replay')
+      .post(async (request, response) => {
+        const parameters = readParameters(request, replayParameters)
+        if (!ready()) throw notReady(this.#options)
+        sendData(response, await replayQuarantine(router, tables, replay, parameters, clientSignal(response)))
+      })
+      .all(refuseMethod('POST'))
     // Also before the tables have caught up: what they read may wait for a schema.
     app.use(
       REGISTRY_ROOT,

@@ -14,7 +14,7 @@ import { Lake } from './lake.js'
 import { LakeClient, type Parameters } from './lake-client.js'
 import { liveFeed } from './live-feed.js'
 import { loadIntoLake, summary } from './load.js'
-import { csvAsTable } from './query.js'
+import { csvAsTable } from './pages.js'
 import { groupDigits, parseCsv } from './text-table.js'
 
 export interface DemoOptions {

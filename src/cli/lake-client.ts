@@ -41,6 +41,12 @@ export class LakeClient {
     return this.#send(`${path}?${searchOf(parameters)}`, { headers: { accept }, signal })
   }
 
+  /** Asks for something to be done. */
+  async post(path: string, parameters: Parameters, signal: AbortSignal): Promise<Response> {
+    const init = { method: 'POST', headers: { accept: 'application/json' }, signal }
+    return this.#send(`${path}?${searchOf(parameters)}`, init)
+  }
+
   /** Sends a file as the body. */
   async postFile(path: string, parameters: Parameters, file: string, signal: AbortSignal): Promise<Response> {
     return this.#send(`${path}?${searchOf(parameters)}`, {

@@ -23,6 +23,7 @@ import {
   Pressure,
   type PressureBounds,
   Producer,
+  Replay,
 } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
@@ -163,6 +164,7 @@ export class Lake {
       loads,
       schemaRegistry: served,
       ingest: { poster, admit, maxBodyBytes },
+      replay: new Replay({ log, registry, clock, logger }),
       consumers,
       pressure,
       breakers,

@@ -2,6 +2,8 @@ import { Argument, Command, CommanderError, Option } from 'commander'
 import { demo } from './demo.js'
 import { AlreadyTold, exitCodeOf, failureText } from './failure.js'
 import { load } from './load.js'
+import { OUTPUTS } from './pages.js'
+import { exportAll, list, replay } from './quarantine.js'
 import { query, SUBJECTS } from './query.js'
 import { serve } from './serve.js'
 import { stopSignal } from './stop-signal.js'
@@ -39,6 +41,15 @@ Examples:
   ticklake query trades --symbols BHP --start 2014-03-10 --end 2014-03-11 --limit 20
   ticklake query bars --symbols EURUSD --interval 1h --of mid --tz America/New_York
   ticklake query quotes --symbols BHP --limit 1000000 --output csv > quotes.csv`
+
+const QUARANTINE_HELP = `
+What is refused for its schema or its time may be right later: replay it. Lines of files are exported, mended (with
+the header that their format wants) and loaded.
+
+Examples:
+  ticklake quarantine list --reason not_a_number
+  ticklake quarantine export ./refused --of trades
+  ticklake quarantine replay --of trades --reason unknown_schema`
 
 /**
  * Runs one command and sets the process's exit code: 0 done, 1 failed, 2 the command line is wrong. Nothing that is
@@ -114,7 +125,7 @@ export function program(signal: AbortSignal): Command {
     .option('--limit <rows>', 'at most so many rows', '1000')
     .addOption(
       new Option('--output <form>', 'how to print them; json: one whole answer for each 50,000 rows')
-        .choices(['table', 'json', 'ndjson', 'csv'])
+        .choices(OUTPUTS)
         .default('table'),
     )
     .addOption(new Option(URL_OPTION, SERVER_TO_ASK).conflicts('data'))
@@ -131,6 +142,8 @@ export function program(signal: AbortSignal): Command {
     .option(DATA, 'open this folder, in this process')
     .action((name, options) => tables(name, options, signal))
 
+  quarantineCommands(root, signal)
+
   root
     .command('demo')
     .description(
@@ -141,4 +154,34 @@ export function program(signal: AbortSignal): Command {
     .action((options) => demo(options, signal))
 
   return root
+}
+
+/** What was refused: to be seen, mended, and sent again. */
+function quarantineCommands(root: Command, signal: AbortSignal): void {
+  const quarantine = root
+    .command('quarantine')
+    .description('show what was refused, write it to files to be mended, or send it down the road again')
+    .helpCommand(false)
+    .addHelpText('after', QUARANTINE_HELP)
+  const command = (name: string, description: string) =>
+    quarantine
+      .command(name)
+      .description(description)
+      .option('--reason <reason>', 'only what was refused for this reason, such as not_a_number')
+      .option('--source <id>', 'only of this load, or of <topic>/<partition> of the log')
+      .addOption(new Option(URL_OPTION, SERVER_TO_ASK).conflicts('data'))
+      .option(DATA, 'open this folder, in this process')
+  command('list', 'show refused records, each with its reason')
+    .option('--of <table>', 'only what was meant for trades or for quotes')
+    .option('--limit <rows>', 'at most so many', '1000')
+    .addOption(new Option('--output <form>', 'how to print them').choices(OUTPUTS).default('table'))
+    .action((options) => list(options, signal))
+  command('export', 'write the originals into an empty or new folder: a file for each source')
+    .argument('<folder>', 'where to')
+    .option('--of <table>', 'only what was meant for trades or for quotes')
+    .action((folder, options) => exportAll(folder, options, signal))
+  command('replay', 'send refused records of the log down the road again, each at most once')
+    .requiredOption('--of <table>', 'those that were meant for trades or for quotes')
+    .option('--json', 'print what became of them as one line of JSON')
+    .action((options) => replay(options, signal))
 }

@@ -19,8 +19,8 @@ import { WIRE_HEADER_BYTES, wireId } from './wire-format.js'
 
 /** Where the schemas of wire ids come from. */
 export interface SchemaSource {
-  /** JSON texts by id; what is missing nobody has registered. */
-  schemasOf(ids: readonly number[]): Promise<ReadonlyMap<number, string>>
+  /** JSON texts by id; what is missing nobody has registered. `mayWait`: it may be registered in a moment. */
+  schemasOf(ids: readonly number[], mayWait: boolean): Promise<ReadonlyMap<number, string>>
   /**
    * Of each partition, the offset before which records of this id have been refused because it was unknown. They stay
    * refused when it is registered later: another reading of the same log must not end otherwise.
@@ -74,7 +74,7 @@ export class ColumnarDecoder {
     this.#interpreter = new RecordInterpreter(this.#columnNames)
   }
 
-  /** Wire ids in these batches that `prepare` has not seen. */
+  /** Wire ids in these batches whose schemas are not known: `prepare` has not seen them, or nobody had registered them. */
   missing(batches: readonly RecordBatch[]): readonly number[] {
     this.#forgetUnknown()
     const missing = new Set<number>()
@@ -83,7 +83,7 @@ export class ColumnarDecoder {
       for (let index = 0; index < ends.length; index++) {
         const id = wireId(bytes, index === 0 ? 0 : ends[index - 1]!, ends[index]!)
         if (id === known || id === -1) continue
-        if (this.#writers.has(id)) known = id
+        if (this.#writers.get(id)?.program) known = id
         else missing.add(id)
       }
     }
@@ -95,7 +95,11 @@ export class ColumnarDecoder {
    * the table, are refused. A registry that does not answer is an error.
    */
   async prepare(ids: readonly number[]): Promise<void> {
-    const schemas = await this.#schemas.schemasOf(ids)
+    const isNew = (id: number) => !this.#writers.has(id)
+    const met = await this.#schemas.schemasOf(ids.filter(isNew), true)
+    // Waited for once and in vain: a producer that never registers must not hold up the log again and again.
+    const askedAgain = ids.filter((id) => !isNew(id))
+    const schemas = new Map([...met, ...(await this.#schemas.schemasOf(askedAgain, false))])
     for (const id of ids) {
       const schema = schemas.get(id)
       const program = schema === undefined ? null : this.#compile(id, schema)

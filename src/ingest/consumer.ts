@@ -75,7 +75,7 @@ export class Consumer implements Service {
     this.#options = options
     this.#schemas = new WriterSchemas({ ...options, signal: this.#stop.signal })
     this.#decoder = new ColumnarDecoder(options.table.definition, {
-      schemasOf: (ids) => this.#schemas.schemasOf(ids),
+      schemasOf: (ids, mayWait) => this.#schemas.schemasOf(ids, mayWait),
       unknownBefore: (id) => this.#unknownBefore(id),
     })
     this.#progress = new ConsumerProgress(options.clock)

@@ -33,10 +33,11 @@ export class WriterSchemas {
   }
 
   /**
-   * JSON texts by wire id, each looked up anew; what is missing was registered by nobody, however long was waited.
+   * JSON texts by wire id, each looked up anew; what is missing was registered by nobody, however long was waited,
+   * which is only done where it may help.
    * All ids wait together. Only time in which the registry answered is counted.
    */
-  async schemasOf(ids: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  async schemasOf(ids: readonly number[], mayWait: boolean): Promise<ReadonlyMap<number, string>> {
     const { clock, logger, registry, unknownWaitMs } = this.#options
     const schemas = new Map<number, string>()
     for (let waitedMs = 0; ; ) {
@@ -46,7 +47,7 @@ export class WriterSchemas {
         if (schema !== null) schemas.set(id, schema)
       }
       const unknown = ids.filter((id) => !schemas.has(id))
-      if (unknown.length === 0 || waitedMs >= unknownWaitMs) break
+      if (unknown.length === 0 || !mayWait || waitedMs >= unknownWaitMs) break
       const named = unknown.slice(0, NAMED_IDS).join(', ')
       if (waitedMs === 0)
         logger.warn('records wait for their schemas', { ids: named, wait_ms: unknownWaitMs })

@@ -6,8 +6,11 @@ export type Encoding = 'json' | 'csv'
 /** One field of an answer's rows. */
 export interface Field {
   readonly name: string
-  /** The JSON type. Numbers are whole and written exactly, up to 63 bits. Intervals: a list of {from, to}, numbers. */
-  readonly type: 'string' | 'number' | 'boolean' | 'intervals'
+  /**
+   * The JSON type. Numbers are whole and written exactly, up to 63 bits; a fraction lies between 0 and 1. Intervals: a
+   * list of {from, to}, numbers. Counts: an object of numbers.
+   */
+  readonly type: 'string' | 'number' | 'fraction' | 'boolean' | 'intervals' | 'counts'
   /** SQL over the columns below. */
   readonly sql: string
   /** The same for a cell of CSV, where that is another. */
@@ -28,6 +31,12 @@ export function textField(name: string, column: string, doc: string): Field {
 /** A whole number as it is. */
 export function numberField(name: string, column: string, doc: string): Field {
   return { name, type: 'number', sql: column, columns: [column], doc, freeText: false }
+}
+
+/** Counts by name, of a column that has them as a JSON object. A cell of CSV has them as "negative:2 malformed:1". */
+export function countsField(name: string, column: string, doc: string): Field {
+  const csvSql = `replace(regexp_replace(${column}, '[{}"]', '', 'g'), ',', ' ')`
+  return { name, type: 'counts', sql: `${column}::JSON`, csvSql, columns: [column], doc, freeText: false }
 }
 
 /** An exact decimal as text, without exponent or needless zeros. Every decimal here has a scale above 0. */

@@ -1,4 +1,4 @@
-import { formatMicros, type InstrumentState } from '#core'
+import { formatMicros, type InstrumentState, type SequenceGap } from '#core'
 import type { Selection } from './request.js'
 import { rowFilter } from './scan.js'
 
@@ -26,7 +26,7 @@ export interface OpenGaps {
 
 /** The open gaps whose events a selection may mean; null when there are none. */
 export function openGaps(instruments: readonly InstrumentState[], selection: Selection): OpenGaps | null {
-  const { startMicros = null, endMicros = null } = rowFilter(selection)
+  const isOpenIn = openIn(selection)
   const symbols = selection.symbols === null ? null : new Set(selection.symbols)
   let count = 0
   let missing = 0n
@@ -34,9 +34,9 @@ export function openGaps(instruments: readonly InstrumentState[], selection: Sel
   for (const { exchange, symbol, runs } of instruments) {
     if (symbols?.has(symbol) === false) continue
     if (selection.exchange !== null && selection.exchange !== exchange) continue
-    for (const { from, to, afterMicros, beforeMicros } of runs.flatMap((run) => run.gaps)) {
-      if (startMicros !== null && beforeMicros < startMicros) continue
-      if (endMicros !== null && afterMicros >= endMicros) continue
+    for (const gap of runs.flatMap((run) => run.gaps)) {
+      if (!isOpenIn(gap)) continue
+      const { from, to, afterMicros, beforeMicros } = gap
       count++
       missing += to - from + 1n
       if (listed.length === LISTED_GAPS) continue
@@ -45,4 +45,11 @@ export function openGaps(instruments: readonly InstrumentState[], selection: Sel
     }
   }
   return count === 0 ? null : { count, missing, listed }
+}
+
+/** Tells the gaps whose events may have happened within the times of a selection. */
+export function openIn(selection: Selection): (gap: SequenceGap) => boolean {
+  const { startMicros = null, endMicros = null } = rowFilter(selection)
+  return ({ afterMicros, beforeMicros }) =>
+    (startMicros === null || beforeMicros >= startMicros) && (endMicros === null || afterMicros < endMicros)
 }

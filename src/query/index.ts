@@ -5,6 +5,8 @@ export { COVERAGE_FIELDS } from './coverage.js'
 export { rowFields } from './event-fields.js'
 export type { Field } from './field.js'
 export type { OpenGaps } from './gaps.js'
+export { QUALITY_FIELDS } from './quality.js'
+export { QUARANTINE_FIELDS } from './quarantine.js'
 export {
   BAR_SOURCES,
   type BarSource,
@@ -20,9 +22,12 @@ export {
   parseRange,
   parseSymbols,
   parseTimeZone,
+  type QuarantineRequest,
+  REFUSED_KINDS,
   type RowsRequest,
   type Selection,
 } from './request.js'
 export { QueryRouter } from './router.js'
 export { SNAPSHOT_FIELDS } from './snapshots.js'
 export { SYMBOL_FIELDS } from './symbols.js'
+export { TABLE_QUALITY_FIELDS } from './table-quality.js'

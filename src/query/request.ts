@@ -1,4 +1,4 @@
-import { invalid, parseTimeNanos, type TableName } from '#core'
+import { invalid, parseTimeNanos, type QuarantineReason, type TableName } from '#core'
 
 /** The tables whose rows are market events. */
 export type MarketTable = 'trades' | 'quotes'
@@ -63,6 +63,26 @@ export interface SymbolsRequest extends Selection, Page {
 
 export interface CoverageRequest extends Selection, Page {
   readonly table: MarketTable
+}
+
+export interface QualityRequest extends Selection, Page {
+  readonly table: MarketTable
+}
+
+/** What was refused: a line of a file that was loaded or of a body that was posted, or a record of the log. */
+export type RefusedKind = 'line' | 'record'
+export const REFUSED_KINDS = ['line', 'record'] as const satisfies readonly RefusedKind[]
+
+/** Times are those at which the log took the refused records. Symbols and exchange are null: such records have none. */
+export interface QuarantineRequest extends Selection, Page {
+  /** Meant for which table. Null, here and below: no restriction. */
+  readonly of: MarketTable | null
+  readonly reason: QuarantineReason | null
+  readonly sourceId: string | null
+  readonly kind: RefusedKind | null
+  readonly order: Order
+  /** Names from `QUARANTINE_FIELDS`; null: all. */
+  readonly fields: readonly string[] | null
 }
 
 export interface SnapshotsRequest {

@@ -25,6 +25,7 @@ import { rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { INSTRUMENT_KEY_FORM } from './instrument.js'
+import { instrumentCounts } from './instrument-counts.js'
 import { latestStatement, latestWindows } from './latest.js'
 import { ORDER_KEY_FORM } from './order-key.js'
 import { cutPage } from './page.js'
@@ -36,6 +37,8 @@ import {
   type PagePosition,
   requestFingerprint,
 } from './page-token.js'
+import { QUALITY_FIELDS, qualityStatement } from './quality.js'
+import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
 import { encodeReceipt } from './receipt.js'
 import type {
   BarsRequest,
@@ -43,6 +46,8 @@ import type {
   CoverageRequest,
   LatestRequest,
   Page,
+  QualityRequest,
+  QuarantineRequest,
   RowsRequest,
   Selection,
   SnapshotsRequest,
@@ -61,6 +66,12 @@ import {
 } from './scan.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, snapshotRows } from './snapshots.js'
 import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
+import {
+  refusalsByTable,
+  refusalsStatement,
+  TABLE_QUALITY_FIELDS,
+  tableQualityRows,
+} from './table-quality.js'
 
 export interface QueryRouterOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
@@ -194,6 +205,59 @@ export class QueryRouter {
         const days = result ? exchangeDays(result, this.#sessions) : []
         const statement = coverageStatement(request, scan, days, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options)
+      },
+    })
+  }
+
+  /** One page of how good the data of each instrument are, by exchange and symbol. */
+  quality(request: QualityRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: request.table,
+      request,
+      fields: QUALITY_FIELDS,
+      keyForm: INSTRUMENT_KEY_FORM,
+      usesWatermarks: false,
+      read: async (pinned, after) => {
+        const counts = instrumentCounts(pinned.instruments.values(), request)
+        const scan = await planScan(pinned, rowFilter(request))
+        const statement = qualityStatement(request, scan, counts, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options)
+      },
+    })
+  }
+
+  /** What became of all that was meant for each table of events. The receipt is that of the quarantine. */
+  tableQuality(options: AnswerOptions): Promise<Answer> {
+    const startedMs = this.#clock.monotonicMs()
+    return this.#pinned(this.#table('quarantine').pin(), async (pinned) => {
+      const scan = await planScan(pinned, {})
+      const statement = refusalsStatement(scan)
+      const result = statement && (await runStatement(this.#engine, statement, options.signal))
+      const rows = await tableQualityRows(this.#tables, refusalsByTable(result), options.encoding)
+      return {
+        encoding: options.encoding,
+        fields: TABLE_QUALITY_FIELDS,
+        rows,
+        single: false,
+        complete: true,
+        nextPageToken: null,
+        meta: this.#meta(pinned, scan, startedMs, null),
+      }
+    })
+  }
+
+  /** One page of refused records, in the order in which the log took them. */
+  quarantine(request: QuarantineRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: 'quarantine',
+      request,
+      fields: chooseFields(QUARANTINE_FIELDS, request.fields),
+      keyForm: ORDER_KEY_FORM,
+      usesWatermarks: false,
+      read: async (pinned, after) => {
+        const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
+        const statement = quarantineStatement(request, scan, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
       },
     })
   }

@@ -5,11 +5,14 @@ import { rowFields } from './event-fields.js'
 import { chooseFields, columnsOf, type Encoding, encodeRow, selectList } from './field.js'
 import { afterOrderKey, keyMicros, ORDER_COLUMNS, orderBy, orderKeyText, tieOf } from './order-key.js'
 import type { Key, PagePosition } from './page-token.js'
-import type { RowsRequest, Selection } from './request.js'
+import type { Order, RowsRequest, Selection } from './request.js'
 import { relation, type Scan } from './scan.js'
 
 /** The part of a request's selection that can hold rows after a page: fewer files to read. */
-export function selectionAfter(request: RowsRequest, after: PagePosition | null): Selection {
+export function selectionAfter(
+  request: Selection & { readonly order: Order },
+  after: PagePosition | null,
+): Selection {
   const micros = after && keyMicros(after.key)
   if (micros === null) return request
   const { startNanos, endNanos, order } = request

@@ -139,6 +139,9 @@ describe('bad input', () => {
     ['/v1/bars?tz=Mars/Olympus', 'tz', 'Mars/Olympus', /IANA/],
     ['/v1/bars?of=last', 'of', 'last', /trades, bid, ask, mid/],
     ['/v1/latest?of=quotes&fields=price', 'fields', 'price', /bid_price/],
+    ['/v1/quarantine?reason=ugly', 'reason', 'ugly', /not_positive, negative/],
+    ['/v1/quarantine?of=bars', 'of', 'bars', /trades, quotes/],
+    ['/v1/quarantine?fields=price', 'fields', 'price', /original_base64/],
     ['/v1/snapshots?table=orders', 'table', 'orders', /trades, quotes, quarantine/],
   ]
 
@@ -164,6 +167,7 @@ describe('bad input', () => {
     ['DELETE', '/v1/loads/some', 'GET, HEAD'],
     ['POST', '/', 'GET, HEAD'],
     ['GET', '/v1/loads', 'POST'],
+    ['GET', '/admin/quarantine/replay', 'POST'],
   ])('%s %s is a 405 that names the methods there are', async (method, path, allowed) => {
     const response = await fetch(api.url + path, { method })
     expect(response.headers.get('allow')).toBe(allowed)

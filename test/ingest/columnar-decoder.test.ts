@@ -210,7 +210,8 @@ test('what is not in the wire format, or of an unknown or unusable schema, is re
   ])
   expect(decoder.missing([batch])).toEqual([9, 2, 1])
   await decoder.prepare(decoder.missing([batch]))
-  expect(decoder.missing([batch])).toEqual([])
+  // It may be registered any time; the others are known for good.
+  expect(decoder.missing([batch])).toEqual([9])
   const { batch: rows, refused } = decoder.decode([batch], [0])
   expect(rows.rowCount).toBe(1)
   expect(refused.map(({ reason }) => reason)).toEqual([
@@ -224,6 +225,33 @@ test('what is not in the wire format, or of an unknown or unusable schema, is re
     'value: "" is not in the wire format (0x00, schema id, Avro)',
     'schema id: nobody has registered 9',
     'symbol: "\\"double\\"" is not a string',
+  ])
+})
+
+test('an unknown schema is waited for once, and asked for again at once with each of its records after that', async () => {
+  const asked: (readonly [ids: readonly number[], mayWait: boolean])[] = []
+  const known = new Map<number, string>()
+  const decoder = new ColumnarDecoder(TRADES, {
+    schemasOf: async (ids, mayWait) => {
+      if (ids.length > 0) asked.push([ids, mayWait])
+      return known
+    },
+    unknownBefore: () => [1],
+  })
+  const [value] = encoded(TRADES, plausibleTrades(new SeededRandom(24), 1))
+  const [before, after] = [recordBatch([value!]), recordBatch([value!], 1)]
+  for (let time = 0; time < 2; time++) {
+    await decoder.prepare(decoder.missing([before]))
+    expect(decoder.decode([before], [0]).refused).toMatchObject([{ reason: 'unknown_schema' }])
+  }
+  known.set(1, JSON.stringify(avroSchema(TRADES)))
+  await decoder.prepare(decoder.missing([after]))
+  expect(decoder.decode([after], [1]).batch.rowCount).toBe(1)
+  expect(decoder.missing([after])).toEqual([])
+  expect(asked).toEqual([
+    [[1], true],
+    [[1], false],
+    [[1], false],
   ])
 })
 

@@ -1,4 +1,12 @@
-import { type ApiServer, createApi, type FileLoader, type IngestRouteOptions, Loads, type Vitals } from '#api'
+import {
+  type ApiServer,
+  createApi,
+  type FileLoader,
+  type IngestRouteOptions,
+  Loads,
+  type RecordReplay,
+  type Vitals,
+} from '#api'
 import { type Clock, createLogger, systemClock } from '#core'
 import { EmbeddedRegistry } from '#ingest'
 import { MemoryStore } from '../../src/ingest/log/memory-store.js'
@@ -32,6 +40,12 @@ const TAKING_NOTHING: IngestRouteOptions = {
   maxBodyBytes: 1024,
 }
 
+const REPLAYING_NOTHING: RecordReplay = {
+  replay: async () => {
+    throw new Error('this fixture replays nothing')
+  },
+}
+
 export async function openApiFixture(
   loaderOf: (lake: LakeFixture) => FileLoader = () => REFUSING,
   clock: Clock = systemClock,
@@ -50,6 +64,7 @@ export async function openApiFixture(
     loads,
     schemaRegistry,
     ingest: { ...TAKING_NOTHING, ...ingest },
+    replay: REPLAYING_NOTHING,
     ...vitals,
     pressure: { state: 'normal' },
     ready: () => ready,

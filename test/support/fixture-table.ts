@@ -249,8 +249,9 @@ function literal(type: ColumnType, value: CellValue): string {
   if (value === null) return 'NULL'
   switch (type) {
     case 'string':
-    case 'binary':
       return sqlString(String(value))
+    case 'binary':
+      return value instanceof Uint8Array ? `unhex('${Buffer.from(value).toString('hex')}')` : 'NULL'
     case 'timestamptz':
       return `make_timestamptz(${value})`
     case 'decimal':

@@ -13,7 +13,8 @@ export interface LogRecord {
 export interface LoadProgress {
   /**
    * Of a load, twelve characters of the SHA-256 below in base32, in every row; of a consumer, `<topic>/<partition>`, and
-   * `<topic>/<partition>/schema/<id>` for values whose schema was unknown; of a posted body, `posted/<slot>`.
+   * `<topic>/<partition>/schema/<id>` for values whose schema was unknown; of a posted body, `posted/<slot>`;
+   * of a record of the quarantine that was replayed, `replay/<quarantine partition>/<offset>`.
    */
   readonly sourceId: string
   /** SHA-256, in hex, of the content, the format's SQL, the options and the attempt; empty for a consumer. */

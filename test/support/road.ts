@@ -1,0 +1,162 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createLogger,
+  QUARANTINE,
+  QUOTES,
+  SessionCalendars,
+  systemClock,
+  type TableDefinition,
+  type TableName,
+  TRADES,
+} from '#core'
+import { Engine } from '#engine'
+import { Consumer, EmbeddedRegistry, Loader, type LoadResult, openInspector } from '#ingest'
+import { QueryRouter } from '#query'
+import { type StreamTable, Warehouse } from '#storage'
+import { avroSchema } from '../../src/ingest/avro-schema.js'
+import { MemoryLog } from '../../src/ingest/log/memory.js'
+import { RecordEncoder } from '../../src/ingest/record-encoder.js'
+import type { Row } from './row-batch.js'
+import { SeededRandom } from './seeded-random.js'
+import { encodeColumns } from './table-records.js'
+
+const logger = createLogger({ level: 'silent', format: 'text' })
+const never = new AbortController().signal
+const PARTITION_COUNT = 2
+const FORMATS = new URL('../../config/formats', import.meta.url).pathname
+
+/** What every record must have beside what a test is about. */
+const REQUIRED: Row = { side: 'unknown', source: 'feed', exchange_nanos: 0, quality_flags: 0 }
+
+/** The whole road of a record, from loads and the log to the router's answers, with all that judges it on the way. */
+export class Road {
+  readonly log = new MemoryLog(systemClock)
+  readonly registry = new EmbeddedRegistry(this.log.store)
+  readonly folder: string
+  readonly #engine: Engine
+  #fence = 0
+  #warehouse: Warehouse | null = null
+  #consumers: readonly Consumer[] = []
+
+  private constructor(folder: string, engine: Engine) {
+    this.folder = folder
+    this.#engine = engine
+  }
+
+  /** Message ids are compared: what comes again is dropped. */
+  static async open(): Promise<Road> {
+    const folder = await mkdtemp(join(tmpdir(), 'ticklake-road-'))
+    const bounds = { memoryLimit: '1GB', threads: 1, connections: 2, maxWaiting: 100 }
+    const road = new Road(folder, await Engine.open({ ...bounds, tempDirectory: folder }))
+    await road.log.start()
+    for (const { topic } of [TRADES, QUOTES, QUARANTINE]) await road.log.createTopic(topic, PARTITION_COUNT)
+    await road.#read()
+    return road
+  }
+
+  async close(): Promise<void> {
+    await this.#stopReading()
+    await this.log.stop()
+    await this.#engine.close()
+    await rm(this.folder, { recursive: true })
+  }
+
+  /** Tables and consumers end, and begin again where the newest snapshots are. */
+  async restart(): Promise<void> {
+    await this.#stopReading()
+    await this.#read()
+  }
+
+  get tables(): ReadonlyMap<TableName, StreamTable> {
+    return this.#warehouse?.tables ?? new Map()
+  }
+
+  get router(): QueryRouter {
+    const sessions = new SessionCalendars([])
+    return new QueryRouter({ tables: this.tables, engine: this.#engine, sessions, clock: systemClock })
+  }
+
+  async load(name: string, text: string, format: string, exchange: string): Promise<LoadResult> {
+    const path = join(this.folder, name)
+    await writeFile(path, text)
+    const loader = new Loader({
+      log: this.log,
+      registry: this.registry,
+      clock: systemClock,
+      logger,
+      tempDirectory: this.folder,
+      formatFolders: [FORMATS],
+    })
+    return loader.load({ path, fileName: name, format, exchange })
+  }
+
+  /** Appends records as a foreign producer would: key is the symbol. */
+  async produce(definition: TableDefinition, rows: readonly Row[], wireId?: number): Promise<void> {
+    const id =
+      wireId ??
+      (await this.registry.register(`${definition.topic}-value`, JSON.stringify(avroSchema(definition)))).id
+    const values = encodeRecords(definition, rows, id)
+    const records = values.map((value, row) => ({ key: String(rows[row]?.symbol), value }))
+    await this.log.append({ records: new Map([[definition.topic, records]]) })
+  }
+
+  /** Appends a value that is no record. */
+  async produceJunk(definition: TableDefinition, value: Uint8Array): Promise<void> {
+    await this.log.append({ records: new Map([[definition.topic, [{ key: 'junk', value }]]]) })
+  }
+
+  /** Everything that is in the log, and what was refused of it, is visible. */
+  async settle(): Promise<void> {
+    for (const definition of [TRADES, QUOTES, QUARANTINE]) {
+      await this.tables.get(definition.name)?.visible(this.log.end(definition.topic), never)
+    }
+  }
+
+  async #read(): Promise<void> {
+    const warehouse = await Warehouse.open({
+      directory: this.folder,
+      engine: this.#engine,
+      clock: systemClock,
+      random: new SeededRandom(this.#fence),
+      logger,
+      partitionCount: PARTITION_COUNT,
+      flush: { rows: 1_000_000, bytes: 2 ** 30, ageMs: 3_600_000 },
+      fence: ++this.#fence,
+    })
+    await warehouse.start()
+    this.#warehouse = warehouse
+    const policy = {
+      rememberedIds: 10_000,
+      largeGap: 'continue',
+      logger,
+      sessions: new SessionCalendars([]),
+    } as const
+    const { log, registry } = this
+    this.#consumers = [...warehouse.tables.values()].map((table) => {
+      const inspect =
+        table.definition === QUARANTINE ? null : () => openInspector(table, this.#engine, policy)
+      return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, unknownWaitMs: 0 })
+    })
+    for (const consumer of this.#consumers) await consumer.start()
+  }
+
+  async #stopReading(): Promise<void> {
+    for (const consumer of this.#consumers) await consumer.stop()
+    await this.#warehouse?.stop()
+  }
+}
+
+/** Records as values of a log. */
+export function encodeRecords(
+  definition: TableDefinition,
+  rows: readonly Row[],
+  wireId: number,
+): readonly Uint8Array[] {
+  const columns = encodeColumns(
+    definition,
+    rows.map((row) => ({ ...REQUIRED, ...row })),
+  )
+  return new RecordEncoder(definition, wireId).encode(columns, rows.length, 0, rows.length)
+}
