@@ -3,8 +3,9 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { BorderChecker, TradesModel } from './border-checker.js'
-import { ledgerCounts, tradesFiles } from './crashed-folder.js'
+import { tradesFiles } from './crashed-folder.js'
 import { aimAt, countsTowards, KILL_STAGES, type KillAim, type KillStage, struckStage } from './kill-stage.js'
+import { beginLoad, type LakeRows, lacking, lakeRows, loadState } from './lake-rows.js'
 import type { SeededRandom } from './seeded-random.js'
 import { type ProcessOptions, TicklakeServer } from './ticklake-process.js'
 
@@ -84,13 +85,13 @@ export class CrashMatrix {
   async #run(): Promise<CrashMatrixResult> {
     const { killCount, report } = this.#options
     await this.#load('whole', false)
-    const { rows: expected, ledgerErrors } = await this.#contents('whole')
+    const { rows: expected, ledgerErrors } = await this.#rows('whole')
     const different: string[] = []
     let [lost, duplicated, lakes] = [0, 0, 0]
     for (; this.#killCount < killCount; lakes++) {
       const lake = `killed-${lakes}`
       await this.#load(lake, true)
-      const found = await this.#contents(lake)
+      const found = await this.#rows(lake)
       ledgerErrors.push(...found.ledgerErrors)
       const isSame =
         found.rows.length === expected.length && found.rows.every((row, at) => row === expected[at])
@@ -103,7 +104,7 @@ export class CrashMatrix {
     }
     const { answers, violations } = this.#checker
     await this.#load('whole', false)
-    const again = await this.#contents('whole')
+    const again = await this.#rows('whole')
     return {
       kills: this.#kills,
       lakes,
@@ -204,29 +205,8 @@ export class CrashMatrix {
     }
   }
 
-  /** All rows of a finished lake in the total order, and what its ledger says otherwise. */
-  async #contents(lake: string): Promise<{ rows: string[]; ledgerErrors: string[] }> {
-    const data = join(this.#options.folder, lake)
-    const server = await TicklakeServer.start(data, this.#process(lake, this.#options.flushRows))
-    const rows: string[] = []
-    const counts = new Map<string, number>()
-    try {
-      for await (const row of server.rows('/v1/trades', {})) {
-        // When the log took a row is no property of the row.
-        const { ingest_ts: _, ...rest } = JSON.parse(row)
-        counts.set(rest.symbol, (counts.get(rest.symbol) ?? 0) + 1)
-        rows.push(JSON.stringify(rest))
-      }
-    } finally {
-      await server.stop()
-    }
-    const accepted = ledgerCounts(data)
-    const ledgerErrors = [...new Set([...counts.keys(), ...accepted.keys()])]
-      .filter((symbol) => counts.get(symbol) !== accepted.get(symbol))
-      .map(
-        (symbol) => `${lake}: ${symbol} has ${counts.get(symbol)} rows, its ledger ${accepted.get(symbol)}`,
-      )
-    return { rows, ledgerErrors }
+  #rows(lake: string): Promise<LakeRows> {
+    return lakeRows(join(this.#options.folder, lake), this.#process(lake, this.#options.flushRows))
   }
 
   #process(lake: string, flushRows: number): ProcessOptions {
@@ -254,37 +234,4 @@ const LOG_STAGES: readonly KillStage[] = ['consume', 'load', 'produce']
 async function rowsTaken(server: TicklakeServer): Promise<number> {
   const { body } = await server.get('/metrics')
   return Number(/^ticklake_rows_total\{table="trades"\} (\d+)$/m.exec(body)?.[1])
-}
-
-/** Begins a load, or goes on with it, and gives its id. */
-export async function beginLoad(server: TicklakeServer, bytes: Uint8Array): Promise<string> {
-  const url = `${server.url}/v1/loads?format=csv-trades&file_name=made.csv`
-  // Of a view of bytes, which is what a file is read into.
-  const response = await fetch(url, { method: 'POST', body: bytes as Uint8Array<ArrayBuffer> })
-  const text = await response.text()
-  if (response.status !== 202) throw new Error(`POST /v1/loads: ${response.status} ${text}`)
-  return JSON.parse(text).data.id
-}
-
-export interface LoadState {
-  readonly state: 'queued' | 'running' | 'done' | 'failed'
-  readonly rows_read: number | null
-  readonly error: unknown
-}
-
-export async function loadState(server: TicklakeServer, id: string): Promise<LoadState> {
-  return JSON.parse((await server.get(`/v1/loads/${id}`)).body).data
-}
-
-/** How many of these rows are not among those; rows may be equal. */
-function lacking(among: readonly string[], rows: readonly string[]): number {
-  const counts = new Map<string, number>()
-  for (const row of among) counts.set(row, (counts.get(row) ?? 0) + 1)
-  let missing = 0
-  for (const row of rows) {
-    const left = counts.get(row) ?? 0
-    if (left === 0) missing++
-    else counts.set(row, left - 1)
-  }
-  return missing
 }
