@@ -19,16 +19,16 @@ import { withTemporaryFolder } from './temporary-folder.js'
 /** Where Debian's package libfaketime puts it; FAKETIME_LIBRARY names another place. */
 const FAKETIME = process.env.FAKETIME_LIBRARY ?? '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1'
 const DISK_BYTES = 64 << 20
-const ROOMS = [1, 5, 8, 9, 10, 11, 12, 13, 14, 16].map((megabytes) => megabytes << 20)
+const ROOMS = [1, 5, 8, 11, 14].map((megabytes) => megabytes << 20)
 
 await withTemporaryFolder(async (folder) => {
   const file = join(folder, 'made.csv')
   await writeTradesFile(file, { seed: 20_140_508, rowCount: 50_000, symbolCount: 50 })
   const program = { program: AS_BUILT, settings: { TICKLAKE_FLUSH_ROWS: '5000' }, file }
   const whole = await damagedBatch({ ...program, data: join(folder, 'damaged') })
-  const { partition, offset, said, answered } = whole
+  const { partition, offset, said } = whole
   const isNamed = said.includes(`partition ${partition}, offset ${offset} is damaged`)
-  tell(`damaged batch: "${said}", data routes answer ${answered} meanwhile`, isNamed && answered === 503)
+  tell(`damaged batch: the server ends, "${said}"`, isNamed)
   const { rows } = whole
   tell(`damaged batch, made whole again: ${rows.length} rows of 50000`, rows.length === 50_000)
   const isSame = (found: readonly string[]) => lacking(found, rows) === 0 && lacking(rows, found) === 0
@@ -63,7 +63,7 @@ async function tellFullDisk(
   isSame: (rows: readonly string[]) => boolean,
 ): Promise<void> {
   const { said, rows } = await withSmallDisk(options.data, DISK_BYTES, () => fullDisk(options, room))
-  const isClear = /no space|ENOSPC|room/i.test(said)
+  const isClear = /no space|ENOSPC| room: /i.test(said)
   tell(
     `disk with ${room >> 20} MiB of room: ${said}; rows ${isSame(rows) ? 'the same' : 'DIFFERENT'}`,
     isClear && isSame(rows),
