@@ -1,33 +1,72 @@
-// Kills a load with SIGKILL at 30 seeded moments, restarts it each time and compares the finished tables with that of
-// an undisturbed load, row for row.
+// Kills the real server with SIGKILL at 150 seeded moments of a load, spread over the stages of a row's way, starts it
+// again each time and compares the finished tables with that of an undisturbed load, row for row; a reader asks all the
+// while and holds each answer against a model.
+//
+//     npm run check:crash -- [seed] [kills]
 import { join } from 'node:path'
-import { crashRun } from '../test/support/crash-run.js'
+import { CrashMatrix, type CrashMatrixResult, type Recovery } from '../test/support/crash-matrix.js'
 import { SeededRandom } from '../test/support/seeded-random.js'
 import { AS_BUILT } from '../test/support/ticklake-process.js'
 import { writeTradesFile } from '../test/support/trades-file.js'
 import { withTemporaryFolder } from './temporary-folder.js'
 
 const seed = Number(process.argv[2] ?? 20_140_508)
-const killCount = Number(process.argv[3] ?? 30)
+const killCount = Number(process.argv[3] ?? 150)
+
+/** A start that had less to read again tells how long a process starts, not how fast it reads. */
+const MANY_ROWS = 20_000
 
 console.log(`seed ${seed}`)
 await withTemporaryFolder(async (folder) => {
   const file = join(folder, 'made.csv')
-  await writeTradesFile(file, { seed, rowCount: 300_000, symbolCount: 50 })
-  const result = await crashRun({
+  await writeTradesFile(file, { seed, rowCount: 60_000, symbolCount: 50 })
+  const result = await CrashMatrix.run({
     program: AS_BUILT,
-    settings: { TICKLAKE_FLUSH_ROWS: '40000' },
     folder,
     file,
     random: new SeededRandom(seed),
     killCount,
+    flushRows: 4_000,
     report: (line) => console.log(line),
   })
-  const { kills, different, rowCount, secondLoad, rowCountAfterSecondLoad } = result
-  const isNoOp = secondLoad.already_loaded && rowCountAfterSecondLoad === rowCount
-  console.log(`second load: ${JSON.stringify(secondLoad)}`)
-  console.log(
-    `${kills} kills, ${rowCount} rows, ${different.length} tables differ, second load ${isNoOp ? 'a no-op' : 'NOT A NO-OP'}`,
-  )
-  process.exitCode = different.length === 0 && isNoOp ? 0 : 1
+  tell(result)
+  process.exitCode = isRight(result) ? 0 : 1
 })
+
+function isRight({ different, ledgerErrors, border, isSecondLoadNoOp }: CrashMatrixResult): boolean {
+  const wrong = [...different, ...ledgerErrors, ...border.violations]
+  return wrong.length === 0 && isSecondLoadNoOp
+}
+
+function tell(result: CrashMatrixResult): void {
+  const { kills, lakes, lost, duplicated, different, ledgerErrors, border, recoveries, rowCount } = result
+  for (const wrong of [...ledgerErrors, ...border.violations].slice(0, 20)) console.log(`WRONG: ${wrong}`)
+  const byStage = [...kills].map(([stage, count]) => `${stage} ${count}`)
+  console.log(`kills by stage: ${byStage.join(', ')}`)
+  console.log(`${lakes} lakes of ${rowCount} rows: lost ${lost}, duplicated ${duplicated}`)
+  console.log(`tables that differ ${different.length}, ledgers that differ ${ledgerErrors.length}`)
+  console.log(`answers at the border of tail and table ${border.answers}, wrong ${border.violations.length}`)
+  console.log(`a second load of the file: ${result.isSecondLoadNoOp ? 'a no-op' : 'NOT A NO-OP'}`)
+  tellRecoveries(recoveries)
+}
+
+function tellRecoveries(recoveries: readonly Recovery[]): void {
+  const all = recoveries.map(({ ms }) => ms)
+  console.log(`from start to ready, ${all.length} starts: ${quantiles(all, 'ms')}`)
+  const few = recoveries.filter(({ rows }) => rows < MANY_ROWS).map(({ ms }) => ms)
+  console.log(`  with fewer than ${MANY_ROWS} un-flushed rows, ${few.length} starts: ${quantiles(few, 'ms')}`)
+  const perMillion = recoveries
+    .filter(({ rows }) => rows >= MANY_ROWS)
+    .map(({ ms, rows }) => (ms / rows) * 1e3)
+  console.log(
+    `  with more, per million of them, the start of the process included, ${perMillion.length} starts: ` +
+      quantiles(perMillion, 's'),
+  )
+}
+
+function quantiles(values: readonly number[], unit: string): string {
+  if (values.length === 0) return 'none'
+  const sorted = [...values].sort((a, b) => a - b)
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!
+  return `p50 ${at(0.5).toFixed(1)} ${unit}, p99 ${at(0.99).toFixed(1)} ${unit}`
+}

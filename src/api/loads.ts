@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Clock, type Logger, type Service, type TableName, TicklakeError } from '#core'
+import { type Clock, diskFull, type Logger, type Service, type TableName, TicklakeError } from '#core'
 import type { LoadCounts, Loader, LoadRequest, LoadResult } from '#ingest'
 import type { StreamTable } from '#storage'
 
@@ -169,7 +169,6 @@ export class Loads implements Service {
 
 /** A bug's message belongs into the log, not into an answer. */
 function loadError(error: unknown): Error {
-  return error instanceof TicklakeError
-    ? error
-    : new Error('the load failed; the log tells more', { cause: error })
+  if (error instanceof TicklakeError) return error
+  return diskFull(error) ?? new Error('the load failed; the log tells more', { cause: error })
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, TicklakeError } from '#core'
+import { diskFull, type ErrorCode, TicklakeError } from '#core'
 
 /** A refusal that only HTTP knows: no such route or method, not acceptable, a foreign host or origin. */
 export class HttpError extends Error {
@@ -95,6 +95,8 @@ export function problemOf(error: unknown, requestId: string): ProblemAnswer {
     const detail = 'the path is not percent-encoded UTF-8'
     return { problem: problem('http_400', 400, detail, requestId), headers: {}, isBug: false }
   }
+  const full = diskFull(error)
+  if (full) return problemOf(full, requestId)
   const detail = 'something went wrong here; the log tells more under the request id'
   return { problem: problem('internal', 500, detail, requestId), headers: {}, isBug: true }
 }

@@ -66,3 +66,13 @@ export function invalid(field: string, value: unknown, expected: string, cause?:
     cause,
   })
 }
+
+/** `unavailable` when an error, or what caused it, is that the disk has no room; null for all others. */
+export function diskFull(error: unknown): TicklakeError | null {
+  if (!(error instanceof Error)) return null
+  if ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) {
+    const message = `the disk is full (${error.message}): make room, then try again`
+    return new TicklakeError('unavailable', message, { cause: error })
+  }
+  return diskFull(error.cause)
+}

@@ -10,7 +10,7 @@ export {
   type StringColumn,
 } from './column-batch.js'
 export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
-export { type ErrorCode, invalid, TicklakeError } from './errors.js'
+export { diskFull, type ErrorCode, invalid, TicklakeError } from './errors.js'
 export { heapShare } from './heap.js'
 export {
   EMPTY_LEDGER,

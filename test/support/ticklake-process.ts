@@ -63,16 +63,29 @@ export async function runTicklake(args: readonly string[], options: ProcessOptio
 export class TicklakeServer {
   readonly url: string
   readonly pid: number
+  /** What it has logged, one JSON text each; the first hundred lines. */
+  readonly said: readonly string[]
+  /** Resolves when the process is gone, however it ended. */
+  readonly ended: Promise<void>
   readonly #child: ChildProcess
 
-  private constructor(url: string, child: ChildProcess) {
+  private constructor(url: string, said: readonly string[], child: ChildProcess, ended: Promise<void>) {
     this.url = url
     this.pid = child.pid ?? 0
+    this.said = said
+    this.ended = ended
     this.#child = child
   }
 
   /** Resolves when the tables have caught up with the log. */
-  static async start(data: string, { program, settings = {} }: ProcessOptions): Promise<TicklakeServer> {
+  static async start(data: string, options: ProcessOptions): Promise<TicklakeServer> {
+    const server = await TicklakeServer.launch(data, options)
+    await server.ready()
+    return server
+  }
+
+  /** Resolves when it serves; its tables may still be behind the log. */
+  static async launch(data: string, { program, settings = {} }: ProcessOptions): Promise<TicklakeServer> {
     const args = [...program, 'serve', '--data', data, '--port', '0']
     const env = {
       ...process.env,
@@ -81,6 +94,9 @@ export class TicklakeServer {
       TICKLAKE_LOGGING_FORMAT: 'json',
     }
     const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'ignore', 'pipe'] })
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve())
+    })
     const said: string[] = []
     const url = await new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stderr }).on('line', (line) => {
@@ -88,11 +104,28 @@ export class TicklakeServer {
         if (said.length < 100) said.push(line)
         if (line.includes('"message":"serving"')) resolve(JSON.parse(line).url)
       })
-      child.once('exit', () => reject(new Error(`ticklake serve has ended: ${said.join('\n')}`)))
+      void ended.then(() => reject(new Error(`ticklake serve has ended: ${said.join('\n')}`)))
     })
-    const server = new TicklakeServer(url, child)
-    while (!(await fetch(`${url}/health/ready`)).ok);
-    return server
+    return new TicklakeServer(url, said, child, ended)
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Whether SIGKILL has ended it. */
+  get wasKilled(): boolean {
+    return this.#child.signalCode === 'SIGKILL'
+  }
+
+  /** Resolves when the tables have caught up with the log; throws when the process ends before. */
+  async ready(): Promise<void> {
+    while (!(await fetch(`${this.url}/health/ready`)).ok);
+  }
+
+  /** Ends it at once, as a crash would. */
+  kill(): void {
+    this.#child.kill('SIGKILL')
   }
 
   /** The text of an answer, and the token of its next page. Throws on a problem. */
@@ -118,9 +151,7 @@ export class TicklakeServer {
 
   /** Asks it to stop and resolves when it has: everything is committed then. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return
-    const exited = once(this.#child, 'exit')
-    this.#child.kill('SIGTERM')
-    await exited
+    if (this.isRunning) this.#child.kill('SIGTERM')
+    await this.ended
   }
 }

@@ -1,5 +1,7 @@
+import { statfs } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import { type Database, open, type RootDatabase } from 'lmdb'
-import { assert } from '#core'
+import { assert, TicklakeError } from '#core'
 import type { LogStore, StoreChange, StoredBatch } from './log-store.js'
 import type { BatchPosition } from './stored-batch.js'
 
@@ -13,7 +15,9 @@ export class LmdbStore implements LogStore {
   }
 
   async open(): Promise<void> {
-    const environment = open({ path: this.#folder, noSubdir: false })
+    // Batches of an event turn have a promise of LMDB's own that nobody can catch: a full disk would end the process. The
+    // log gathers appends itself.
+    const environment = open({ path: this.#folder, noSubdir: false, eventTurnBatching: false })
     this.#opened = {
       environment,
       batches: environment.openDB({ name: 'batches', keyEncoding: 'binary', encoding: 'binary' }),
@@ -29,13 +33,31 @@ export class LmdbStore implements LogStore {
   async commit({ put = [], remove = [], states = new Map() }: StoreChange): Promise<void> {
     const databases = this.#databases()
     // A child transaction, because only that is undone when a put fails half-way (disk full).
-    await databases.environment.childTransaction(() => {
+    const written = databases.environment.childTransaction(() => {
       for (const { position, bytes } of put) databases.batches.put(keyOf(position), bytes)
       for (const position of remove) databases.batches.remove(keyOf(position))
       for (const [name, state] of states) databases.states.put(name, state)
     })
+    try {
+      await written
+    } catch (error) {
+      throw await this.#notWritten(error)
+    }
     // The transaction above resolves before it is on the disk.
     await databases.environment.flushed
+  }
+
+  /** What LMDB says of a failed commit may be no more than "Input/output error": how full the disk is tells the rest. */
+  async #notWritten(error: unknown): Promise<TicklakeError> {
+    const cause = await reasonOf(error)
+    const { bavail, bsize } = await statfs(this.#folder)
+    const why = cause instanceof Error ? cause.message : String(cause)
+    return new TicklakeError(
+      'unavailable',
+      `the log cannot be written (${why}); its disk has ${Math.floor((bavail * bsize) / 1024)} KiB of room: ` +
+        `see that ${this.#folder} can be written, then start ticklake again`,
+      { cause },
+    )
   }
 
   batch(position: BatchPosition): Uint8Array | undefined {
@@ -79,6 +101,13 @@ export class LmdbStore implements LogStore {
     assert(this.#opened !== null, 'the store is open')
     return this.#opened
   }
+}
+
+/** LMDB's own reason follows its error a moment later, in a promise. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error
+  const told = Promise.resolve(error.commitError).catch((reason: unknown) => reason)
+  return Promise.race([told, setImmediate(error)])
 }
 
 interface OpenDatabases {

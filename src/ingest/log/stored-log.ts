@@ -134,7 +134,7 @@ export class StoredLog implements Log {
     if (this.#failure) {
       throw new TicklakeError(
         'unavailable',
-        'the log takes nothing since a write has failed: start it again',
+        `the log takes nothing since a write has failed: ${String(this.#failure)}`,
         {
           cause: this.#failure,
         },
