@@ -19,7 +19,7 @@ import { withTemporaryFolder } from './temporary-folder.js'
 /** Where Debian's package libfaketime puts it; FAKETIME_LIBRARY names another place. */
 const FAKETIME = process.env.FAKETIME_LIBRARY ?? '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1'
 const DISK_BYTES = 64 << 20
-const ROOMS = [1, 5, 8, 11, 14].map((megabytes) => megabytes << 20)
+const ROOMS = [1, 4, 5, 7, 8].map((megabytes) => megabytes << 20)
 
 await withTemporaryFolder(async (folder) => {
   const file = join(folder, 'made.csv')

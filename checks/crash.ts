@@ -2,9 +2,17 @@
 // again each time and compares the finished tables with that of an undisturbed load, row for row; a reader asks all the
 // while and holds each answer against a model.
 //
-//     npm run check:crash -- [seed] [kills]
+// With `kafka` the log is Apache Kafka's, and every tenth time Kafka is killed, too, and started again.
+//
+//     npm run check:crash -- [seed] [kills] [kafka]
 import { join } from 'node:path'
-import { CrashMatrix, type CrashMatrixResult, type Recovery } from '../test/support/crash-matrix.js'
+import { installKafka, KafkaServer } from '../test/peers/kafka-server.js'
+import {
+  CrashMatrix,
+  type CrashMatrixOptions,
+  type CrashMatrixResult,
+  type Recovery,
+} from '../test/support/crash-matrix.js'
 import { SeededRandom } from '../test/support/seeded-random.js'
 import { AS_BUILT } from '../test/support/ticklake-process.js'
 import { writeTradesFile } from '../test/support/trades-file.js'
@@ -16,11 +24,16 @@ const killCount = Number(process.argv[3] ?? 150)
 /** A start that had less to read again tells how long a process starts, not how fast it reads. */
 const MANY_ROWS = 20_000
 
+const KAFKA = '3.9.2'
+
 console.log(`seed ${seed}`)
 await withTemporaryFolder(async (folder) => {
   const file = join(folder, 'made.csv')
   await writeTradesFile(file, { seed, rowCount: 60_000, symbolCount: 50 })
+  const kafka = process.argv[4] === 'kafka' ? await KafkaServer.start(await installKafka(KAFKA)) : null
+  if (kafka) console.log(`log: Apache Kafka ${kafka.version}`)
   const result = await CrashMatrix.run({
+    ...(kafka && onKafka(kafka)),
     program: AS_BUILT,
     folder,
     file,
@@ -29,9 +42,26 @@ await withTemporaryFolder(async (folder) => {
     flushRows: 4_000,
     report: (line) => console.log(line),
   })
+  await kafka?.stop()
   tell(result)
   process.exitCode = isRight(result) ? 0 : 1
 })
+
+function onKafka(kafka: KafkaServer): Pick<CrashMatrixOptions, 'logSettings' | 'betweenKills'> {
+  return {
+    logSettings: (lake) => ({
+      TICKLAKE_KAFKA_BROKERS: kafka.brokers,
+      TICKLAKE_KAFKA_GROUP: lake,
+      TICKLAKE_KAFKA_TOPIC_PREFIX: `${lake}.`,
+    }),
+    betweenKills: async (kills) => {
+      if (kills % 10 !== 0) return
+      await kafka.kill()
+      await kafka.restart()
+      console.log('  Kafka was killed and started again')
+    },
+  }
+}
 
 function isRight({ different, ledgerErrors, border, isSecondLoadNoOp }: CrashMatrixResult): boolean {
   const wrong = [...different, ...ledgerErrors, ...border.violations]

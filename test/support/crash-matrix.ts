@@ -213,9 +213,9 @@ export class CrashMatrix {
     const { program, logSettings } = this.#options
     const settings = {
       TICKLAKE_FLUSH_ROWS: String(flushRows),
-      // What is committed is dropped from the log at once: a crash then strikes its dropping, too.
-      TICKLAKE_LOG_MAX_PARTITION_BYTES: '0',
-      ...logSettings?.(lake),
+      // What is committed is dropped from the embedded log at once: a crash then strikes its dropping, too. Kafka would
+      // drop what is not committed.
+      ...(logSettings?.(lake) ?? { TICKLAKE_LOG_MAX_PARTITION_BYTES: '0' }),
     }
     return { program, settings }
   }
