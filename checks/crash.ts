@@ -7,12 +7,8 @@
 //     npm run check:crash -- [seed] [kills] [kafka]
 import { join } from 'node:path'
 import { installKafka, KafkaServer } from '../test/peers/kafka-server.js'
-import {
-  CrashMatrix,
-  type CrashMatrixOptions,
-  type CrashMatrixResult,
-  type Recovery,
-} from '../test/support/crash-matrix.js'
+import { CrashMatrix, type CrashMatrixOptions, type CrashMatrixResult } from '../test/support/crash-matrix.js'
+import { measureRecovery } from '../test/support/recovery.js'
 import { SeededRandom } from '../test/support/seeded-random.js'
 import { AS_BUILT } from '../test/support/ticklake-process.js'
 import { writeTradesFile } from '../test/support/trades-file.js'
@@ -20,9 +16,6 @@ import { withTemporaryFolder } from './temporary-folder.js'
 
 const seed = Number(process.argv[2] ?? 20_140_508)
 const killCount = Number(process.argv[3] ?? 150)
-
-/** A start that had less to read again tells how long a process starts, not how fast it reads. */
-const MANY_ROWS = 20_000
 
 const KAFKA = '3.9.2'
 
@@ -42,8 +35,9 @@ await withTemporaryFolder(async (folder) => {
     flushRows: 4_000,
     report: (line) => console.log(line),
   })
-  await kafka?.stop()
   tell(result)
+  await tellRecovery(folder, kafka)
+  await kafka?.stop()
   process.exitCode = isRight(result) ? 0 : 1
 })
 
@@ -77,21 +71,27 @@ function tell(result: CrashMatrixResult): void {
   console.log(`tables that differ ${different.length}, ledgers that differ ${ledgerErrors.length}`)
   console.log(`answers at the border of tail and table ${border.answers}, wrong ${border.violations.length}`)
   console.log(`a second load of the file: ${result.isSecondLoadNoOp ? 'a no-op' : 'NOT A NO-OP'}`)
-  tellRecoveries(recoveries)
+  const ms = recoveries.map((recovery) => recovery.ms)
+  console.log(`from start to ready, ${ms.length} starts after kills: ${quantiles(ms, 'ms')}`)
 }
 
-function tellRecoveries(recoveries: readonly Recovery[]): void {
-  const all = recoveries.map(({ ms }) => ms)
-  console.log(`from start to ready, ${all.length} starts: ${quantiles(all, 'ms')}`)
-  const few = recoveries.filter(({ rows }) => rows < MANY_ROWS).map(({ ms }) => ms)
-  console.log(`  with fewer than ${MANY_ROWS} un-flushed rows, ${few.length} starts: ${quantiles(few, 'ms')}`)
-  const perMillion = recoveries
-    .filter(({ rows }) => rows >= MANY_ROWS)
-    .map(({ ms, rows }) => (ms / rows) * 1e3)
+/** How long a start takes when no snapshot has anything of a million rows. */
+async function tellRecovery(folder: string, kafka: KafkaServer | null): Promise<void> {
+  const file = join(folder, 'million.csv')
+  await writeTradesFile(file, { seed, rowCount: 1_100_000, symbolCount: 50 })
+  const settings = kafka === null ? {} : onKafka(kafka).logSettings?.('recovered')
+  const { rows, readyMs, servingMs } = await measureRecovery({
+    program: AS_BUILT,
+    ...(settings && { settings }),
+    folder,
+    file,
+    rowCount: 1_000_000,
+    starts: 20,
+  })
   console.log(
-    `  with more, per million of them, the start of the process included, ${perMillion.length} starts: ` +
-      quantiles(perMillion, 's'),
+    `with ${rows} rows in the log and in no snapshot, 20 starts: ${quantiles(readyMs, 'ms')} until ready`,
   )
+  console.log(`  of that until the process serves: ${quantiles(servingMs, 'ms')}`)
 }
 
 function quantiles(values: readonly number[], unit: string): string {
