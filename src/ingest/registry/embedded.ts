@@ -3,6 +3,7 @@ import type { StateStore } from '../log/log-store.js'
 import { requireReadable } from './compatibility.js'
 import type { RegisteredSchema, SchemaRegistry, SubjectVersion } from './registry.js'
 import { canonicalText, parseSchema } from './schema-text.js'
+import { requireTableSchema } from './table-subjects.js'
 
 /** A registry in the states of a log's store: schemas and the records that need them stay together. */
 export class EmbeddedRegistry implements SchemaRegistry {
@@ -29,6 +30,7 @@ export class EmbeddedRegistry implements SchemaRegistry {
     const registered = identical.find((known) => known.subject === subject)
     if (registered) return registered
     parseSchema(subject, schema)
+    requireTableSchema(subject, schema)
     const versions = all.filter((known) => known.subject === subject)
     const newest = versions.at(-1)
     if (newest) requireReadable(subject, schema, newest.schema)
@@ -76,6 +78,7 @@ export class EmbeddedRegistry implements SchemaRegistry {
   /** Whether `register` would take the schema after that version: `conflict` if not, naming the field. */
   async requireCompatible(subject: string, version: number | 'latest', schema: string): Promise<void> {
     parseSchema(subject, schema)
+    requireTableSchema(subject, schema)
     requireReadable(subject, schema, (await this.version(subject, version)).schema)
   }
 

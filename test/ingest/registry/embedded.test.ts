@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import { TRADES } from '#core'
+import { avroSchema } from '../../../src/ingest/avro-schema.js'
 import { LmdbStore } from '../../../src/ingest/log/lmdb-store.js'
 import { MemoryStore } from '../../../src/ingest/log/memory-store.js'
 import { EmbeddedRegistry } from '../../../src/ingest/registry/embedded.js'
@@ -87,4 +89,34 @@ test('what would be taken is told without registering it', async () => {
     message: expect.stringContaining('field n'),
   })
   expect(await registry.versions('a-value')).toEqual([1])
+})
+
+describe("the subjects of our tables' topics", () => {
+  const SUBJECT = `${TRADES.topic}-value`
+  const own = () => JSON.parse(JSON.stringify(avroSchema(TRADES)))
+
+  test('take only schemas whose records become rows, under the one name of all versions', async () => {
+    const registry = new EmbeddedRegistry(new MemoryStore())
+    const register = (schema: object) => registry.register(SUBJECT, JSON.stringify(schema))
+    const { fields, ...rest } = own()
+    const without = {
+      ...rest,
+      fields: fields.filter(({ name }: { name: string }) => name !== 'quality_flags'),
+    }
+    await expect(register(without)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('quality_flags: "absent" is not'),
+    })
+    const renamed = { ...own(), name: 'MyTrade', namespace: 'com.acme', aliases: ['ticklake.Trade'] }
+    await expect(register(renamed)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('is called com.acme.MyTrade, and has to be ticklake.Trade'),
+    })
+    expect(
+      await register({ ...rest, fields: [...fields, { name: 'mine', type: 'int', default: 0 }] }),
+    ).toMatchObject({
+      version: 1,
+    })
+    expect(await register(own())).toMatchObject({ version: 2 })
+  })
 })
