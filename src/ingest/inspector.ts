@@ -120,24 +120,27 @@ export class Inspector {
     const problem =
       timeProblem(this.#options.definition.partitionColumn, micros, appendedAtMicros) ??
       this.#prices.problem(rows, row)
-    if (watch === null) return problem
-    if (!watch.hasChanged) {
+    if (watch !== null && !watch.hasChanged) {
       watch.hasChanged = true
       this.#changed.push(watch)
     }
     if (problem !== null) {
-      watch.refuse(problem.reason)
+      watch?.refuse(problem.reason)
       return problem
     }
     if (this.#cameBefore(rows, row, partition)) {
-      watch.duplicates++
+      if (watch !== null) watch.duplicates++
       return 'duplicate'
     }
     const all = rows.ints[this.#flagsColumn]!
     const given = all[row]! & PRODUCER_FLAGS
+    const own = given | this.#prices.flags(rows, row)
+    if (watch === null) {
+      all[row] = own
+      return null
+    }
     all[row] =
-      given |
-      this.#prices.flags(rows, row) |
+      own |
       watch.prices.observe(this.#prices.price(rows, row)) |
       this.#sequenceFlags(watch, rows, row, given, micros, appendedAtMicros) |
       this.#silenceFlag(watch.feed, micros)
@@ -178,7 +181,8 @@ export class Inspector {
 
   /** As the table will have it: after a restart its ids are read from there. Null: nothing tells the row from others. */
   #messageId(rows: BatchBuilder, row: number): string | null {
-    if (!rows.isNull(this.#idColumn, row)) return rows.text(this.#idColumn, row)
+    // An empty text names nothing.
+    if (!rows.isNull(this.#idColumn, row)) return rows.text(this.#idColumn, row) || null
     if (rows.isNull(this.#sourceRowColumn, row)) return null
     return `${rows.text(this.#sourceColumn, row)}:${rows.bigint(this.#sourceRowColumn, row)}`
   }

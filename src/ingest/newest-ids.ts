@@ -36,7 +36,7 @@ async function idsBelow(
     const { columns } = await engine.query(
       `SELECT message_id FROM (
          SELECT message_id, max(log_offset) AS newest FROM ${relation}
-         WHERE log_partition = ${partition} AND log_offset >= ${end - span} AND message_id IS NOT NULL
+         WHERE log_partition = ${partition} AND log_offset >= ${end - span} AND message_id <> ''
          GROUP BY message_id ORDER BY newest DESC LIMIT ${count})
        ORDER BY newest`,
     )

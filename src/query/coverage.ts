@@ -15,6 +15,8 @@ import { relation, type Scan } from './scan.js'
 const LISTED_INTERVALS = 1_000
 /** As the sequence tracker has it: numbers may begin anew after such a pause, or at the border of a session. */
 const RESET_PAUSE_MICROS = 3_600_000_000
+/** Beyond what 64 bits hold, numbers are mistakes of a feed, and it does not matter how many are missing. */
+const MAX_LONG = 2n ** 63n - 1n
 
 export const COVERAGE_FIELDS: readonly Field[] = [
   textField('symbol', 'symbol', 'instrument, as the exchange names it'),
@@ -169,15 +171,16 @@ export function coverageStatement(
     [
       'counts',
       `SELECT exchange, symbol, day, count(*) AS present,
-         coalesce(sum(number::HUGEINT - before - 1) FILTER (number - 1 > before), 0) AS missing_numbers,
-         count(*) FILTER (number - 1 > before) AS gap_count,
-         coalesce(list({'from': before + 1, 'to': number - 1} ORDER BY run, number)
-           FILTER (number - 1 > before), [])[:${LISTED_INTERVALS}] AS intervals FROM steps GROUP BY ALL`,
+         coalesce(sum(number::HUGEINT - before - 1) FILTER (number > before + 1), 0) AS missing_numbers,
+         count(*) FILTER (number > before + 1) AS gap_count,
+         coalesce(list(CASE WHEN number > before + 1 THEN {'from': before + 1, 'to': number - 1} END ORDER BY run, number)
+           FILTER (number > before + 1), [])[:${LISTED_INTERVALS}] AS intervals FROM steps GROUP BY ALL`,
     ],
     [
       'page',
-      `SELECT totals.*, present, gap_count, intervals, CAST(missing_numbers AS BIGINT) AS missing,
-         CAST(present + missing_numbers AS BIGINT) AS expected,
+      `SELECT totals.*, present, gap_count, intervals,
+         ${atMost('missing_numbers')} AS missing,
+         ${atMost('present + missing_numbers')} AS expected,
          strftime(DATE '1970-01-01' + CAST(day AS INTEGER), '%Y-%m-%d') AS session,
          round(freshness[1] / 1000)::BIGINT AS freshness_p50, round(freshness[2] / 1000)::BIGINT AS freshness_p99
        FROM totals LEFT JOIN counts USING (exchange, symbol, day)
@@ -191,6 +194,11 @@ export function coverageStatement(
     sql: `WITH ${ctes} SELECT ${encodeRow(COVERAGE_FIELDS, encoding)} AS row, ${key} AS key FROM page ORDER BY exchange, symbol, day`,
     parameters: bindings.values,
   }
+}
+
+/** As 64 bits; NULL stays NULL, which `least` would pass over. */
+function atMost(sum: string): string {
+  return `CAST(CASE WHEN ${sum} > ${MAX_LONG} THEN ${MAX_LONG} ELSE ${sum} END AS BIGINT)`
 }
 
 function afterSession({ key: [exchange, symbol, day] }: PagePosition, bindings: Bindings): string {

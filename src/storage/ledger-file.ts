@@ -1,6 +1,13 @@
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
-import { EMPTY_LEDGER, type InstrumentState, type Ledger, type SequenceGap, TicklakeError } from '#core'
+import {
+  EMPTY_LEDGER,
+  type FilledGap,
+  type InstrumentState,
+  type Ledger,
+  type SequenceGap,
+  TicklakeError,
+} from '#core'
 import type { ObjectStore } from './objects/object-store.js'
 
 /** Summary key: location of the ledger as of the snapshot. Snapshots that do not read the log carry it forward. */
@@ -19,12 +26,36 @@ type Stored<T> = T extends bigint
       ? { readonly [K in keyof T]: Stored<T[K]> }
       : T
 
-/** Writes a ledger durably: gzipped JSON, beside the manifests. */
+/** What is written as one text; all of it might be more than a string can hold. */
+const LINES_A_CHUNK = 2_000
+const LINE_BREAK = 10
+
+/** A line of the file: first the head, then one of the others. */
+interface Head extends Stored<Pick<Ledger, 'lastRecords' | 'feeds'>> {
+  readonly version: number
+}
+type Line = { readonly instrument: Stored<InstrumentState> } | { readonly filledGap: Stored<FilledGap> }
+
+/** Writes a ledger durably, beside the manifests: lines of JSON, gzipped piece by piece. */
 export async function writeLedger(objects: ObjectStore, location: string, ledger: Ledger): Promise<void> {
-  const text = JSON.stringify({ version: VERSION, ...ledger }, (_, value: unknown) =>
-    typeof value === 'bigint' ? String(value) : value,
-  )
-  await objects.create(location, await compress(text, { level: 1 }))
+  const { lastRecords, feeds, instruments, filledGaps } = ledger
+  const lines: object[] = [
+    { version: VERSION, lastRecords, feeds },
+    ...instruments.map((instrument) => ({ instrument })),
+    ...filledGaps.map((filledGap) => ({ filledGap })),
+  ]
+  const pieces: Buffer[] = []
+  for (let start = 0; start < lines.length; start += LINES_A_CHUNK) {
+    const texts = lines
+      .slice(start, start + LINES_A_CHUNK)
+      .map((line) => `${JSON.stringify(line, numbersAsText)}\n`)
+    pieces.push(await compress(texts.join(''), { level: 1 }))
+  }
+  await objects.create(location, Buffer.concat(pieces))
+}
+
+function numbersAsText(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value
 }
 
 /** The ledger that a snapshot's summary names; an empty one when it names none. `corrupt` when it is damaged. */
@@ -36,19 +67,31 @@ export async function readLedger(
   if (location === undefined) return EMPTY_LEDGER
   const bytes = await objects.read(location)
   try {
-    const text = (await decompress(bytes)).toString('utf8')
+    const [head, ...lines] = parseLines(await decompress(bytes))
     // Written by `writeLedger` alone; gzip's checksum has told that it is whole.
-    const stored = JSON.parse(text) as Stored<Ledger> & { readonly version: number }
-    if (stored.version !== VERSION) throw new Error(`its version is ${stored.version}`)
-    return {
-      lastRecords: stored.lastRecords,
-      instruments: stored.instruments.map(instrument),
-      feeds: stored.feeds,
-      filledGaps: stored.filledGaps.map((filled) => ({ ...filled, ...gap(filled) })),
+    const { version, lastRecords, feeds } = head as Head
+    if (version !== VERSION) throw new Error(`its version is ${version}`)
+    const instruments: InstrumentState[] = []
+    const filledGaps: FilledGap[] = []
+    for (const line of lines as Line[]) {
+      if ('instrument' in line) instruments.push(instrument(line.instrument))
+      else filledGaps.push({ ...line.filledGap, ...gap(line.filledGap) })
     }
+    return { lastRecords, feeds, instruments, filledGaps }
   } catch (cause) {
     throw new TicklakeError('corrupt', `the ledger ${location} cannot be read: ${String(cause)}`, { cause })
   }
+}
+
+function parseLines(text: Buffer): unknown[] {
+  const lines: unknown[] = []
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf(LINE_BREAK, start)
+    if (end === -1) throw new Error('its last line is cut off')
+    lines.push(JSON.parse(text.toString('utf8', start, end)))
+    start = end + 1
+  }
+  return lines
 }
 
 function instrument(stored: Stored<InstrumentState>): InstrumentState {

@@ -19,6 +19,8 @@ export class TableLedger {
   /** Those, as a list; null when it has to be made again. */
   #gappedList: readonly InstrumentState[] | null = null
   #filledGaps: FilledGap[] = []
+  /** By exchange and symbol, the index of its newest one of these. */
+  readonly #lastFilled = new Map<string, number>()
   #unpublished: Ledger[] = []
   #hasChanged = false
 
@@ -60,8 +62,31 @@ export class TableLedger {
       filledGaps: this.#filledGaps,
     }
     this.#filledGaps = []
+    this.#lastFilled.clear()
     this.#hasChanged = false
     return sealed
+  }
+
+  /**
+   * What was filled by one append of the log is one piece as far as it is in one stretch: where reads happen to end, in
+   * the middle of an append, does not show.
+   */
+  #noteFilled(gap: FilledGap): void {
+    const key = `${gap.exchange}\0${gap.symbol}`
+    const at = this.#lastFilled.get(key)
+    const last = at === undefined ? undefined : this.#filledGaps[at]
+    if (
+      at !== undefined &&
+      last?.filledMicros === gap.filledMicros &&
+      last.detectedMicros === gap.detectedMicros &&
+      last.sessionDay === gap.sessionDay &&
+      (last.to + 1n === gap.from || gap.to + 1n === last.from)
+    ) {
+      const isAfter = last.to < gap.from
+      this.#filledGaps[at] = isAfter ? { ...last, to: gap.to } : { ...last, from: gap.from }
+      return
+    }
+    this.#lastFilled.set(key, this.#filledGaps.push(gap) - 1)
   }
 
   #apply({ lastRecords, instruments, feeds, filledGaps }: Ledger): void {
@@ -74,6 +99,6 @@ export class TableLedger {
       this.#gappedList = null
     }
     for (const feed of feeds) this.#feeds.set(instrumentKey(feed.partition, feed.exchange, ''), feed)
-    this.#filledGaps.push(...filledGaps)
+    for (const gap of filledGaps) this.#noteFilled(gap)
   }
 }

@@ -146,6 +146,15 @@ describe('numbers, prices and ids are followed by instrument', () => {
     expect(comparing.inspect([row, row], NOW)).toEqual([0, 0])
   })
 
+  test('an empty message id names nothing: its rows are kept', async () => {
+    const rows = [
+      { ...TRADE, message_id: '' },
+      { ...TRADE, message_id: '' },
+    ]
+    const comparing = await Inspection.open(TRADES, EMPTY_LEDGER, { deduplicator: new Deduplicator(10) })
+    expect(comparing.inspect(rows, NOW)).toEqual([0, 0])
+  })
+
   test('a gap of more than 100 numbers halts where that is asked, one of 100 does not', async () => {
     const inspection = await Inspection.open(TRADES, EMPTY_LEDGER, { largeGap: 'halt' })
     inspection.inspect([counted('BHP', 1n), counted('BHP', 102n)], NOW)

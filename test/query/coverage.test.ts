@@ -129,6 +129,19 @@ describe('coverage', () => {
     expect(csv.rows[0]).toContain(',1200,1-2 4-5 7-8 ')
   })
 
+  test('of an absurd number is told all the same, and harms no other instrument', async () => {
+    await lake.trades.add([
+      trade('BHP', 0n, 0),
+      trade('BHP', 2n ** 63n - 1n, 1),
+      trade('CBA', -(2n ** 63n), 0),
+      trade('CBA', 2n ** 63n - 1n, 1),
+    ])
+    expect((await coverage()).rows).toMatchObject([
+      { symbol: 'BHP', gaps: 1 },
+      { symbol: 'CBA', gaps: 1 },
+    ])
+  })
+
   test('is paged by instrument and session', async () => {
     await lake.trades.add(
       ['A', 'B'].flatMap((symbol) =>

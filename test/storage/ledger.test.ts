@@ -66,3 +66,19 @@ test('changes count once their rows are visible, and a segment takes the whole o
   ledger.publish()
   expect(ledger.seal()).toMatchObject({ filledGaps: [], feeds: [{ partition: 1 }, { partition: 0 }] })
 })
+
+test('what one append fills is one piece, wherever the reads of it ended [inv 15]', () => {
+  const filled = (from: bigint, to: bigint, filledMicros = 5) => ({
+    ...EMPTY_LEDGER,
+    filledGaps: [{ ...GAP, from, to, exchange: 'ASX', symbol: 'BHP', filledMicros }],
+  })
+  const ledger = new TableLedger(EMPTY_LEDGER)
+  for (const change of [filled(4n, 5n), filled(6n, 6n), filled(2n, 3n), filled(7n, 8n, 6)]) {
+    ledger.append(change)
+    ledger.publish()
+  }
+  expect(ledger.seal()?.filledGaps.map(({ from, to }) => [from, to])).toEqual([
+    [2n, 6n],
+    [7n, 8n],
+  ])
+})

@@ -67,6 +67,8 @@ export class CrashMatrix {
   readonly #checker: BorderChecker
   readonly #bytes: Uint8Array
   readonly #kills = new Map<KillStage, number>(KILL_STAGES.map((stage) => [stage, 0]))
+  /** A stage that is aimed at and not struck must not be aimed at for ever. */
+  readonly #aims = new Map<KillStage, number>(KILL_STAGES.map((stage) => [stage, 0]))
   readonly #recoveries: Recovery[] = []
   /** Aims in a row that met nothing: the load had ended before. */
   #misses = 0
@@ -220,9 +222,11 @@ export class CrashMatrix {
     return { program, settings }
   }
 
-  /** At the stage among these that was struck least so far. */
+  /** At the stage among these that was struck and aimed at least so far. */
   #aim(among: readonly KillStage[]): KillAim {
-    const rarest = among.reduce((a, b) => (this.#kills.get(b)! < this.#kills.get(a)! ? b : a))
+    const turns = (stage: KillStage) => this.#kills.get(stage)! + this.#aims.get(stage)!
+    const rarest = among.reduce((a, b) => (turns(b) < turns(a) ? b : a))
+    this.#aims.set(rarest, this.#aims.get(rarest)! + 1)
     return aimAt(rarest, this.#misses, this.#options.random)
   }
 }
