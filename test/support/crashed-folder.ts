@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { LEDGER_KEY, readLedger } from '../../src/storage/ledger-file.js'
+import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 
 // Read by eye, as it were, and not by the code that wrote it.
 
@@ -78,10 +79,10 @@ export function isWholeParquet(path: string): boolean {
 }
 
 /** Rows that the newest ledger says were accepted, by symbol. */
-export function ledgerCounts(data: string): Map<string, number> {
+export async function ledgerCounts(data: string): Promise<Map<string, number>> {
   const path = currentMetadata(data)?.ledger
   if (!path) return new Map()
-  const { instruments } = JSON.parse(gunzipSync(readFileSync(path)).toString('utf8'))
+  const { instruments } = await readLedger(new LocalObjectStore(), { [LEDGER_KEY]: localLocation(path) })
   const counts = new Map<string, number>()
   for (const { symbol, accepted } of instruments) counts.set(symbol, (counts.get(symbol) ?? 0) + accepted)
   return counts

@@ -23,7 +23,7 @@ export async function lakeRows(data: string, process: ProcessOptions): Promise<L
   } finally {
     await server.stop()
   }
-  const accepted = ledgerCounts(data)
+  const accepted = await ledgerCounts(data)
   const ledgerErrors = [...new Set([...counts.keys(), ...accepted.keys()])]
     .filter((symbol) => counts.get(symbol) !== accepted.get(symbol))
     .map((symbol) => `${data}: ${symbol} has ${counts.get(symbol)} rows, its ledger ${accepted.get(symbol)}`)
