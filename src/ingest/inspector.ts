@@ -18,6 +18,7 @@ import { type Feed, InstrumentWatch } from './instrument-watch.js'
 import { newestIds } from './newest-ids.js'
 import { type PriceRules, priceRules } from './price-rules.js'
 import { type Refusal, refusal } from './refusal.js'
+import { GapBudget } from './sequence-tracker.js'
 import { timeProblem } from './time-rules.js'
 
 /** What becomes of a row: null when it is accepted, with its flags set. */
@@ -89,6 +90,7 @@ export class Inspector {
   /** By partition. */
   readonly #instruments: InstrumentMap<InstrumentWatch>[] = []
   readonly #feeds: Map<string, Feed>[] = []
+  readonly #gaps: GapBudget[] = []
   /** Those whose state has changed since the last `takeChange`. */
   #changed: InstrumentWatch[] = []
 
@@ -238,11 +240,9 @@ export class Inspector {
       feed = { partition: start.partition, exchange: start.exchange, newestMicros: Number.MIN_SAFE_INTEGER }
       feeds.set(start.exchange, feed)
     }
-    const watch = new InstrumentWatch(
-      feed,
-      start,
-      (micros) => this.#options.sessions.session(start.exchange, micros).day,
-    )
+    const sessionDayOf = (micros: number) => this.#options.sessions.session(start.exchange, micros).day
+    this.#gaps[start.partition] ??= new GapBudget()
+    const watch = new InstrumentWatch(feed, start, sessionDayOf, this.#gaps[start.partition]!)
     this.#instrumentsOf(start.partition).add(start.exchange, start.symbol, watch)
     return watch
   }

@@ -1,7 +1,7 @@
 import type { FilledGap, InstrumentState, QuarantineReason } from '#core'
 import type { RevealedGap } from './gap-watch.js'
 import { RunningPriceStatistics } from './price-statistics.js'
-import { SequenceTracker } from './sequence-tracker.js'
+import { type GapBudget, SequenceTracker } from './sequence-tracker.js'
 
 /** One exchange in one partition. */
 export interface Feed {
@@ -25,13 +25,13 @@ export class InstrumentWatch {
   readonly #refused: Partial<Record<QuarantineReason, number>>
 
   /** `sessionDayOf`: the session date of an event time (µs), in days since 1970. */
-  constructor(feed: Feed, start: InstrumentState, sessionDayOf: (micros: number) => number) {
+  constructor(feed: Feed, start: InstrumentState, sessionDayOf: (micros: number) => number, gaps: GapBudget) {
     this.partition = start.partition
     this.exchange = start.exchange
     this.symbol = start.symbol
     this.feed = feed
     this.prices = new RunningPriceStatistics(start.prices)
-    this.sequence = new SequenceTracker(start.runs, sessionDayOf)
+    this.sequence = new SequenceTracker(start.runs, sessionDayOf, gaps)
     this.accepted = start.accepted
     this.duplicates = start.duplicates
     this.#refused = { ...start.refused }

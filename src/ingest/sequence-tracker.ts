@@ -5,6 +5,16 @@ import { joinHalves, OpenRun } from './open-run.js'
 export const MAX_RUNS = 16
 export const MAX_GAPS = 10_000
 
+/** Open gaps of all instruments of a partition, which have a bound together beside each one's own. */
+export class GapBudget {
+  open = 0
+  readonly most: number
+
+  constructor(most = 250_000) {
+    this.most = most
+  }
+}
+
 /** Numbers may begin anew when there is at least this between two rows, or a session's border. */
 const RESET_PAUSE_MICROS = 3_600_000_000
 
@@ -44,11 +54,18 @@ export class SequenceTracker {
   #filled: (Filled & { from: bigint; to: bigint })[] = []
   #gapCount = 0
   #gapsGivenUp = 0
+  readonly #budget: GapBudget
 
   /** `sessionDayOf`: the session date of an event time, in days since 1970; pure, and asked only about odd rows. */
-  constructor(runs: readonly SequenceRun[], sessionDayOf: (micros: number) => number) {
+  constructor(
+    runs: readonly SequenceRun[],
+    sessionDayOf: (micros: number) => number,
+    budget: GapBudget = new GapBudget(),
+  ) {
+    this.#budget = budget
     this.#sessionDayOf = sessionDayOf
     this.#runs = runs.map((run) => new OpenRun(run))
+    this.#count(this.#runs.reduce((sum, run) => sum + run.gaps.count, 0))
     this.#runsChanged()
   }
 
@@ -145,7 +162,11 @@ export class SequenceTracker {
 
   #begin(sequence: bigint, eventMicros: number): number {
     this.#runs.push(OpenRun.at(sequence, eventMicros))
-    if (this.#runs.length > MAX_RUNS) this.#gapsGivenUp += this.#runs.shift()!.gaps.count
+    if (this.#runs.length > MAX_RUNS) {
+      const { count } = this.#runs.shift()!.gaps
+      this.#gapsGivenUp += count
+      this.#count(-count)
+    }
     this.#runsChanged()
     return 0
   }
@@ -153,7 +174,7 @@ export class SequenceTracker {
   #fill(run: OpenRun, sequence: bigint, eventMicros: number, logMicros: number): number {
     const fill = run.gaps.fill(sequence, eventMicros)
     if (fill === null) return QualityFlag.duplicateSequence
-    this.#gapCount += fill.openCount - 1
+    this.#count(fill.openCount - 1)
     run.include(eventMicros)
     this.#limitGaps()
     // What one append of the log both reveals and fills, nobody could ever have missed.
@@ -188,15 +209,21 @@ export class SequenceTracker {
     }
     run.gaps.add(gap)
     this.#opened.push(gap)
-    this.#gapCount++
+    this.#count(1)
     this.#limitGaps()
   }
 
   #limitGaps(): void {
-    if (this.#gapCount <= MAX_GAPS) return
-    this.#runs.find((run) => run.gaps.count > 0)!.gaps.dropLowest()
-    this.#gapCount--
-    this.#gapsGivenUp++
+    while (this.#gapCount > 0 && (this.#gapCount > MAX_GAPS || this.#budget.open > this.#budget.most)) {
+      this.#runs.find((run) => run.gaps.count > 0)!.gaps.dropLowest()
+      this.#gapsGivenUp++
+      this.#count(-1)
+    }
+  }
+
+  #count(change: number): void {
+    this.#gapCount += change
+    this.#budget.open += change
   }
 
   #nearest(eventMicros: number): OpenRun | null {
@@ -213,10 +240,8 @@ export class SequenceTracker {
 
   #runsChanged(): void {
     this.#latest = null
-    this.#gapCount = 0
     for (const run of this.#runs) {
       if (this.#latest === null || run.startMicros > this.#latest.startMicros) this.#latest = run
-      this.#gapCount += run.gaps.count
     }
     // A run that is alone takes rows of any time; among others, what is before it may be another's.
     this.#latestFromMicros =

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MICROS_PER_DAY, QualityFlag } from '#core'
 import { gapSize } from '../../src/ingest/open-gaps.js'
-import { MAX_GAPS, MAX_RUNS, type SequenceTracker } from '../../src/ingest/sequence-tracker.js'
+import { GapBudget, MAX_GAPS, MAX_RUNS, SequenceTracker } from '../../src/ingest/sequence-tracker.js'
 import {
   flagsOf,
   newTracker,
@@ -294,4 +294,24 @@ describe('numbers that never fall', () => {
     expect(observeMonotone(tracker, 2n, day(3))).toBe(0)
     expect(shape(tracker)).toEqual(['500–500', '3–8', '700–700', '2–2'])
   })
+})
+
+test('instruments of a partition share a bound of open gaps: who reveals one too many forgets its lowest', () => {
+  const budget = new GapBudget(3)
+  const trackers = [0, 1].map(() => new SequenceTracker([], () => 0, budget))
+  const reveal = (tracker: SequenceTracker, ...numbers: number[]) => {
+    for (const number of numbers) tracker.observeContiguous(number, 0, OPEN + number, 0)
+  }
+  reveal(trackers[0]!, 1, 3, 5)
+  reveal(trackers[1]!, 1, 3, 5)
+  const gapsOf = (tracker: SequenceTracker) => tracker.runs.flatMap((run) => ranges(run.gaps))
+  expect(trackers.map(gapsOf)).toEqual([['2–2', '4–4'], ['4–4']])
+  expect(trackers[1]!.takeEvents().gapsGivenUp).toBe(1)
+  reveal(trackers[0]!, 2)
+  reveal(trackers[1]!, 7)
+  expect(trackers.map(gapsOf)).toEqual([['4–4'], ['4–4', '6–6']])
+  // A tracker that goes on from these runs counts as the one before.
+  const restored = new GapBudget(3)
+  for (const { runs } of trackers) new SequenceTracker(runs, () => 0, restored)
+  expect(restored.open).toBe(budget.open)
 })
