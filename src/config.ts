@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { invalid, type LoggingOptions } from '#core'
+import { firstMistake, parseYaml, section } from './settings-file.js'
 
 /** All settings, validated. Defaults and their meaning: config/default.yaml. */
 export interface Config {
@@ -120,7 +120,12 @@ function text(pattern: RegExp, error: string) {
   return z.string(error).regex(pattern, error)
 }
 
-const SETTINGS = z.strictObject({
+/** In a file it may look like a number. */
+function password() {
+  return z.union([z.string(), z.number().transform(String)], { error: 'text' })
+}
+
+const SETTINGS = section({
   data: text(/./, 'the path of a folder')
     .transform((path) => resolve(path))
     .refine((path) => !PATTERN.test(path), 'the path of a folder without *, ? and [ in it'),
@@ -129,34 +134,34 @@ const SETTINGS = z.strictObject({
     'a loopback address (127.0.0.1, ::1 or localhost): without API keys, nobody else may reach the data',
   ),
   port: whole(0, 65_535),
-  logging: z.strictObject({
+  logging: section({
     level: oneOf(['debug', 'info', 'warn', 'error', 'silent']),
     format: oneOf(['json', 'text', 'auto']),
   }),
-  log: z.strictObject({
+  log: section({
     partitions: whole(1, 1024),
     acceptAddedPartitions: yesOrNo(),
     maxPartitionBytes: whole(0, Number.MAX_SAFE_INTEGER),
     maxAgeMs: whole(0, Number.MAX_SAFE_INTEGER),
   }),
-  registry: z.strictObject({
+  registry: section({
     url: text(
       REGISTRY_URL,
       'empty, or where a schema registry is, such as http://localhost:8081, user and password apart',
     ),
     user: text(/^[^:]*$/, 'a user name, which has no colon in it'),
-    password: z.string(),
+    password: password(),
     timeoutMs: whole(1, 600_000),
     unknownWaitMs: whole(0, 86_400_000),
   }),
-  ingest: z.strictObject({
+  ingest: section({
     maxBodyBytes: whole(1, 256 * 1024 * 1024),
     maxRows: whole(1, 1_000_000),
     maxRequests: whole(1, 1_000),
     maxUnderWayBytes: whole(1, Number.MAX_SAFE_INTEGER),
     idempotencyKeys: whole(1_000, 1_000_000),
   }),
-  kafka: z.strictObject({
+  kafka: section({
     brokers: text(BROKERS, 'a list of host:port with commas between'),
     group: text(KAFKA_NAME, 'a name of letters, digits, dots, - and _'),
     topicPrefix: text(/^[A-Za-z0-9._-]{0,150}$/, 'letters, digits, dots, - and _, or empty'),
@@ -164,39 +169,36 @@ const SETTINGS = z.strictObject({
       error: 'a whole number from 1 to 100, or auto',
     }),
     acceptLost: z.string('a list such as market-data.trades/0:100-250, or empty'),
-    sasl: z
-      .strictObject({
-        mechanism: oneOf(['none', 'plain', 'scram-sha-256', 'scram-sha-512']),
-        user: z.string('text'),
-        // Not text in a file may be a number.
-        password: z.coerce.string(),
-      })
-      .refine(({ mechanism, user }) => mechanism === 'none' || user !== '', {
-        path: ['user'],
-        error: 'the name of a user, which the mechanism needs',
-      }),
-    tls: z.strictObject({ enabled: yesOrNo(), caFile: z.string('the path of a file, or empty') }),
+    sasl: section({
+      mechanism: oneOf(['none', 'plain', 'scram-sha-256', 'scram-sha-512']),
+      user: z.string('text'),
+      password: password(),
+    }).refine(({ mechanism, user }) => mechanism === 'none' || user !== '', {
+      path: ['user'],
+      error: 'the name of a user, which the mechanism needs',
+    }),
+    tls: section({ enabled: yesOrNo(), caFile: z.string('the path of a file, or empty') }),
   }),
-  flush: z.strictObject({
+  flush: section({
     rows: whole(1, 100_000_000),
     bytes: whole(1, Number.MAX_SAFE_INTEGER),
     ageMs: whole(1, 86_400_000),
   }),
-  quality: z.strictObject({
+  quality: section({
     largeGap: oneOf(['continue', 'halt']),
-    dedupe: z.strictObject({
+    dedupe: section({
       trades: oneOf(['none', 'message_id']),
       quotes: oneOf(['none', 'message_id']),
       rememberedIds: whole(1, 16_000_000),
     }),
   }),
-  pressure: z.strictObject({
+  pressure: section({
     elevatedLag: whole(1, Number.MAX_SAFE_INTEGER),
     criticalLag: whole(1, Number.MAX_SAFE_INTEGER),
     elevatedHeapPercent: whole(1, 100),
     criticalHeapPercent: whole(1, 100),
   }),
-  engine: z.strictObject({
+  engine: section({
     memoryLimit: text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB'),
     threads: z.union([z.literal('auto'), whole(1, 1024)], {
       error: 'a whole number from 1 to 1024, or auto',
@@ -208,34 +210,36 @@ const SETTINGS = z.strictObject({
 
 type Settings = z.infer<typeof SETTINGS>
 
+/** Where the settings are. */
+const FILE = 'config/default.yaml'
+
 /** What this process is surrounded by. The one place that reads the environment. */
 export function processSurroundings(): Surroundings {
   return { env: process.env, isTerminal: process.stderr.isTTY === true, cores: availableParallelism() }
 }
 
 /**
- * Defaults, overridden by TICKLAKE_* variables, overridden by options; validated once.
+ * The file's settings, overridden by TICKLAKE_* variables, overridden by options; validated once.
  * A wrong value is an `invalid_input` that names the key, the value and what would be right.
  */
 export function loadConfig(
   overrides: ConfigOverrides,
   surroundings: Surroundings = processSurroundings(),
+  text = readFileSync(new URL(`../${FILE}`, import.meta.url), 'utf8'),
 ): Config {
-  const defaults: Record<string, unknown> = parse(
-    readFileSync(new URL('../config/default.yaml', import.meta.url), 'utf8'),
-  )
+  const settings = parseYaml(FILE, text)
+  if (!isObject(settings)) throw invalid(FILE, settings, 'settings by name')
   const origins = new Map<string, string>()
-  overrideFromEnvironment(defaults, surroundings.env, origins)
+  overrideFromEnvironment(settings, surroundings.env, origins)
   for (const [key, value] of Object.entries(overrides)) {
     if (value === undefined) continue
-    defaults[key] = value
+    settings[key] = value
     origins.set(key, `--${key}`)
   }
-  const result = SETTINGS.safeParse(defaults)
+  const result = SETTINGS.safeParse(settings)
   if (!result.success) {
-    const issue = result.error.issues[0]!
-    const key = issue.path.join('.')
-    throw invalid(origins.get(key) ?? key, withoutPassword(valueAt(defaults, issue.path)), issue.message)
+    const { key, value, expected } = firstMistake(result.error, settings)
+    throw invalid(origins.get(key) ?? (key || FILE), withoutPassword(value), expected)
   }
   requireThreads(result.data, surroundings.env, origins)
   requireOrder(result.data, origins)
@@ -344,10 +348,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** A URL may hold one, and messages go to the log. */
-function withoutPassword(value: unknown): unknown {
-  return typeof value === 'string' ? value.replace(/\/\/[^/]*@/, '//…@') : value
-}
-
-function valueAt(settings: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((node, key) => (isObject(node) ? node[String(key)] : undefined), settings)
+function withoutPassword(value: string): string {
+  return value.replace(/\/\/[^/]*@/, '//…@')
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadConfig, type Surroundings } from '#config'
@@ -108,4 +109,29 @@ test.each([
   [{ host: '0.0.0.0' }, {}, '--host: "0.0.0.0" is not a loopback address'],
 ])('a wrong value is named with what would be right: %o %o', (overrides, env, message) => {
   expect(() => loadConfig(overrides, { ...plain, env })).toThrow(message)
+})
+
+const FILE = readFileSync(new URL('../config/default.yaml', import.meta.url), 'utf8')
+
+test.each([
+  [
+    'port:',
+    'prot:',
+    'config/default.yaml: "prot" is not a setting here; there are data, host, port, logging',
+  ],
+  ['  rows: ', '  row: ', 'flush: "row" is not a setting here; there are rows, bytes, ageMs'],
+  ['  rows: 1000000', '  rows: [1]', 'flush.rows: "[ 1 ]" is not a whole number from 1 to 100000000'],
+  ['port:', 'port: [', 'config/default.yaml is no YAML: '],
+])('a file that is wrong is named with what would be right: %s → %s', (right, wrong, message) => {
+  expect(FILE).toContain(`\n${right}`)
+  expect(() => loadConfig({}, plain, FILE.replace(`\n${right}`, `\n${wrong}`))).toThrow(
+    expect.objectContaining({ code: 'invalid_input', message: expect.stringContaining(message) }),
+  )
+})
+
+test('a file without settings is refused, and a line that is no YAML is not told: a password may be in it', () => {
+  expect(() => loadConfig({}, plain, '')).toThrow('config/default.yaml: "null" is not settings by name')
+  expect(() => loadConfig({}, plain, 'registry:\n  password: "geheim\n')).toThrow(
+    expect.objectContaining({ message: expect.not.stringContaining('geheim') }),
+  )
 })

@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { invalid, type SessionCalendar, SessionCalendars, zoneOffset } from '#core'
+import { firstMistake, parseYaml, section } from '../settings-file.js'
 
 const DAY_EXPECTED = 'a date such as 2026-01-26'
 const TIME_EXPECTED = "a time of day such as '16:12', in quotes"
@@ -22,15 +22,20 @@ const TIME = z
   .regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, TIME_EXPECTED)
   .transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)))
 
-const CALENDAR = z.strictObject({
-  exchanges: z.array(z.string().min(1)).min(1),
-  timeZone: z.string().refine(isTimeZone, 'an IANA time zone such as Australia/Sydney'),
+const EXCHANGES_EXPECTED = 'a list of exchanges such as [ASX]'
+const ZONE_EXPECTED = 'an IANA time zone such as Australia/Sydney'
+
+const CALENDAR = section({
+  exchanges: z
+    .array(z.string(EXCHANGES_EXPECTED).min(1, EXCHANGES_EXPECTED), EXCHANGES_EXPECTED)
+    .min(1, EXCHANGES_EXPECTED),
+  timeZone: z.string(ZONE_EXPECTED).refine(isTimeZone, ZONE_EXPECTED),
   open: TIME.prefault('00:00'),
   close: TIME.prefault('24:00'),
-  weekends: z.boolean(),
-  holidays: z.array(DAY).prefault([]),
-  earlyCloses: z.record(z.string(), TIME).prefault({}),
-})
+  weekends: z.boolean('true or false: whether there is trading on Saturdays and Sundays'),
+  holidays: z.array(DAY, 'a list of dates such as [2026-01-26]').prefault([]),
+  earlyCloses: z.record(z.string(), TIME, "times of day by date, such as 2026-12-24: '14:10'").prefault({}),
+}).refine(({ open, close }) => open < close, { path: ['close'], error: 'later than open' })
 
 /** The calendars of a folder's YAML files. `invalid_input` names the file, the key, the value and what would be right. */
 export async function loadCalendars(folder: string): Promise<SessionCalendars> {
@@ -52,15 +57,13 @@ export async function loadCalendars(folder: string): Promise<SessionCalendars> {
 
 /** One file's text. */
 export function parseCalendar(name: string, text: string): SessionCalendar {
-  const given: unknown = parse(text)
+  const given = parseYaml(name, text)
   const result = CALENDAR.safeParse(given)
   if (!result.success) {
-    const { path, message } = result.error.issues[0]!
-    const value = path.reduce<unknown>((node, key) => Object(node)[key], given)
-    throw invalid([name, path.join('.')].filter(Boolean).join(', '), JSON.stringify(value), message)
+    const { key, value, expected } = firstMistake(result.error, given)
+    throw invalid([name, key].filter(Boolean).join(', '), value, expected)
   }
   const { exchanges, timeZone, open, close, weekends, holidays, earlyCloses } = result.data
-  if (open >= close) throw invalid(`${name}, close`, close, 'later than open')
   const days = Object.entries(earlyCloses).map(([date, minutes]) => {
     const day = DAY.safeParse(date)
     if (!day.success) throw invalid(`${name}, earlyCloses`, date, DAY_EXPECTED)

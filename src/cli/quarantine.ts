@@ -28,7 +28,7 @@ const HINT = 'nothing was refused, or nothing that these options mean'
 
 const LINES_STAY =
   'there are lines of files or posted bodies too, which need their header and options to be read: ' +
-  '`ticklake quarantine export` writes them to files, to be mended and loaded with `ticklake load`'
+  '`ticklake quarantine export` writes them to files, to be mended and loaded with `ticklake load` or posted again'
 
 /** Prints refused records, as the log took them. */
 export async function list(options: ListOptions, signal: AbortSignal): Promise<void> {

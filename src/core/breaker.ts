@@ -6,6 +6,8 @@ export type BreakerState = 'closed' | 'half-open' | 'open'
 export interface BreakerOptions {
   /** What stands behind it, as messages and metrics name it: "schema registry". */
   readonly name: string
+  /** Where it is, for the message that it does not answer: its URL. */
+  readonly at?: string
   /** A call that takes longer has failed. */
   readonly timeoutMs: number
   /** How long nothing is asked once it is open; then one call tries (half-open). */
@@ -22,11 +24,15 @@ const ERROR_PERCENTAGE = 50
  */
 export class Breaker {
   readonly #name: string
+  readonly #at: string
   readonly #resetMs: number
   readonly #circuit: CircuitBreaker<[() => Promise<unknown>], unknown>
+  /** The message of the newest failure. */
+  #lastFailure = 'it is not known yet'
 
-  constructor({ name, timeoutMs, resetMs }: BreakerOptions) {
+  constructor({ name, at, timeoutMs, resetMs }: BreakerOptions) {
     this.#name = name
+    this.#at = at === undefined ? name : `${name} ${at}`
     this.#resetMs = resetMs
     this.#circuit = new CircuitBreaker((work: () => Promise<unknown>) => work(), {
       name,
@@ -54,7 +60,10 @@ export class Breaker {
       return (await this.#circuit.fire(work)) as T
     } catch (error) {
       const what = this.#refusal(error)
-      if (what === null) throw error
+      if (what === null) {
+        if (isFailure(error)) this.#lastFailure = error instanceof Error ? error.message : String(error)
+        throw error
+      }
       throw new TicklakeError('unavailable', `${what}: try again later`, { cause: error })
     }
   }
@@ -63,9 +72,10 @@ export class Breaker {
   #refusal(error: unknown): string | null {
     switch (error instanceof Error && 'code' in error ? error.code : null) {
       case 'ETIMEDOUT':
-        return `${this.#name} does not answer`
+        this.#lastFailure = `${this.#at} does not answer`
+        return this.#lastFailure
       case 'EOPENBREAKER':
-        return `${this.#name} has failed repeatedly and is tried again within ${this.#resetMs} ms`
+        return `${this.#name} has failed repeatedly (last: ${this.#lastFailure}) and is tried again within ${this.#resetMs} ms`
       case 'ESHUTDOWN':
         return `${this.#name} is not asked any more, since the lake is being closed`
       default:

@@ -166,11 +166,9 @@ export class Consumer implements Service {
     const { log, registry, table } = this.#options
     const { topic } = table.definition
     const producer = await this.#schemas.answered(() => Producer.open(table.definition, registry))
-    for (const sourceId of new Set(refused.map((value) => sourceOf(topic, value)))) {
+    for (const [sourceId, ofSource] of bySource(topic, refused)) {
       const known = log.progress(sourceId)
-      const values = refused.filter(
-        (value) => sourceOf(topic, value) === sourceId && value.offset >= (known?.rowsDone ?? 0),
-      )
+      const values = ofSource.filter(({ offset }) => offset >= (known?.rowsDone ?? 0))
       const last = values.at(-1)
       if (!last) continue
       const name = `${topic}/${last.partition}`
@@ -204,6 +202,17 @@ export class Consumer implements Service {
       .end(topic)
       .map((_, partition) => log.progress(unknownSource(topic, partition, id))?.rowsDone ?? 0)
   }
+}
+
+function bySource(topic: string, refused: readonly RefusedValue[]): ReadonlyMap<string, RefusedValue[]> {
+  const groups = new Map<string, RefusedValue[]>()
+  for (const value of refused) {
+    const sourceId = sourceOf(topic, value)
+    const group = groups.get(sourceId)
+    if (group) group.push(value)
+    else groups.set(sourceId, [value])
+  }
+  return groups
 }
 
 /** Under which a refused value is counted in the log. */

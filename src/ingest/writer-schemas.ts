@@ -14,6 +14,9 @@ export interface WriterSchemasOptions {
 /** Between two questions. */
 const ASK_AGAIN_MS = 1_000
 
+/** After a wait in vain: bytes that are no records may name a new id each, and must not hold up the log with each. */
+const NO_WAIT_MS = 10 * 60_000
+
 /**
  * The schemas of a log's records, as its consumer needs them: it can't read on without an answer, and must not judge
  * a record by the silence of a registry. One that does not answer is asked until it does. One that does not know a
@@ -22,6 +25,8 @@ const ASK_AGAIN_MS = 1_000
 export class WriterSchemas {
   readonly #options: WriterSchemasOptions
   #stalled: Error | null = null
+  /** Monotonic; before it, nothing is waited for. */
+  #waitsFromMs = 0
 
   constructor(options: WriterSchemasOptions) {
     this.#options = options
@@ -34,12 +39,13 @@ export class WriterSchemas {
 
   /**
    * JSON texts by wire id, each looked up anew; what is missing was registered by nobody, however long was waited,
-   * which is only done where it may help.
+   * which is only done where it may help, and not within ten minutes of a wait in vain.
    * All ids wait together. Only time in which the registry answered is counted.
    */
   async schemasOf(ids: readonly number[], mayWait: boolean): Promise<ReadonlyMap<number, string>> {
     const { clock, logger, registry, unknownWaitMs } = this.#options
     const schemas = new Map<number, string>()
+    const waits = mayWait && clock.monotonicMs() >= this.#waitsFromMs
     for (let waitedMs = 0; ; ) {
       for (const id of ids) {
         if (schemas.has(id)) continue
@@ -47,7 +53,11 @@ export class WriterSchemas {
         if (schema !== null) schemas.set(id, schema)
       }
       const unknown = ids.filter((id) => !schemas.has(id))
-      if (unknown.length === 0 || !mayWait || waitedMs >= unknownWaitMs) break
+      if (unknown.length === 0 || !waits) break
+      if (waitedMs >= unknownWaitMs) {
+        this.#waitsFromMs = clock.monotonicMs() + NO_WAIT_MS
+        break
+      }
       const named = unknown.slice(0, NAMED_IDS).join(', ')
       if (waitedMs === 0)
         logger.warn('records wait for their schemas', { ids: named, wait_ms: unknownWaitMs })

@@ -68,7 +68,8 @@ describe('an open breaker', () => {
     await expect(breaker.run(work)).rejects.toMatchObject({
       name: 'TicklakeError',
       code: 'unavailable',
-      message: 'schema registry has failed repeatedly and is tried again within 5000 ms: try again later',
+      message:
+        'schema registry has failed repeatedly (last: connect ECONNREFUSED) and is tried again within 5000 ms: try again later',
     })
     expect(work).not.toHaveBeenCalled()
   })
@@ -80,6 +81,7 @@ describe('an open breaker', () => {
     await vi.advanceTimersByTimeAsync(1_000)
     await Promise.all(calls)
     expect(breaker.state).toBe('open')
+    await expect(breaker.run(failing())).rejects.toThrow('(last: schema registry does not answer)')
   })
 })
 

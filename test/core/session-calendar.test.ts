@@ -56,17 +56,43 @@ describe('a session', () => {
 })
 
 test.each([
-  ['exchanges: []\ntimeZone: UTC\nweekends: true', 'x.yaml, exchanges'],
-  ['exchanges: [A]\ntimeZone: Mars\nweekends: true', 'x.yaml, timeZone: "\\"Mars\\"" is not an IANA'],
-  ['exchanges: [A]\ntimeZone: UTC\nweekends: no', 'x.yaml, weekends'],
+  ['exchanges: []\ntimeZone: UTC\nweekends: true', 'x.yaml, exchanges: "[]" is not a list of exchanges'],
+  ['exchanges: [7]\ntimeZone: UTC\nweekends: true', 'x.yaml, exchanges.0: "7" is not a list of exchanges'],
+  ['exchanges: { A: 1 }\ntimeZone: UTC\nweekends: true', 'exchanges: "{ A: 1 }" is not a list of exchanges'],
+  ['exchanges: [A]\ntimeZone: Mars\nweekends: true', 'x.yaml, timeZone: "Mars" is not an IANA time zone'],
+  ['exchanges: [A]\nweekends: true', 'x.yaml, timeZone: "" is not an IANA time zone'],
+  ['exchanges: [A]\ntimeZone: UTC\nweekends: no', 'x.yaml, weekends: "no" is not true or false'],
   [
     "exchanges: [A]\ntimeZone: UTC\nweekends: true\nopen: '25:00'",
-    'x.yaml, open: "\\"25:00\\"" is not a time of day',
+    'x.yaml, open: "25:00" is not a time of day',
   ],
-  ['exchanges: [A]\ntimeZone: UTC\nweekends: true\nholidays: [2026-02-30]', 'x.yaml, holidays.0'],
+  [
+    'exchanges: [A]\ntimeZone: UTC\nweekends: true\nholidays: 2026-01-26',
+    'x.yaml, holidays: "2026-01-26" is not a list of dates',
+  ],
+  [
+    'exchanges: [A]\ntimeZone: UTC\nweekends: true\nholidays: [2026-02-30]',
+    'x.yaml, holidays.0: "2026-02-30" is not a date',
+  ],
+  [
+    'exchanges: [A]\ntimeZone: UTC\nweekends: true\nearlyCloses: [2026-12-24]',
+    'x.yaml, earlyCloses: "[ 2026-12-24 ]" is not times of day by date',
+  ],
   ["exchanges: [A]\ntimeZone: UTC\nweekends: true\nearlyCloses: {soon: '10:00'}", 'earlyCloses: "soon"'],
-  ["exchanges: [A]\ntimeZone: UTC\nweekends: true\nopen: '10:00'\nclose: '09:00'", 'x.yaml, close'],
-  ['exchanges: [A]\ntimeZone: UTC\nweekends: true\nmood: good', 'x.yaml'],
+  [
+    "exchanges: [A]\ntimeZone: UTC\nweekends: true\nopen: '10:00'\nclose: '09:00'",
+    'x.yaml, close: "09:00" is not later than open',
+  ],
+  [
+    'exchanges: [A]\ntimezone: UTC\nweekends: true',
+    'x.yaml: "timezone" is not a setting here; there are exchanges, timeZone, open',
+  ],
+  ['', 'x.yaml: "null" is not settings: there are exchanges, timeZone'],
+  ['exchanges: [A\ntimeZone: UTC', 'x.yaml is no YAML: Flow sequence in block collection must be'],
+  ['exchanges: [A]\nexchanges: [B]', 'x.yaml is no YAML: Map keys must be unique at line 2, column 1'],
+  ['exchanges: *all', 'x.yaml is no YAML: Unresolved alias'],
 ])('a calendar that is wrong says what would be right: %s', (text, message) => {
-  expect(() => parseCalendar('x.yaml', text)).toThrow(message)
+  expect(() => parseCalendar('x.yaml', text)).toThrow(
+    expect.objectContaining({ code: 'invalid_input', message: expect.stringContaining(message) }),
+  )
 })

@@ -25,6 +25,17 @@ function lines(body: string | Buffer, idempotencyKey?: string): PostRequest {
   return { definition: TRADES, form: 'ndjson', body: bytes, source: 'me', sequence: 'none', idempotencyKey }
 }
 
+/** The log, on a disk that may be full. */
+function filling(disk: { isFull: boolean }): PosterOptions['log'] {
+  return {
+    progress: (sourceId) => log.progress(sourceId),
+    append: async (append) => {
+      if (disk.isFull) throw new TicklakeError('unavailable', 'the disk is full')
+      return log.append(append)
+    },
+  }
+}
+
 describe('a posted body', () => {
   test('is one append: what is refused lies in quarantine, byte by byte, beside what is accepted [inv 10]', async () => {
     const notUtf8 = Buffer.concat([Buffer.from('{"symbol":"'), Buffer.from([0xff]), Buffer.from('"}')])
@@ -56,17 +67,10 @@ describe('a posted body', () => {
   })
 
   test('that the log does not take leaves its key free: sent again, it is taken', async () => {
-    let isFull = true
-    const filling: PosterOptions['log'] = {
-      progress: (sourceId) => log.progress(sourceId),
-      append: async (append) => {
-        if (isFull) throw new TicklakeError('unavailable', 'the disk is full')
-        return log.append(append)
-      },
-    }
-    const one = poster({ log: filling })
+    const disk = { isFull: true }
+    const one = poster({ log: filling(disk) })
     await expect(one.post(lines(ROW, 'k'))).rejects.toMatchObject({ code: 'unavailable' })
-    isFull = false
+    disk.isFull = false
     expect(await one.post(lines(ROW, 'k'))).toMatchObject({ accepted: 1, alreadyIngested: false })
     expect(await one.post(lines(ROW, 'k'))).toMatchObject({ accepted: 1, alreadyIngested: true })
     expect(loggedRecords(log, TRADES)).toHaveLength(1)
@@ -86,6 +90,38 @@ describe('keys', () => {
     one = poster()
     expect([await isKnown('c'), await isKnown('d'), await isKnown('a')]).toEqual([true, true, true])
     expect(await isKnown('b')).toBe(false)
+  })
+
+  test('are known after an outage in which more bodies came than keys are kept', async () => {
+    const disk = { isFull: false }
+    const one = poster({ log: filling(disk) })
+    const isKnown = async (key: string) => (await one.post(lines(ROW, key))).alreadyIngested
+    for (const key of ['a', 'b', 'c']) await one.post(lines(ROW, key))
+    disk.isFull = true
+    for (const key of ['d', 'e', 'd', 'e', 'd']) {
+      await expect(one.post(lines(ROW, key))).rejects.toMatchObject({ code: 'unavailable' })
+    }
+    disk.isFull = false
+    expect(await isKnown('d')).toBe(false)
+    expect([await isKnown('b'), await isKnown('c'), await isKnown('d')]).toEqual([true, true, true])
+    expect(await isKnown('a')).toBe(false)
+  })
+
+  test('that are forgotten this moment are taken as new, not as those that came in their place', async () => {
+    const committing: PosterOptions['log'] = {
+      progress: (sourceId) => log.progress(sourceId),
+      append: async (append) => {
+        const appended = await log.append(append)
+        // The log has the newer key already, the one who posts it has not been told.
+        if (loggedRecords(log, TRADES).length === 4) again = one.post(lines(ROW, 'a'))
+        return appended
+      },
+    }
+    let again: Promise<unknown> | undefined
+    const one = poster({ log: committing })
+    for (const key of ['a', 'b', 'c']) await one.post(lines(ROW, key))
+    await one.post(lines(`${ROW}\n`, 'd'))
+    expect(await again).toMatchObject({ accepted: 1, alreadyIngested: false })
   })
 
   test('name a body with all that its rows depend on; what is refused leaves nothing', async () => {

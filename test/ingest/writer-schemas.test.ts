@@ -171,6 +171,23 @@ describe('a consumer whose records come in several schemas', () => {
     await second.stop()
   })
 
+  test('waits for no other within ten minutes of a wait in vain, and then again', async () => {
+    await produceOld(31, 5, 9)
+    const reading = await startReading(1)
+    await stalled(reading)
+    await passTime(UNKNOWN_WAIT_MS)
+    expect(await caughtUp(reading)).toEqual([0, 5])
+    for (let id = 10; id < 30; id++) await produceOld(id, 1, id)
+    // No time passes.
+    expect(await caughtUp(reading)).toEqual([0, 25])
+    clock.advance(10 * 60_000)
+    await produceOld(32, 5, 30)
+    await stalled(reading)
+    await passTime(UNKNOWN_WAIT_MS)
+    expect(await caughtUp(reading)).toEqual([0, 30])
+    await reading.stop()
+  })
+
   test('waits for as long as the registry does not answer, and quarantines nothing for it', async () => {
     await produceTrades(29, 10)
     const working = registry

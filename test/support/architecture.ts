@@ -32,9 +32,9 @@ export const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   'swagger-ui-express': '^src/api/',
   winston: '^src/core/',
   'xxhash-wasm': '^src/ingest/',
-  yaml: '^src/(config[.]ts$|cli/)',
+  yaml: '^src/settings-file[.]ts$',
   yauzl: '^src/ingest/',
-  zod: '^src/(config[.]ts$|api/|cli/)',
+  zod: '^src/((config|settings-file)[.]ts$|api/|cli/)',
 }
 
 const ENTRY = '^src/main[.]cts$'

@@ -12,6 +12,8 @@ export class PostedKeys {
   /** By slot, the key in it. */
   readonly #keys: (string | undefined)[]
   #next = 0
+  /** Numbers that were claimed for outcomes that never came into the log. */
+  readonly #unused = new Set<number>()
 
   /** Reads the slots of a log that has been started. */
   constructor(log: Pick<Log, 'progress'>, capacity: number) {
@@ -27,18 +29,26 @@ export class PostedKeys {
   /** What became of the body that came with this key; undefined when it never came, or long ago. */
   find(key: string): LoadProgress | undefined {
     const slot = this.#slots.get(key)
-    return slot === undefined ? undefined : this.#log.progress(slotName(slot))
+    const progress = slot === undefined ? undefined : this.#log.progress(slotName(slot))
+    // Just written over by another key's, before that one is kept here.
+    return progress?.posted?.key === key ? progress : undefined
   }
 
-  /** The number of the next key, and the source id under which its outcome is to be appended. */
+  /** The number of the next key, and the source id under which its outcome is to be appended: kept or released then. */
   claim(): { readonly number: number; readonly sourceId: string } {
-    const number = this.#next++
+    const number = this.#unused.size > 0 ? Math.min(...this.#unused) : this.#next++
+    this.#unused.delete(number)
     return { number, sourceId: slotName(number % this.#capacity) }
   }
 
   /** The outcome of a claimed key is in the log. */
   keep(key: string, number: number): void {
     this.#put(number % this.#capacity, key, number)
+  }
+
+  /** It is not, and the key before stays: an outage, and those who try again and again, must not use up the ring. */
+  release(number: number): void {
+    this.#unused.add(number)
   }
 
   #put(slot: number, key: string, number: number): void {

@@ -165,15 +165,20 @@ export class Poster {
       reasons: reasonCounts(refused),
       finished: true,
     }
-    const appended = await this.#options.log.append({
-      records,
-      progress: (where) => ({
-        ...progress,
-        posted: { number, key, ranges: where.get(definition.topic) ?? [] },
-      }),
-    })
-    this.#keys.keep(key, number)
-    return { ...result, ranges: appended.get(definition.topic) ?? [] }
+    try {
+      const appended = await this.#options.log.append({
+        records,
+        progress: (where) => ({
+          ...progress,
+          posted: { number, key, ranges: where.get(definition.topic) ?? [] },
+        }),
+      })
+      this.#keys.keep(key, number)
+      return { ...result, ranges: appended.get(definition.topic) ?? [] }
+    } catch (error) {
+      this.#keys.release(number)
+      throw error
+    }
   }
 
   async #read(request: PostRequest): Promise<ReadRows> {

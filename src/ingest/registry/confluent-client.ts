@@ -39,7 +39,7 @@ export class ConfluentClient {
       'Content-Type': MEDIA_TYPE,
       ...(user !== '' && { Authorization: `Basic ${credentials}` }),
     }
-    this.breaker = new Breaker({ name: 'schema registry', timeoutMs, resetMs: RESET_MS })
+    this.breaker = new Breaker({ name: 'schema registry', at: this.#base, timeoutMs, resetMs: RESET_MS })
   }
 
   /** The JSON that the registry answers. Parts of the path are percent-encoded here. */

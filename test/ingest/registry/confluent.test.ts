@@ -102,7 +102,10 @@ test('a registry that is not there, or does not answer in time, is unavailable',
     message: expect.stringContaining('ECONNREFUSED'),
   })
   const silent = await clientOf(() => {}, { timeoutMs: 20 })
-  await expect(silent.byId(1)).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(silent.byId(1)).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(/^schema registry http:\S+ does not answer/),
+  })
 })
 
 test('one that has failed repeatedly is left alone for a while', async () => {
@@ -115,6 +118,9 @@ test('one that has failed repeatedly is left alone for a while', async () => {
     await expect(registry.byId(1)).rejects.toMatchObject({ code: 'unavailable' })
   expect(registry.breaker.state).toBe('open')
   expect(asked).toBeLessThan(10)
+  await expect(registry.byId(1)).rejects.toThrow(
+    /failed repeatedly \(last: schema registry http:\S+ answered GET \S+ with 503\)/,
+  )
 })
 
 test('a registration that failed is tried again', async () => {
