@@ -19,6 +19,7 @@ import type { Log } from './log/log.js'
 import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
 import type { SchemaRegistry } from './registry/registry.js'
+import { Waiting } from './waiting.js'
 import { wireId } from './wire-format.js'
 import { WriterSchemas } from './writer-schemas.js'
 
@@ -50,7 +51,7 @@ export interface ConsumerStatus {
   readonly duplicates: number
   /** Of the quarantine's consumer: the same by table and reason. */
   readonly refusals: readonly Refusals[]
-  /** Why reading waits at this moment for the schema registry, or null. It goes on by itself. */
+  /** Why reading waits at this moment: for the schema registry, or for the log to take refused records; or null. */
   readonly stalled: Error | null
   /** Why reading has stopped for good, or null while all is well. */
   readonly failure: Error | null
@@ -63,6 +64,7 @@ export interface ConsumerStatus {
 export class Consumer implements Service {
   readonly #options: ConsumerOptions
   readonly #stop = new AbortController()
+  readonly #waiting: Waiting
   readonly #schemas: WriterSchemas
   readonly #decoder: ColumnarDecoder
   readonly #progress: ConsumerProgress
@@ -73,7 +75,8 @@ export class Consumer implements Service {
 
   constructor(options: ConsumerOptions) {
     this.#options = options
-    this.#schemas = new WriterSchemas({ ...options, signal: this.#stop.signal })
+    this.#waiting = new Waiting({ ...options, signal: this.#stop.signal })
+    this.#schemas = new WriterSchemas({ ...options, waiting: this.#waiting })
     this.#decoder = new ColumnarDecoder(options.table.definition, {
       schemasOf: (ids, mayWait) => this.#schemas.schemasOf(ids, mayWait),
       unknownBefore: (id) => this.#unknownBefore(id),
@@ -98,7 +101,7 @@ export class Consumer implements Service {
       rows: this.#progress.rows,
       duplicates: this.#progress.duplicates,
       refusals: this.#progress.refusals,
-      stalled: this.#schemas.stalled,
+      stalled: this.#waiting.reason,
       failure: this.#failure,
     }
   }
@@ -151,9 +154,24 @@ export class Consumer implements Service {
       this.#progress.took(batches, rows.batch, rows.duplicates)
       this.#position = next
       const committed = table.committedOffsets()
-      if (!sameVector(committed, told)) await log.committed(topic, committed)
+      if (!sameVector(committed, told)) await this.#tell(committed)
       told = committed
       await setImmediate()
+    }
+  }
+
+  /** Tells the log how far the table is. That frees its space, and nothing is wrong without: the next one tells more. */
+  async #tell(committed: OffsetVector): Promise<void> {
+    const { log, logger, table } = this.#options
+    const { topic } = table.definition
+    try {
+      await log.committed(topic, committed)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      logger.warn('the log was not told what is committed, and keeps it until the next commit', {
+        topic,
+        error: message,
+      })
     }
   }
 
@@ -163,38 +181,43 @@ export class Consumer implements Service {
    * the log, so its values have a progress of their own, which later readings go by.
    */
   async #quarantine(refused: readonly RefusedValue[]): Promise<void> {
-    const { log, registry, table } = this.#options
+    const { registry, table } = this.#options
     const { topic } = table.definition
     const producer = await this.#schemas.answered(() => Producer.open(table.definition, registry))
     for (const sourceId of new Set(refused.map((value) => sourceOf(topic, value)))) {
-      const known = log.progress(sourceId)
-      const values = refused.filter(
-        (value) => sourceOf(topic, value) === sourceId && value.offset >= (known?.rowsDone ?? 0),
-      )
-      const last = values.at(-1)
-      if (!last) continue
-      const name = `${topic}/${last.partition}`
-      const records = producer.refused(
-        values.map(({ offset, reason, detail, bytes }) => ({
-          line: BigInt(offset),
-          reason,
-          detail,
-          original: bytes,
-        })),
-        { sourceId: name, fileName: name },
-      )
-      await log.append({
-        records: new Map([[QUARANTINE.topic, records]]),
-        progress: {
-          sourceId,
-          digest: '',
-          rowsDone: last.offset + 1,
-          accepted: 0,
-          quarantined: (known?.quarantined ?? 0) + values.length,
-          finished: false,
-        },
-      })
+      const values = refused.filter((value) => sourceOf(topic, value) === sourceId)
+      await this.#waiting.until('the quarantine topic', () => this.#keep(producer, sourceId, values))
     }
+  }
+
+  /** Keeps values of one source, unless that was done before. */
+  async #keep(producer: Producer, sourceId: string, refused: readonly RefusedValue[]): Promise<void> {
+    const { log, table } = this.#options
+    const known = log.progress(sourceId)
+    const values = refused.filter((value) => value.offset >= (known?.rowsDone ?? 0))
+    const last = values.at(-1)
+    if (!last) return
+    const name = `${table.definition.topic}/${last.partition}`
+    const records = producer.refused(
+      values.map(({ offset, reason, detail, bytes }) => ({
+        line: BigInt(offset),
+        reason,
+        detail,
+        original: bytes,
+      })),
+      { sourceId: name, fileName: name },
+    )
+    await log.append({
+      records: new Map([[QUARANTINE.topic, records]]),
+      progress: {
+        sourceId,
+        digest: '',
+        rowsDone: last.offset + 1,
+        accepted: 0,
+        quarantined: (known?.quarantined ?? 0) + values.length,
+        finished: false,
+      },
+    })
   }
 
   #unknownBefore(id: number): OffsetVector {

@@ -1,17 +1,16 @@
-import { type Clock, type Logger, TicklakeError } from '#core'
+import { type Logger, TicklakeError } from '#core'
 import type { SchemaRegistry } from './registry/registry.js'
+import type { Waiting } from './waiting.js'
 
 export interface WriterSchemasOptions {
   readonly registry: SchemaRegistry
-  readonly clock: Clock
   readonly logger: Logger
+  readonly waiting: Waiting
   /** How long a schema is waited for that nobody has registered yet. */
   readonly unknownWaitMs: number
-  /** Ends every wait, with its reason. */
-  readonly signal: AbortSignal
 }
 
-/** Between two questions. */
+/** Between two questions for a schema that is not known yet. */
 const ASK_AGAIN_MS = 1_000
 
 /**
@@ -21,15 +20,9 @@ const ASK_AGAIN_MS = 1_000
  */
 export class WriterSchemas {
   readonly #options: WriterSchemasOptions
-  #stalled: Error | null = null
 
   constructor(options: WriterSchemasOptions) {
     this.#options = options
-  }
-
-  /** Why reading waits at this moment, or null. */
-  get stalled(): Error | null {
-    return this.#stalled
   }
 
   /**
@@ -38,7 +31,7 @@ export class WriterSchemas {
    * All ids wait together. Only time in which the registry answered is counted.
    */
   async schemasOf(ids: readonly number[], mayWait: boolean): Promise<ReadonlyMap<number, string>> {
-    const { clock, logger, registry, unknownWaitMs } = this.#options
+    const { logger, registry, unknownWaitMs, waiting } = this.#options
     const schemas = new Map<number, string>()
     for (let waitedMs = 0; ; ) {
       for (const id of ids) {
@@ -52,34 +45,19 @@ export class WriterSchemas {
       if (waitedMs === 0)
         logger.warn('records wait for their schemas', { ids: named, wait_ms: unknownWaitMs })
       const delayMs = Math.min(ASK_AGAIN_MS, unknownWaitMs - waitedMs)
-      this.#stalled = new TicklakeError(
-        'not_found',
-        `records wait for schemas that nobody has registered: ${named}`,
+      await waiting.pause(
+        delayMs,
+        new TicklakeError('not_found', `records wait for schemas that nobody has registered: ${named}`),
       )
-      await pause(clock, delayMs, this.#options.signal)
       waitedMs += delayMs
     }
-    this.#stalled = null
+    waiting.over()
     return schemas
   }
 
   /** What the registry answers, as soon as it does; its refusals are thrown. */
-  async answered<T>(ask: () => Promise<T>): Promise<T> {
-    const { clock, logger, signal } = this.#options
-    for (let failure: TicklakeError | null = null; ; ) {
-      try {
-        const answer = await ask()
-        if (failure) logger.info('the schema registry answers again, and the log is read on')
-        this.#stalled = null
-        return answer
-      } catch (error) {
-        if (!(error instanceof TicklakeError) || error.code !== 'unavailable') throw error
-        if (!failure) logger.error('reading the log waits for the schema registry', { error: error.message })
-        failure = error
-        this.#stalled = error
-      }
-      await pause(clock, ASK_AGAIN_MS, signal)
-    }
+  answered<T>(ask: () => Promise<T>): Promise<T> {
+    return this.#options.waiting.until('the schema registry', ask)
   }
 }
 
@@ -89,19 +67,4 @@ const NAMED_IDS = 10
 function nullIfUnknown(error: unknown): null {
   if (error instanceof TicklakeError && error.code === 'not_found') return null
   throw error
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const end = () => {
-      cancel()
-      reject(signal.reason)
-    }
-    const cancel = clock.after(delayMs, () => {
-      signal.removeEventListener('abort', end)
-      resolve()
-    })
-    signal.addEventListener('abort', end, { once: true })
-  })
 }

@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { QUARANTINE, systemClock, TRADES } from '#core'
+import { type Clock, type OffsetVector, QUARANTINE, systemClock, TicklakeError, TRADES } from '#core'
 import { Engine } from '#engine'
 import { EmbeddedRegistry } from '#ingest'
+import type { Appended, LogAppend } from '../../src/ingest/log/log.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
+import { ManualClock } from '../support/manual-clock.js'
 import {
   appendTrades,
   openReading,
@@ -19,9 +21,25 @@ import {
 
 const never = new AbortController().signal
 
+/** A log to which something may happen before an append, or when it is told what is committed. */
+class DisturbedLog extends MemoryLog {
+  beforeAppend: (append: LogAppend) => void = () => {}
+  beforeCommitted: () => void = () => {}
+
+  override async append(append: LogAppend): Promise<Appended> {
+    this.beforeAppend(append)
+    return super.append(append)
+  }
+
+  override async committed(topic: string, offsets: OffsetVector): Promise<void> {
+    this.beforeCommitted()
+    await super.committed(topic, offsets)
+  }
+}
+
 let directory: string
 let engine: Engine
-let log: MemoryLog
+let log: DisturbedLog
 let registry: EmbeddedRegistry
 
 beforeEach(async () => {
@@ -33,7 +51,7 @@ beforeEach(async () => {
     connections: 2,
     maxWaiting: 100,
   })
-  log = new MemoryLog(systemClock)
+  log = new DisturbedLog(systemClock)
   await log.start()
   await log.createTopic(TRADES.topic, PARTITION_COUNT)
   await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)
@@ -47,8 +65,13 @@ afterEach(async () => {
 })
 
 /** Tables and consumers of trades and quarantine, on the log of this test. */
-function startReading(fence: number, flushRows = 1_000_000, policy = POLICY): Promise<Reading> {
-  return openReading({ directory, engine, log, registry, clock: systemClock, fence, flushRows, policy })
+function startReading(
+  fence: number,
+  flushRows = 1_000_000,
+  policy = POLICY,
+  clock: Clock = systemClock,
+): Promise<Reading> {
+  return openReading({ directory, engine, log, registry, clock, fence, flushRows, policy })
 }
 
 function produceTrades(seed: number, count: number): Promise<void> {
@@ -96,6 +119,61 @@ describe('a consumer', () => {
     await second.stop()
   })
 
+  test('waits while the log takes no refused record, says why, and keeps each once', async () => {
+    const clock = new ManualClock()
+    let refusals = 0
+    let isDown = true
+    const junk = ['one', 'two'].map((text) => ({ key: 'BHP', value: Buffer.from(text) }))
+    await log.append({ records: new Map([[TRADES.topic, junk]]) })
+    await produceTrades(11, 10)
+    log.beforeAppend = () => {
+      if (!isDown) return
+      refusals++
+      throw new TicklakeError('unavailable', 'no broker answers')
+    }
+    const start = (fence: number) => startReading(fence, 1_000_000, POLICY, clock)
+    const refused = async (reading: Reading, times: number) => {
+      while (refusals < times) {
+        clock.advance(5_000)
+        await setImmediate()
+      }
+      expect(reading.consumers[0]?.status()).toMatchObject({
+        stalled: { code: 'unavailable', message: 'no broker answers' },
+        failure: null,
+      })
+    }
+    const first = await start(1)
+    await refused(first, 5)
+    await first.stop()
+    expect(first.consumers[0]?.failure).toBeNull()
+
+    const second = await start(2)
+    await refused(second, 6)
+    isDown = false
+    clock.advance(5_000)
+    await second.table('trades').visible(log.end(TRADES.topic), never)
+    await second.table('quarantine').visible(log.end(QUARANTINE.topic), never)
+    expect(await rowCount(second.table('trades'))).toBe(10)
+    expect(await rowCount(second.table('quarantine'))).toBe(2)
+    expect(second.consumers[0]?.status().stalled).toBeNull()
+    await second.stop()
+  })
+
+  test('reads on when the log cannot be told what is committed, and tells it after the next commit', async () => {
+    let told = 0
+    log.beforeCommitted = () => {
+      told++
+      throw new Error('the disk is full')
+    }
+    const reading = await startReading(1, 10)
+    for (let seed = 12; told < 2; seed++) {
+      await produceTrades(seed, 20)
+      await reading.table('trades').visible(log.end(TRADES.topic), never)
+    }
+    expect(reading.consumers[0]?.failure).toBeNull()
+    await reading.stop()
+  })
+
   test('stops while nothing can be flushed and the tail takes no more; no row is lost', async () => {
     const first = await startReading(1, 10)
     // A file where a folder has to be made: every flush fails, and is tried again.
@@ -122,7 +200,7 @@ describe('a consumer', () => {
     const first = await startReading(1)
     await first.table('trades').visible(log.end(TRADES.topic), never)
     await first.stop()
-    log = new MemoryLog(systemClock)
+    log = new DisturbedLog(systemClock)
     await log.start()
     await log.createTopic(TRADES.topic, PARTITION_COUNT)
     await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)
@@ -161,7 +239,7 @@ describe('a consumer', () => {
     await first.table('trades').visible(log.end(TRADES.topic), never)
     await first.stop()
     // A log that ends before the table's vector: its next records would be taken for old ones.
-    log = new MemoryLog(systemClock)
+    log = new DisturbedLog(systemClock)
     await log.start()
     await log.createTopic(TRADES.topic, PARTITION_COUNT)
     await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)
