@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import kafkajs from 'kafkajs'
 import { afterEach, expect, test } from 'vitest'
 import type { OffsetVector } from '#core'
@@ -89,6 +90,23 @@ test('what a crashed process has left open is aborted at the next start, and fen
     code: 'unavailable',
     message: expect.stringContaining(`transactional id ${options.group}`),
   })
+})
+
+test('a record larger than Kafka takes fails its own append, not those that share a transaction with it', async () => {
+  const log = await startLog(kafkaOptions())
+  await log.createTopic(TOPIC, 1)
+  // Random, so that it is as large when it is compressed.
+  const huge = { key: 'A', value: randomBytes(9 * 1024 * 1024) }
+  const appends = [record('A', 'a'), record('A', 'b'), huge, record('A', 'c'), record('A', 'd')]
+  // The first is written at once; the others wait for it, and go into the next transaction together.
+  const written = await Promise.allSettled(
+    appends.map((one) => log.append({ records: new Map([[TOPIC, [one]]]) })),
+  )
+  expect(written.map(({ status }) => status)).toEqual(
+    appends.map((one) => (one === huge ? 'rejected' : 'fulfilled')),
+  )
+  expect(written[2]).toMatchObject({ reason: { code: 'too_large' } })
+  expect(valuesOf(await readAll(log, TOPIC, [0]))).toEqual([['a', 'b', 'c', 'd']])
 })
 
 test('what other clients produce is read, however they compress it', async () => {

@@ -243,21 +243,29 @@ export class KafkaLog implements Log {
 
   /** What waits while a transaction is under way goes into the next, up to a size. */
   async #writeQueue(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const group = this.#nextGroup()
-      try {
-        const { appended, readable } = await this.#write(group)
-        // The next transaction need not wait until this one can be read.
-        this.#becomingReadable.add(readable)
-        void readable.then(() => {
-          this.#becomingReadable.delete(readable)
-          for (const [index, { done }] of group.entries()) done(appended[index]!)
-        })
-      } catch (error) {
-        for (const { failed } of group) failed(error)
-      }
-    }
+    while (this.#queue.length > 0) await this.#writeGroup(this.#nextGroup())
     this.#writing = null
+  }
+
+  async #writeGroup(group: readonly QueuedAppend[]): Promise<void> {
+    try {
+      const { appended, readable } = await this.#write(group)
+      // The next transaction need not wait until this one can be read.
+      this.#becomingReadable.add(readable)
+      void readable.then(() => {
+        this.#becomingReadable.delete(readable)
+        for (const [index, { done }] of group.entries()) done(appended[index]!)
+      })
+    } catch (error) {
+      if (group.length === 1 || !isTooLarge(error)) {
+        for (const { failed } of group) failed(error)
+        return
+      }
+      // Nothing was written, for one record of one append: the others must not fail with it.
+      const half = group.length >> 1
+      await this.#writeGroup(group.slice(0, half))
+      await this.#writeGroup(group.slice(half))
+    }
   }
 
   #nextGroup(): readonly QueuedAppend[] {
@@ -368,4 +376,8 @@ export class KafkaLog implements Log {
   #physical(topic: string): string {
     return this.#options.topicPrefix + topic
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof TicklakeError && error.code === 'too_large'
 }
