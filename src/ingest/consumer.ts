@@ -5,22 +5,20 @@ import {
   EMPTY_LEDGER,
   type Logger,
   type OffsetVector,
-  QUARANTINE,
   type Service,
   sameVector,
   type TableName,
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
-import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
+import { ColumnarDecoder } from './columnar-decoder.js'
 import { ConsumerProgress, type Refusals } from './consumer-progress.js'
 import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
-import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
+import { RefusedRecords } from './refused-records.js'
 import type { SchemaRegistry } from './registry/registry.js'
 import { Waiting } from './waiting.js'
-import { wireId } from './wire-format.js'
 import { WriterSchemas } from './writer-schemas.js'
 
 /** Bytes of one read: about 10,000 trades, so that the event loop gets its turn every 10 ms or so. */
@@ -65,7 +63,7 @@ export class Consumer implements Service {
   readonly #options: ConsumerOptions
   readonly #stop = new AbortController()
   readonly #waiting: Waiting
-  readonly #schemas: WriterSchemas
+  readonly #refused: RefusedRecords
   readonly #decoder: ColumnarDecoder
   readonly #progress: ConsumerProgress
   #position: OffsetVector = []
@@ -76,10 +74,12 @@ export class Consumer implements Service {
   constructor(options: ConsumerOptions) {
     this.#options = options
     this.#waiting = new Waiting({ ...options, signal: this.#stop.signal })
-    this.#schemas = new WriterSchemas({ ...options, waiting: this.#waiting })
-    this.#decoder = new ColumnarDecoder(options.table.definition, {
-      schemasOf: (ids, mayWait) => this.#schemas.schemasOf(ids, mayWait),
-      unknownBefore: (id) => this.#unknownBefore(id),
+    const { definition } = options.table
+    this.#refused = new RefusedRecords({ ...options, definition, waiting: this.#waiting })
+    const schemas = new WriterSchemas({ ...options, waiting: this.#waiting })
+    this.#decoder = new ColumnarDecoder(definition, {
+      schemasOf: (ids, mayWait) => schemas.schemasOf(ids, mayWait),
+      unknownBefore: (id) => this.#refused.unknownBefore(id),
     })
     this.#progress = new ConsumerProgress(options.clock)
   }
@@ -144,7 +144,7 @@ export class Consumer implements Service {
       const unknown = this.#decoder.missing(batches)
       if (unknown.length > 0) await this.#decoder.prepare(unknown)
       const rows = this.#decoder.decode(batches, this.#position, inspector)
-      if (rows.refused.length > 0) await this.#quarantine(rows.refused)
+      if (rows.refused.length > 0) await this.#refused.keep(rows.refused)
       const more = !covers(next, log.end(topic))
       const ledger = {
         ...(inspector?.takeChange() ?? EMPTY_LEDGER),
@@ -174,68 +174,4 @@ export class Consumer implements Service {
       })
     }
   }
-
-  /**
-   * Keeps values that are no rows of the table, whole. How far each partition's were kept is progress in the log,
-   * in the same append: what is read again after a crash is not kept twice. That a schema is unknown is no property of
-   * the log, so its values have a progress of their own, which later readings go by.
-   */
-  async #quarantine(refused: readonly RefusedValue[]): Promise<void> {
-    const { registry, table } = this.#options
-    const { topic } = table.definition
-    const producer = await this.#schemas.answered(() => Producer.open(table.definition, registry))
-    for (const sourceId of new Set(refused.map((value) => sourceOf(topic, value)))) {
-      const values = refused.filter((value) => sourceOf(topic, value) === sourceId)
-      await this.#waiting.until('the quarantine topic', () => this.#keep(producer, sourceId, values))
-    }
-  }
-
-  /** Keeps values of one source, unless that was done before. */
-  async #keep(producer: Producer, sourceId: string, refused: readonly RefusedValue[]): Promise<void> {
-    const { log, table } = this.#options
-    const known = log.progress(sourceId)
-    const values = refused.filter((value) => value.offset >= (known?.rowsDone ?? 0))
-    const last = values.at(-1)
-    if (!last) return
-    const name = `${table.definition.topic}/${last.partition}`
-    const records = producer.refused(
-      values.map(({ offset, reason, detail, bytes }) => ({
-        line: BigInt(offset),
-        reason,
-        detail,
-        original: bytes,
-      })),
-      { sourceId: name, fileName: name },
-    )
-    await log.append({
-      records: new Map([[QUARANTINE.topic, records]]),
-      progress: {
-        sourceId,
-        digest: '',
-        rowsDone: last.offset + 1,
-        accepted: 0,
-        quarantined: (known?.quarantined ?? 0) + values.length,
-        finished: false,
-      },
-    })
-  }
-
-  #unknownBefore(id: number): OffsetVector {
-    const { log, table } = this.#options
-    const { topic } = table.definition
-    return log
-      .end(topic)
-      .map((_, partition) => log.progress(unknownSource(topic, partition, id))?.rowsDone ?? 0)
-  }
-}
-
-/** Under which a refused value is counted in the log. */
-function sourceOf(topic: string, { partition, reason, bytes }: RefusedValue): string {
-  return reason === 'unknown_schema'
-    ? unknownSource(topic, partition, wireId(bytes, 0, bytes.length))
-    : `${topic}/${partition}`
-}
-
-function unknownSource(topic: string, partition: number, id: number): string {
-  return `${topic}/${partition}/schema/${id}`
 }

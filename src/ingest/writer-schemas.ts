@@ -36,7 +36,9 @@ export class WriterSchemas {
     for (let waitedMs = 0; ; ) {
       for (const id of ids) {
         if (schemas.has(id)) continue
-        const schema = await this.answered(() => registry.byId(id).catch(nullIfUnknown))
+        const schema = await waiting.until('the schema registry', () =>
+          registry.byId(id).catch(nullIfUnknown),
+        )
         if (schema !== null) schemas.set(id, schema)
       }
       const unknown = ids.filter((id) => !schemas.has(id))
@@ -53,11 +55,6 @@ export class WriterSchemas {
     }
     waiting.over()
     return schemas
-  }
-
-  /** What the registry answers, as soon as it does; its refusals are thrown. */
-  answered<T>(ask: () => Promise<T>): Promise<T> {
-    return this.#options.waiting.until('the schema registry', ask)
   }
 }
 

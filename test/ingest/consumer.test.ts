@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -157,6 +158,39 @@ describe('a consumer', () => {
     expect(await rowCount(second.table('quarantine'))).toBe(2)
     expect(second.consumers[0]?.status().stalled).toBeNull()
     await second.stop()
+  })
+
+  test('keeps the beginning of a record that the log does not take again, and of no other', async () => {
+    const limit = 600 * 1024
+    log.beforeAppend = ({ records }) => {
+      for (const { value } of [...records.values()].flat())
+        if (value.length > limit) throw new TicklakeError('too_large', 'a record is larger than is taken')
+    }
+    // With what is said of it, the second one is larger than may be.
+    const sizes = [10, limit, 20, limit - 1_000]
+    const sent = sizes.map((size, index) => ({ key: 'BHP', value: Buffer.alloc(size, `${index}`) }))
+    await log.append({ records: new Map([[TRADES.topic, sent]]) })
+    await produceTrades(14, 10)
+    const reading = await startReading(1)
+    await reading.table('trades').visible(log.end(TRADES.topic), never)
+    await reading.table('quarantine').visible(log.end(QUARANTINE.topic), never)
+    expect(await rowCount(reading.table('trades'))).toBe(10)
+    const pinned = reading.table('quarantine').pin()
+    const { columns } = await engine.query(
+      `SELECT octet_length(original)::INT, detail, sha256(original) FROM ${pinned.tail[0]?.relation} ORDER BY line`,
+    )
+    pinned.release()
+    const kept = 512 * 1024
+    expect(columns[0]).toEqual(sizes.map((size) => (size === limit ? kept : size)))
+    const digests = sent.map(({ value }) => createHash('sha256').update(value).digest('hex'))
+    const beginning = createHash('sha256').update(sent[1]!.value.subarray(0, kept)).digest('hex')
+    expect(columns[2]).toEqual(digests.with(1, beginning))
+    const cut = new RegExp(
+      `cut: the quarantine topic takes the first ${kept} of its ${limit} bytes, SHA-256 ${digests[1]}, whole in market-data.trades, partition [01], offset 1$`,
+    )
+    const details = (columns[1] as string[]).map((detail) => cut.test(detail))
+    expect(details).toEqual([false, true, false, false])
+    await reading.stop()
   })
 
   test('reads on when the log cannot be told what is committed, and tells it after the next commit', async () => {

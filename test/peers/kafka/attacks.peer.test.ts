@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import kafkajs from 'kafkajs'
 import { afterEach, expect, test } from 'vitest'
-import type { OffsetVector } from '#core'
+import { type OffsetVector, QUARANTINE } from '#core'
 import type { Log } from '../../../src/ingest/log/log.js'
 import { readAll, record, valuesOf } from '../../support/log-reading.js'
 import { foreignAdmin, foreignProducer, kafkaOptions, startLog, stopAll, told } from './kafka-fixture.js'
@@ -107,6 +107,18 @@ test('a record larger than Kafka takes fails its own append, not those that shar
   )
   expect(written[2]).toMatchObject({ reason: { code: 'too_large' } })
   expect(valuesOf(await readAll(log, TOPIC, [0]))).toEqual([['a', 'b', 'c', 'd']])
+})
+
+test('the quarantine takes what a topic of events takes, with what is said of it', async () => {
+  const log = await startLog(kafkaOptions())
+  for (const topic of [TOPIC, QUARANTINE.topic]) await log.createTopic(topic, 1)
+  const long = { key: 'A', value: randomBytes(8 * 1024 * 1024 - 1_000) }
+  const longer = { key: 'A', value: Buffer.concat([long.value, Buffer.alloc(10_000, randomBytes(10_000))]) }
+  await log.append({ records: new Map([[TOPIC, [long]]]) })
+  await expect(log.append({ records: new Map([[TOPIC, [longer]]]) })).rejects.toMatchObject({
+    code: 'too_large',
+  })
+  await log.append({ records: new Map([[QUARANTINE.topic, [longer]]]) })
 })
 
 test('what other clients produce is read, however they compress it', async () => {

@@ -1,4 +1,4 @@
-import { Breaker, type Clock, type Logger, type OffsetVector, TicklakeError } from '#core'
+import { Breaker, type Clock, type Logger, type OffsetVector, QUARANTINE, TicklakeError } from '#core'
 import type { Appended, LoadProgress, Log, LogAppend, ReadResult } from '../log.js'
 import type { StateStore } from '../log-store.js'
 import { partitionOf } from '../partitioner.js'
@@ -148,7 +148,8 @@ export class KafkaLog implements Log {
   async createTopic(topic: string, partitionCount: number): Promise<void> {
     const known = this.#readers.get(topic)
     const physical = this.#physical(topic)
-    await this.#topics.events(physical, partitionCount)
+    if (topic === QUARANTINE.topic) await this.#topics.refusedEvents(physical, partitionCount)
+    else await this.#topics.events(physical, partitionCount)
     if (known) return
     const brokers = new Brokers(this.#client, this.#options.clock)
     this.#readerBrokers.push(brokers)
