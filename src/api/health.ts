@@ -34,7 +34,7 @@ export const healthSchema = z
             .meta({ description: 'why the log is not read any more, until a restart; else null' }),
           stalled: z.string().nullable().meta({
             description:
-              'why the log is not read on at this moment (the schema registry does not answer, or lacks a schema); else null',
+              'why the log is not read on at this moment (the schema registry does not answer or lacks a schema, or refused records cannot be appended); else null',
           }),
           flush_failure: z
             .string()

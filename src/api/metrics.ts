@@ -107,7 +107,7 @@ function addIngest(metrics: Metrics, { consumers }: Vitals): void {
   metrics.gauge(
     {
       name: 'ticklake_consumer_stalled',
-      help: '1 while reading waits for the schema registry, or for a schema that nobody has registered',
+      help: '1 while reading waits for the schema registry, for a schema that nobody has registered, or to append refused records',
       labels: ['table'],
     },
     each((status) => (status.stalled ? 1 : 0)),

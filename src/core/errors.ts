@@ -9,7 +9,7 @@
  * | conflict | somebody else committed first, or the state does not allow this | after a reload |
  * | locked | another process owns the data folder | when that process has ended |
  * | unavailable | not ready yet, stopping, or what it needs (disk, port, server) fails | yes, later |
- * | too_large | more at once than is taken | in smaller parts |
+ * | too_large | more at once than is taken, or one record larger than the log takes | in smaller parts |
  * | overloaded | as much is under way and waiting as may be | yes, later |
  * | corrupt | stored bytes fail their check | no |
  * | incomplete | an input ended early; what was read before is accounted for | with the whole input |

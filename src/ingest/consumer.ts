@@ -5,21 +5,20 @@ import {
   EMPTY_LEDGER,
   type Logger,
   type OffsetVector,
-  QUARANTINE,
   type Service,
   sameVector,
   type TableName,
   TicklakeError,
 } from '#core'
 import type { StreamTable } from '#storage'
-import { ColumnarDecoder, type RefusedValue } from './columnar-decoder.js'
+import { ColumnarDecoder } from './columnar-decoder.js'
 import { ConsumerProgress, type Refusals } from './consumer-progress.js'
 import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
-import { Producer } from './producer.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
+import { RefusedRecords } from './refused-records.js'
 import type { SchemaRegistry } from './registry/registry.js'
-import { wireId } from './wire-format.js'
+import { Waiting } from './waiting.js'
 import { WriterSchemas } from './writer-schemas.js'
 
 /** Bytes of one read: about 10,000 trades, so that the event loop gets its turn every 10 ms or so. */
@@ -50,7 +49,7 @@ export interface ConsumerStatus {
   readonly duplicates: number
   /** Of the quarantine's consumer: the same by table and reason. */
   readonly refusals: readonly Refusals[]
-  /** Why reading waits at this moment for the schema registry, or null. It goes on by itself. */
+  /** Why reading waits at this moment: for the schema registry, or for the log to take refused records; or null. */
   readonly stalled: Error | null
   /** Why reading has stopped for good, or null while all is well. */
   readonly failure: Error | null
@@ -63,7 +62,8 @@ export interface ConsumerStatus {
 export class Consumer implements Service {
   readonly #options: ConsumerOptions
   readonly #stop = new AbortController()
-  readonly #schemas: WriterSchemas
+  readonly #waiting: Waiting
+  readonly #refused: RefusedRecords
   readonly #decoder: ColumnarDecoder
   readonly #progress: ConsumerProgress
   #position: OffsetVector = []
@@ -73,10 +73,13 @@ export class Consumer implements Service {
 
   constructor(options: ConsumerOptions) {
     this.#options = options
-    this.#schemas = new WriterSchemas({ ...options, signal: this.#stop.signal })
-    this.#decoder = new ColumnarDecoder(options.table.definition, {
-      schemasOf: (ids, mayWait) => this.#schemas.schemasOf(ids, mayWait),
-      unknownBefore: (id) => this.#unknownBefore(id),
+    this.#waiting = new Waiting({ ...options, signal: this.#stop.signal })
+    const { definition } = options.table
+    this.#refused = new RefusedRecords({ ...options, definition, waiting: this.#waiting })
+    const schemas = new WriterSchemas({ ...options, waiting: this.#waiting })
+    this.#decoder = new ColumnarDecoder(definition, {
+      schemasOf: (ids, mayWait) => schemas.schemasOf(ids, mayWait),
+      unknownBefore: (id) => this.#refused.unknownBefore(id),
     })
     this.#progress = new ConsumerProgress(options.clock)
   }
@@ -98,7 +101,7 @@ export class Consumer implements Service {
       rows: this.#progress.rows,
       duplicates: this.#progress.duplicates,
       refusals: this.#progress.refusals,
-      stalled: this.#schemas.stalled,
+      stalled: this.#waiting.reason,
       failure: this.#failure,
     }
   }
@@ -141,7 +144,7 @@ export class Consumer implements Service {
       const unknown = this.#decoder.missing(batches)
       if (unknown.length > 0) await this.#decoder.prepare(unknown)
       const rows = this.#decoder.decode(batches, this.#position, inspector)
-      if (rows.refused.length > 0) await this.#quarantine(rows.refused)
+      if (rows.refused.length > 0) await this.#refused.keep(rows.refused)
       const more = !covers(next, log.end(topic))
       const ledger = {
         ...(inspector?.takeChange() ?? EMPTY_LEDGER),
@@ -151,77 +154,24 @@ export class Consumer implements Service {
       this.#progress.took(batches, rows.batch, rows.duplicates)
       this.#position = next
       const committed = table.committedOffsets()
-      if (!sameVector(committed, told)) await log.committed(topic, committed)
+      if (!sameVector(committed, told)) await this.#tell(committed)
       told = committed
       await setImmediate()
     }
   }
 
-  /**
-   * Keeps values that are no rows of the table, whole. How far each partition's were kept is progress in the log,
-   * in the same append: what is read again after a crash is not kept twice. That a schema is unknown is no property of
-   * the log, so its values have a progress of their own, which later readings go by.
-   */
-  async #quarantine(refused: readonly RefusedValue[]): Promise<void> {
-    const { log, registry, table } = this.#options
+  /** Tells the log how far the table is. That frees its space, and nothing is wrong without: the next one tells more. */
+  async #tell(committed: OffsetVector): Promise<void> {
+    const { log, logger, table } = this.#options
     const { topic } = table.definition
-    const producer = await this.#schemas.answered(() => Producer.open(table.definition, registry))
-    for (const [sourceId, ofSource] of bySource(topic, refused)) {
-      const known = log.progress(sourceId)
-      const values = ofSource.filter(({ offset }) => offset >= (known?.rowsDone ?? 0))
-      const last = values.at(-1)
-      if (!last) continue
-      const name = `${topic}/${last.partition}`
-      const records = producer.refused(
-        values.map(({ offset, reason, detail, bytes }) => ({
-          line: BigInt(offset),
-          reason,
-          detail,
-          original: bytes,
-        })),
-        { sourceId: name, fileName: name },
-      )
-      await log.append({
-        records: new Map([[QUARANTINE.topic, records]]),
-        progress: {
-          sourceId,
-          digest: '',
-          rowsDone: last.offset + 1,
-          accepted: 0,
-          quarantined: (known?.quarantined ?? 0) + values.length,
-          finished: false,
-        },
+    try {
+      await log.committed(topic, committed)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      logger.warn('the log was not told what is committed, and keeps it until the next commit', {
+        topic,
+        error: message,
       })
     }
   }
-
-  #unknownBefore(id: number): OffsetVector {
-    const { log, table } = this.#options
-    const { topic } = table.definition
-    return log
-      .end(topic)
-      .map((_, partition) => log.progress(unknownSource(topic, partition, id))?.rowsDone ?? 0)
-  }
-}
-
-function bySource(topic: string, refused: readonly RefusedValue[]): ReadonlyMap<string, RefusedValue[]> {
-  const groups = new Map<string, RefusedValue[]>()
-  for (const value of refused) {
-    const sourceId = sourceOf(topic, value)
-    const group = groups.get(sourceId)
-    if (group) group.push(value)
-    else groups.set(sourceId, [value])
-  }
-  return groups
-}
-
-/** Under which a refused value is counted in the log. */
-function sourceOf(topic: string, { partition, reason, bytes }: RefusedValue): string {
-  return reason === 'unknown_schema'
-    ? unknownSource(topic, partition, wireId(bytes, 0, bytes.length))
-    : `${topic}/${partition}`
-}
-
-function unknownSource(topic: string, partition: number, id: number): string {
-  return `${topic}/${partition}/schema/${id}`
 }

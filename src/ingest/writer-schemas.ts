@@ -1,17 +1,17 @@
 import { type Clock, type Logger, TicklakeError } from '#core'
 import type { SchemaRegistry } from './registry/registry.js'
+import type { Waiting } from './waiting.js'
 
 export interface WriterSchemasOptions {
   readonly registry: SchemaRegistry
   readonly clock: Clock
   readonly logger: Logger
+  readonly waiting: Waiting
   /** How long a schema is waited for that nobody has registered yet. */
   readonly unknownWaitMs: number
-  /** Ends every wait, with its reason. */
-  readonly signal: AbortSignal
 }
 
-/** Between two questions. */
+/** Between two questions for a schema that is not known yet. */
 const ASK_AGAIN_MS = 1_000
 
 /** After a wait in vain: bytes that are no records may name a new id each, and must not hold up the log with each. */
@@ -24,17 +24,11 @@ const NO_WAIT_MS = 10 * 60_000
  */
 export class WriterSchemas {
   readonly #options: WriterSchemasOptions
-  #stalled: Error | null = null
   /** Monotonic; before it, nothing is waited for. */
   #waitsFromMs = 0
 
   constructor(options: WriterSchemasOptions) {
     this.#options = options
-  }
-
-  /** Why reading waits at this moment, or null. */
-  get stalled(): Error | null {
-    return this.#stalled
   }
 
   /**
@@ -43,13 +37,15 @@ export class WriterSchemas {
    * All ids wait together. Only time in which the registry answered is counted.
    */
   async schemasOf(ids: readonly number[], mayWait: boolean): Promise<ReadonlyMap<number, string>> {
-    const { clock, logger, registry, unknownWaitMs } = this.#options
+    const { clock, logger, registry, unknownWaitMs, waiting } = this.#options
     const schemas = new Map<number, string>()
     const waits = mayWait && clock.monotonicMs() >= this.#waitsFromMs
     for (let waitedMs = 0; ; ) {
       for (const id of ids) {
         if (schemas.has(id)) continue
-        const schema = await this.answered(() => registry.byId(id).catch(nullIfUnknown))
+        const schema = await waiting.until('the schema registry', () =>
+          registry.byId(id).catch(nullIfUnknown),
+        )
         if (schema !== null) schemas.set(id, schema)
       }
       const unknown = ids.filter((id) => !schemas.has(id))
@@ -62,34 +58,14 @@ export class WriterSchemas {
       if (waitedMs === 0)
         logger.warn('records wait for their schemas', { ids: named, wait_ms: unknownWaitMs })
       const delayMs = Math.min(ASK_AGAIN_MS, unknownWaitMs - waitedMs)
-      this.#stalled = new TicklakeError(
-        'not_found',
-        `records wait for schemas that nobody has registered: ${named}`,
+      await waiting.pause(
+        delayMs,
+        new TicklakeError('not_found', `records wait for schemas that nobody has registered: ${named}`),
       )
-      await pause(clock, delayMs, this.#options.signal)
       waitedMs += delayMs
     }
-    this.#stalled = null
+    waiting.over()
     return schemas
-  }
-
-  /** What the registry answers, as soon as it does; its refusals are thrown. */
-  async answered<T>(ask: () => Promise<T>): Promise<T> {
-    const { clock, logger, signal } = this.#options
-    for (let failure: TicklakeError | null = null; ; ) {
-      try {
-        const answer = await ask()
-        if (failure) logger.info('the schema registry answers again, and the log is read on')
-        this.#stalled = null
-        return answer
-      } catch (error) {
-        if (!(error instanceof TicklakeError) || error.code !== 'unavailable') throw error
-        if (!failure) logger.error('reading the log waits for the schema registry', { error: error.message })
-        failure = error
-        this.#stalled = error
-      }
-      await pause(clock, ASK_AGAIN_MS, signal)
-    }
   }
 }
 
@@ -99,19 +75,4 @@ const NAMED_IDS = 10
 function nullIfUnknown(error: unknown): null {
   if (error instanceof TicklakeError && error.code === 'not_found') return null
   throw error
-}
-
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const end = () => {
-      cancel()
-      reject(signal.reason)
-    }
-    const cancel = clock.after(delayMs, () => {
-      signal.removeEventListener('abort', end)
-      resolve()
-    })
-    signal.addEventListener('abort', end, { once: true })
-  })
 }

@@ -1,12 +1,15 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { QUARANTINE, systemClock, TRADES } from '#core'
+import { type Clock, type OffsetVector, QUARANTINE, systemClock, TicklakeError, TRADES } from '#core'
 import { Engine } from '#engine'
 import { EmbeddedRegistry } from '#ingest'
+import type { Appended, LogAppend } from '../../src/ingest/log/log.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
+import { ManualClock } from '../support/manual-clock.js'
 import {
   appendTrades,
   openReading,
@@ -19,9 +22,25 @@ import {
 
 const never = new AbortController().signal
 
+/** A log to which something may happen before an append, or when it is told what is committed. */
+class DisturbedLog extends MemoryLog {
+  beforeAppend: (append: LogAppend) => void = () => {}
+  beforeCommitted: () => void = () => {}
+
+  override async append(append: LogAppend): Promise<Appended> {
+    this.beforeAppend(append)
+    return super.append(append)
+  }
+
+  override async committed(topic: string, offsets: OffsetVector): Promise<void> {
+    this.beforeCommitted()
+    await super.committed(topic, offsets)
+  }
+}
+
 let directory: string
 let engine: Engine
-let log: MemoryLog
+let log: DisturbedLog
 let registry: EmbeddedRegistry
 
 beforeEach(async () => {
@@ -33,7 +52,7 @@ beforeEach(async () => {
     connections: 2,
     maxWaiting: 100,
   })
-  log = new MemoryLog(systemClock)
+  log = new DisturbedLog(systemClock)
   await log.start()
   await log.createTopic(TRADES.topic, PARTITION_COUNT)
   await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)
@@ -47,8 +66,13 @@ afterEach(async () => {
 })
 
 /** Tables and consumers of trades and quarantine, on the log of this test. */
-function startReading(fence: number, flushRows = 1_000_000, policy = POLICY): Promise<Reading> {
-  return openReading({ directory, engine, log, registry, clock: systemClock, fence, flushRows, policy })
+function startReading(
+  fence: number,
+  flushRows = 1_000_000,
+  policy = POLICY,
+  clock: Clock = systemClock,
+): Promise<Reading> {
+  return openReading({ directory, engine, log, registry, clock, fence, flushRows, policy })
 }
 
 function produceTrades(seed: number, count: number): Promise<void> {
@@ -96,6 +120,94 @@ describe('a consumer', () => {
     await second.stop()
   })
 
+  test('waits while the log takes no refused record, says why, and keeps each once', async () => {
+    const clock = new ManualClock()
+    let refusals = 0
+    let isDown = true
+    const junk = ['one', 'two'].map((text) => ({ key: 'BHP', value: Buffer.from(text) }))
+    await log.append({ records: new Map([[TRADES.topic, junk]]) })
+    await produceTrades(11, 10)
+    log.beforeAppend = () => {
+      if (!isDown) return
+      refusals++
+      throw new TicklakeError('unavailable', 'no broker answers')
+    }
+    const start = (fence: number) => startReading(fence, 1_000_000, POLICY, clock)
+    const refused = async (reading: Reading, times: number) => {
+      while (refusals < times) {
+        clock.advance(5_000)
+        await setImmediate()
+      }
+      expect(reading.consumers[0]?.status()).toMatchObject({
+        stalled: { code: 'unavailable', message: 'no broker answers' },
+        failure: null,
+      })
+    }
+    const first = await start(1)
+    await refused(first, 5)
+    await first.stop()
+    expect(first.consumers[0]?.failure).toBeNull()
+
+    const second = await start(2)
+    await refused(second, 6)
+    isDown = false
+    clock.advance(5_000)
+    await second.table('trades').visible(log.end(TRADES.topic), never)
+    await second.table('quarantine').visible(log.end(QUARANTINE.topic), never)
+    expect(await rowCount(second.table('trades'))).toBe(10)
+    expect(await rowCount(second.table('quarantine'))).toBe(2)
+    expect(second.consumers[0]?.status().stalled).toBeNull()
+    await second.stop()
+  })
+
+  test('keeps the beginning of a record that the log does not take again, and of no other', async () => {
+    const limit = 600 * 1024
+    log.beforeAppend = ({ records }) => {
+      for (const { value } of [...records.values()].flat())
+        if (value.length > limit) throw new TicklakeError('too_large', 'a record is larger than is taken')
+    }
+    // With what is said of it, the second one is larger than may be.
+    const sizes = [10, limit, 20, limit - 1_000]
+    const sent = sizes.map((size, index) => ({ key: 'BHP', value: Buffer.alloc(size, `${index}`) }))
+    await log.append({ records: new Map([[TRADES.topic, sent]]) })
+    await produceTrades(14, 10)
+    const reading = await startReading(1)
+    await reading.table('trades').visible(log.end(TRADES.topic), never)
+    await reading.table('quarantine').visible(log.end(QUARANTINE.topic), never)
+    expect(await rowCount(reading.table('trades'))).toBe(10)
+    const pinned = reading.table('quarantine').pin()
+    const { columns } = await engine.query(
+      `SELECT octet_length(original)::INT, detail, sha256(original) FROM ${pinned.tail[0]?.relation} ORDER BY line`,
+    )
+    pinned.release()
+    const kept = 512 * 1024
+    expect(columns[0]).toEqual(sizes.map((size) => (size === limit ? kept : size)))
+    const digests = sent.map(({ value }) => createHash('sha256').update(value).digest('hex'))
+    const beginning = createHash('sha256').update(sent[1]!.value.subarray(0, kept)).digest('hex')
+    expect(columns[2]).toEqual(digests.with(1, beginning))
+    const cut = new RegExp(
+      `cut: the quarantine topic takes the first ${kept} of its ${limit} bytes, SHA-256 ${digests[1]}, whole in market-data.trades, partition [01], offset 1$`,
+    )
+    const details = (columns[1] as string[]).map((detail) => cut.test(detail))
+    expect(details).toEqual([false, true, false, false])
+    await reading.stop()
+  })
+
+  test('reads on when the log cannot be told what is committed, and tells it after the next commit', async () => {
+    let told = 0
+    log.beforeCommitted = () => {
+      told++
+      throw new Error('the disk is full')
+    }
+    const reading = await startReading(1, 10)
+    for (let seed = 12; told < 2; seed++) {
+      await produceTrades(seed, 20)
+      await reading.table('trades').visible(log.end(TRADES.topic), never)
+    }
+    expect(reading.consumers[0]?.failure).toBeNull()
+    await reading.stop()
+  })
+
   test('stops while nothing can be flushed and the tail takes no more; no row is lost', async () => {
     const first = await startReading(1, 10)
     // A file where a folder has to be made: every flush fails, and is tried again.
@@ -122,7 +234,7 @@ describe('a consumer', () => {
     const first = await startReading(1)
     await first.table('trades').visible(log.end(TRADES.topic), never)
     await first.stop()
-    log = new MemoryLog(systemClock)
+    log = new DisturbedLog(systemClock)
     await log.start()
     await log.createTopic(TRADES.topic, PARTITION_COUNT)
     await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)
@@ -161,7 +273,7 @@ describe('a consumer', () => {
     await first.table('trades').visible(log.end(TRADES.topic), never)
     await first.stop()
     // A log that ends before the table's vector: its next records would be taken for old ones.
-    log = new MemoryLog(systemClock)
+    log = new DisturbedLog(systemClock)
     await log.start()
     await log.createTopic(TRADES.topic, PARTITION_COUNT)
     await log.createTopic(QUARANTINE.topic, PARTITION_COUNT)

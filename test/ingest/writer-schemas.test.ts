@@ -205,7 +205,7 @@ describe('a consumer whose records come in several schemas', () => {
     await passTime(10 * UNKNOWN_WAIT_MS)
     expect(reading.consumers[0]?.status().lagRecords).toBe(10)
     isDown = false
-    await passTime(1_000)
+    await passTime(5_000)
     expect(await caughtUp(reading)).toEqual([10, 0])
     await reading.stop()
   })

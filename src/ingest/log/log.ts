@@ -40,7 +40,7 @@ export interface LoadProgress {
 /** Records for several topics and the progress that they make: appended whole or not at all. */
 export interface LogAppend {
   readonly records: ReadonlyMap<string, readonly LogRecord[]>
-  /** A function where it tells of the places of the records: it is called once they are known, and may not fail. */
+  /** A function where it tells of the places of the records: it is called when they are known, and may not fail. */
   readonly progress?: LoadProgress | ((appended: Appended) => LoadProgress)
 }
 
@@ -96,7 +96,8 @@ export interface Log extends Service {
   /**
    * Appends all or nothing; resolves once it is durable and readable. Records of one key keep their order.
    * `unavailable`: nothing was appended, try again later; or it is not known whether it was, and then everything is
-   * `unavailable` until the next start, which finds out.
+   * `unavailable` until the next start, which finds out. `too_large`: nothing was appended, since the log takes no record
+   * as large as one of these.
    */
   append(append: LogAppend): Promise<Appended>
 

@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import kafkajs from 'kafkajs'
 import { afterEach, expect, test } from 'vitest'
-import type { OffsetVector } from '#core'
+import { type OffsetVector, QUARANTINE } from '#core'
 import type { Log } from '../../../src/ingest/log/log.js'
 import { readAll, record, valuesOf } from '../../support/log-reading.js'
 import { foreignAdmin, foreignProducer, kafkaOptions, startLog, stopAll, told } from './kafka-fixture.js'
@@ -89,6 +90,35 @@ test('what a crashed process has left open is aborted at the next start, and fen
     code: 'unavailable',
     message: expect.stringContaining(`transactional id ${options.group}`),
   })
+})
+
+test('a record larger than Kafka takes fails its own append, not those that share a transaction with it', async () => {
+  const log = await startLog(kafkaOptions())
+  await log.createTopic(TOPIC, 1)
+  // Random, so that it is as large when it is compressed.
+  const huge = { key: 'A', value: randomBytes(9 * 1024 * 1024) }
+  const appends = [record('A', 'a'), record('A', 'b'), huge, record('A', 'c'), record('A', 'd')]
+  // The first is written at once; the others wait for it, and go into the next transaction together.
+  const written = await Promise.allSettled(
+    appends.map((one) => log.append({ records: new Map([[TOPIC, [one]]]) })),
+  )
+  expect(written.map(({ status }) => status)).toEqual(
+    appends.map((one) => (one === huge ? 'rejected' : 'fulfilled')),
+  )
+  expect(written[2]).toMatchObject({ reason: { code: 'too_large' } })
+  expect(valuesOf(await readAll(log, TOPIC, [0]))).toEqual([['a', 'b', 'c', 'd']])
+})
+
+test('the quarantine takes what a topic of events takes, with what is said of it', async () => {
+  const log = await startLog(kafkaOptions())
+  for (const topic of [TOPIC, QUARANTINE.topic]) await log.createTopic(topic, 1)
+  const long = { key: 'A', value: randomBytes(8 * 1024 * 1024 - 1_000) }
+  const longer = { key: 'A', value: Buffer.concat([long.value, Buffer.alloc(10_000, randomBytes(10_000))]) }
+  await log.append({ records: new Map([[TOPIC, [long]]]) })
+  await expect(log.append({ records: new Map([[TOPIC, [longer]]]) })).rejects.toMatchObject({
+    code: 'too_large',
+  })
+  await log.append({ records: new Map([[QUARANTINE.topic, [longer]]]) })
 })
 
 test('what other clients produce is read, however they compress it', async () => {

@@ -1,4 +1,4 @@
-import { Breaker, type Clock, type Logger, type OffsetVector, TicklakeError } from '#core'
+import { Breaker, type Clock, type Logger, type OffsetVector, QUARANTINE, TicklakeError } from '#core'
 import type { Appended, LoadProgress, Log, LogAppend, ReadResult } from '../log.js'
 import type { StateStore } from '../log-store.js'
 import { partitionOf } from '../partitioner.js'
@@ -148,7 +148,8 @@ export class KafkaLog implements Log {
   async createTopic(topic: string, partitionCount: number): Promise<void> {
     const known = this.#readers.get(topic)
     const physical = this.#physical(topic)
-    await this.#topics.events(physical, partitionCount)
+    if (topic === QUARANTINE.topic) await this.#topics.refusedEvents(physical, partitionCount)
+    else await this.#topics.events(physical, partitionCount)
     if (known) return
     const brokers = new Brokers(this.#client, this.#options.clock)
     this.#readerBrokers.push(brokers)
@@ -243,21 +244,29 @@ export class KafkaLog implements Log {
 
   /** What waits while a transaction is under way goes into the next, up to a size. */
   async #writeQueue(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const group = this.#nextGroup()
-      try {
-        const { appended, readable } = await this.#write(group)
-        // The next transaction need not wait until this one can be read.
-        this.#becomingReadable.add(readable)
-        void readable.then(() => {
-          this.#becomingReadable.delete(readable)
-          for (const [index, { done }] of group.entries()) done(appended[index]!)
-        })
-      } catch (error) {
-        for (const { failed } of group) failed(error)
-      }
-    }
+    while (this.#queue.length > 0) await this.#writeGroup(this.#nextGroup())
     this.#writing = null
+  }
+
+  async #writeGroup(group: readonly QueuedAppend[]): Promise<void> {
+    try {
+      const { appended, readable } = await this.#write(group)
+      // The next transaction need not wait until this one can be read.
+      this.#becomingReadable.add(readable)
+      void readable.then(() => {
+        this.#becomingReadable.delete(readable)
+        for (const [index, { done }] of group.entries()) done(appended[index]!)
+      })
+    } catch (error) {
+      if (group.length === 1 || !isTooLarge(error)) {
+        for (const { failed } of group) failed(error)
+        return
+      }
+      // Nothing was written, for one record of one append: the others must not fail with it.
+      const half = group.length >> 1
+      await this.#writeGroup(group.slice(0, half))
+      await this.#writeGroup(group.slice(half))
+    }
   }
 
   #nextGroup(): readonly QueuedAppend[] {
@@ -368,4 +377,8 @@ export class KafkaLog implements Log {
   #physical(topic: string): string {
     return this.#options.topicPrefix + topic
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof TicklakeError && error.code === 'too_large'
 }

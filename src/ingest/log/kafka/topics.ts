@@ -10,8 +10,10 @@ export interface TopicSettings {
   readonly maxPartitionBytes: number
 }
 
-/** Room for one long quarantined line; a broker's default is 1 MB. */
+/** Room for one long line; a broker's default is 1 MB. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+/** A refused record lies in quarantine whole, and with it why it was refused. */
+const MAX_REFUSED_MESSAGE_BYTES = 2 * MAX_MESSAGE_BYTES
 const BROKERS_DEFAULT = -1
 
 type Configuration = Readonly<Record<string, string>>
@@ -41,13 +43,19 @@ export class Topics {
    * Makes a topic of events if it is absent. `conflict` when it exists with another number of partitions, or with
    * settings under which a log cannot be one.
    */
-  async events(topic: string, partitionCount: number): Promise<void> {
+  async events(topic: string, partitionCount: number, wished: Configuration = {}): Promise<void> {
     const { maxAgeMs, maxPartitionBytes } = this.#settings
     const required = { 'cleanup.policy': 'delete', 'message.timestamp.type': 'LogAppendTime' }
     await this.#ensure(topic, partitionCount, required, {
       'retention.ms': String(maxAgeMs),
       'retention.bytes': String(maxPartitionBytes),
+      ...wished,
     })
+  }
+
+  /** Makes a topic of refused events, as one of events, with room for what those topics took. */
+  async refusedEvents(topic: string, partitionCount: number): Promise<void> {
+    await this.events(topic, partitionCount, { 'max.message.bytes': String(MAX_REFUSED_MESSAGE_BYTES) })
   }
 
   /** Makes a topic that keeps the last record of each key. */

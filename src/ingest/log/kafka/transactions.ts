@@ -209,7 +209,7 @@ function notWritten(error: unknown): NothingWritten {
   const message = error instanceof Error ? error.message : String(error)
   return new NothingWritten(
     new TicklakeError(
-      tooLarge ? 'invalid_input' : 'unavailable',
+      tooLarge ? 'too_large' : 'unavailable',
       tooLarge
         ? "a record is larger than Kafka takes: raise its topic's max.message.bytes"
         : `Kafka has not taken the records: ${message}`,
