@@ -20,6 +20,11 @@ export class GapWatch {
     this.#haltsAtLarge = largeGap === 'halt'
   }
 
+  /** So many gaps are open that these are followed no longer: their numbers count as if they had come. */
+  givenUp(count: number): void {
+    if (count > 0) this.#logger.warn('gaps of sequence numbers are no longer followed', { gaps: count })
+  }
+
   /** `conflict` when a gap is so large that somebody has to look into it first. */
   revealed(gaps: readonly RevealedGap[]): void {
     if (gaps.length === 0) return

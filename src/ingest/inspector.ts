@@ -157,11 +157,14 @@ export class Inspector {
     this.#changed = []
     const revealed: RevealedGap[] = []
     const filledGaps: FilledGap[] = []
+    let givenUp = 0
     for (const watch of changed) {
       const gaps = watch.takeGaps()
-      revealed.push(...gaps.revealed)
-      filledGaps.push(...gaps.filled)
+      for (const gap of gaps.revealed) revealed.push(gap)
+      for (const gap of gaps.filled) filledGaps.push(gap)
+      givenUp += gaps.givenUp
     }
+    this.#gapWatch.givenUp(givenUp)
     this.#gapWatch.revealed(revealed)
     return {
       instruments: changed.map((watch) => watch.state()),

@@ -41,11 +41,16 @@ export class InstrumentWatch {
     this.#refused[reason] = (this.#refused[reason] ?? 0) + 1
   }
 
-  /** Gaps that were revealed and filled since the last time. */
-  takeGaps(): { readonly revealed: readonly RevealedGap[]; readonly filled: readonly FilledGap[] } {
+  /** Gaps that were revealed, filled and given up since the last time. */
+  takeGaps(): {
+    readonly revealed: readonly RevealedGap[]
+    readonly filled: readonly FilledGap[]
+    readonly givenUp: number
+  } {
     const { exchange, symbol } = this
-    const { opened, filled } = this.sequence.takeEvents()
+    const { opened, filled, gapsGivenUp: givenUp } = this.sequence.takeEvents()
     return {
+      givenUp,
       revealed: opened.map((gap) => ({ ...gap, exchange, symbol })),
       filled: filled.map((gap) => ({ ...gap, exchange, symbol })),
     }

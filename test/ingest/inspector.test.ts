@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { EMPTY_LEDGER, QUOTES, QualityFlag, type TableDefinition, TRADES } from '#core'
 import { Deduplicator } from '../../src/ingest/deduplicator.js'
+import { MAX_GAPS } from '../../src/ingest/sequence-tracker.js'
 import { Inspection } from '../support/inspection.js'
 
 const NOW = 1_700_000_000_000_000n
@@ -153,6 +154,22 @@ describe('numbers, prices and ids are followed by instrument', () => {
     ]
     const comparing = await Inspection.open(TRADES, EMPTY_LEDGER, { deduplicator: new Deduplicator(10) })
     expect(comparing.inspect(rows, NOW)).toEqual([0, 0])
+  })
+
+  test('gaps that are followed no longer are told of', async () => {
+    const warned: [string, object | undefined][] = []
+    const logger = {
+      debug: () => {},
+      info: () => {},
+      warn: (message: string, fields?: object) => void warned.push([message, fields]),
+      error: () => {},
+      child: () => logger,
+    }
+    const inspection = await Inspection.open(TRADES, EMPTY_LEDGER, { logger })
+    const everyOther = Array.from({ length: MAX_GAPS + 3 }, (_, row) => counted('BHP', BigInt(2 * row)))
+    inspection.inspect(everyOther, NOW)
+    inspection.inspector.takeChange()
+    expect(warned).toEqual([['gaps of sequence numbers are no longer followed', { gaps: 2 }]])
   })
 
   test('a gap of more than 100 numbers halts where that is asked, one of 100 does not', async () => {
