@@ -6,6 +6,7 @@ import type { Config } from '#config'
 import {
   type Clock,
   heapShare,
+  type Ledger,
   type Logger,
   type Random,
   type Service,
@@ -214,12 +215,12 @@ export function inspectionOf(
   table: StreamTable,
   engine: Engine,
   logger: Logger,
-): (() => Promise<Inspector>) | null {
+): ((start: Ledger) => Promise<Inspector>) | null {
   const { name } = table.definition
   if (name === 'quarantine') return null
   const { largeGap, dedupe } = quality
-  return () =>
-    openInspector(table, engine, {
+  return (start) =>
+    openInspector(table, start, engine, {
       largeGap,
       rememberedIds: dedupe[name] === 'none' ? 0 : dedupe.rememberedIds,
       logger: logger.child({ table: name }),

@@ -3,6 +3,7 @@ import {
   type Clock,
   covers,
   EMPTY_LEDGER,
+  type Ledger,
   type Logger,
   type OffsetVector,
   type Service,
@@ -29,7 +30,7 @@ export interface ConsumerOptions {
   readonly registry: SchemaRegistry
   readonly table: StreamTable
   /** Opens what judges the rows of a table of events, as of its newest snapshot; null: there is nothing to judge. */
-  readonly inspect: (() => Promise<Inspector>) | null
+  readonly inspect: ((start: Ledger) => Promise<Inspector>) | null
   readonly clock: Clock
   readonly logger: Logger
   /** How long a record waits for its schema before it goes to quarantine. */
@@ -131,8 +132,9 @@ export class Consumer implements Service {
   async #consume(signal: AbortSignal): Promise<void> {
     const { log, table, inspect } = this.#options
     const { topic } = table.definition
-    await requireSameLog(log, topic, (await table.ledger()).lastRecords)
-    const inspector = inspect === null ? null : await inspect()
+    const start = await table.ledger()
+    await requireSameLog(log, topic, start.lastRecords)
+    const inspector = inspect === null ? null : await inspect(start)
     let told = table.committedOffsets()
     while (!signal.aborted) {
       const { batches, next } = log.read(topic, this.#position, READ_BYTES)

@@ -58,6 +58,7 @@ export interface InspectorOptions extends Omit<InspectionPolicy, 'rememberedIds'
 /** Opens an inspector that goes on where the newest snapshot of a table ends. */
 export async function openInspector(
   table: StreamTable,
+  start: Ledger,
   engine: Pick<Engine, 'query'>,
   policy: InspectionPolicy,
 ): Promise<Inspector> {
@@ -65,7 +66,7 @@ export async function openInspector(
   return new Inspector({
     ...policy,
     definition: table.definition,
-    start: await table.ledger(),
+    start,
     deduplicator: rememberedIds === 0 ? null : await newestIds(table, engine, rememberedIds),
   })
 }

@@ -103,7 +103,7 @@ export class SimulatedProcess {
       log: this.#log,
       registry: this.#registry,
       table,
-      inspect: () => openInspector(table, this.engine, policy),
+      inspect: (start) => openInspector(table, start, this.engine, policy),
       clock: this.#clock,
       logger: SILENT,
       unknownWaitMs: UNKNOWN_WAIT_MS,

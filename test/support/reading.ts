@@ -66,7 +66,7 @@ export async function openReading(options: ReadingOptions): Promise<Reading> {
         log,
         registry,
         table: table(name),
-        inspect: name === 'trades' ? () => openInspector(table(name), engine, policy) : null,
+        inspect: name === 'trades' ? (start) => openInspector(table(name), start, engine, policy) : null,
         clock,
         logger,
         unknownWaitMs: UNKNOWN_WAIT_MS,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   createLogger,
+  type Ledger,
   QUARANTINE,
   QUOTES,
   SessionCalendars,
@@ -136,7 +137,9 @@ export class Road {
     const { log, registry } = this
     this.#consumers = [...warehouse.tables.values()].map((table) => {
       const inspect =
-        table.definition === QUARANTINE ? null : () => openInspector(table, this.#engine, policy)
+        table.definition === QUARANTINE
+          ? null
+          : (start: Ledger) => openInspector(table, start, this.#engine, policy)
       return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, unknownWaitMs: 0 })
     })
     for (const consumer of this.#consumers) await consumer.start()
