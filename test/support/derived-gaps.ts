@@ -5,6 +5,7 @@ import { SEQUENCE_GAPS } from '#core'
 import { Engine } from '#engine'
 import { parquetRelation } from '#storage'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
+import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { FileIndex } from '../../src/storage/prune.js'
 
@@ -20,7 +21,11 @@ export async function derivedGaps(data: string): Promise<DerivedGaps> {
   const objects = new LocalObjectStore()
   const catalog = new FileCatalog(objects, localLocation(join(data, 'warehouse', 'market_data')))
   const { metadata } = await catalog.load(SEQUENCE_GAPS.name)
-  const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, {})
+  const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
+    metadata,
+    metadata.currentSnapshotId,
+    {},
+  )
   if (files.length === 0) return { missing: 0, ended: 0 }
   const tempDirectory = await mkdtemp(join(tmpdir(), 'ticklake-derived-'))
   const engine = await Engine.open({
