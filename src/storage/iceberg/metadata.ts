@@ -230,6 +230,15 @@ export function schemaOfSpec(metadata: TableMetadata, { fields }: PartitionSpec)
   return isWhole(current) ? current : (metadata.schemas.findLast(isWhole) ?? current)
 }
 
+export function defaultOrder(metadata: TableMetadata): SortOrder {
+  return byIdOf(
+    metadata.sortOrders,
+    (order) => order.orderId === metadata.defaultSortOrderId,
+    metadata,
+    'default sort order',
+  )
+}
+
 function byIdOf<T>(all: readonly T[], is: (one: T) => boolean, metadata: TableMetadata, what: string): T {
   const found = all.find(is)
   if (found === undefined) throw new TicklakeError('corrupt', `${metadata.location} lacks its ${what}`)

@@ -170,7 +170,7 @@ describe('metadata on disk', () => {
     })
     const again = parseMetadata(text, 'v1')
     expect(parseJson(formatMetadata(again), 'again')).toEqual(parseJson(text, 'text'))
-    expect(append(again, 14n, NOW).refs.main!.extra).toEqual({ 'max-ref-age-ms': 5 })
+    expect(append(again, 14n, NOW).refs.main).toMatchObject({ maxRefAgeMs: 5, extra: {} })
     expect(text.match(/"novel"/g)).toHaveLength(7)
   })
 
