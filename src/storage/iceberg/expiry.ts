@@ -112,9 +112,17 @@ function recent(
   return history.slice(0, end).map(({ snapshotId }) => snapshotId)
 }
 
-/** The newest on main, and the newest of all: to it main is set again when a rollback is undone. */
+/**
+ * The newest on main, and the one that has the table's position: after a rollback they differ, and to the latter main is
+ * set again when the rollback is undone.
+ */
 function positionCarriers(metadata: TableMetadata): readonly bigint[] {
-  const carries = ({ summary }: Snapshot) => summary[OFFSETS_KEY] !== undefined
-  const onMain = [...ancestry(metadata, metadata.currentSnapshotId)].find(carries)
-  return [onMain, metadata.snapshots.findLast(carries)].flatMap((carrier) => carrier?.snapshotId ?? [])
+  const position = metadata.properties[OFFSETS_KEY]
+  const onMain = [...ancestry(metadata, metadata.currentSnapshotId)].find(
+    ({ summary }) => summary[OFFSETS_KEY] !== undefined,
+  )
+  const committed = metadata.snapshots.findLast(
+    ({ summary }) => position !== undefined && summary[OFFSETS_KEY] === position,
+  )
+  return [onMain, committed].flatMap((carrier) => carrier?.snapshotId ?? [])
 }
