@@ -51,13 +51,13 @@ export function checkIdsAreNew(table: TableMetadata, columns: readonly Column[])
  * Refuses a schema in which rows that the table has could not be read: a type that is not wider, a column that is
  * required now and was not always (spec: Schema Evolution).
  */
-export function checkReadable(table: TableMetadata, columns: readonly Column[]): void {
+export function checkReadable(table: TableMetadata, schema: Schema): void {
   const current = byId(columnsOf(currentSchema(table), 'schema'))
-  const everything = new Map(table.schemas.flatMap((schema) => [...byId(columnsOf(schema, 'schema'))]))
-  const visit = (column: Column): void => {
-    const { id, name, type, required } = column
+  const others = table.schemas.filter(({ schemaId }) => schemaId !== schema.schemaId)
+  const everything = new Map(others.flatMap((other) => [...byId(columnsOf(other, 'schema'))]))
+  const visit = ({ id, name, type, required }: Column, hasRows: boolean): void => {
     const before = current.get(id) ?? everything.get(id)
-    if (required && !current.get(id)?.required) {
+    if (required && hasRows && !current.get(id)?.required) {
       throw refused(
         `the column ${name} would be required, but the table has rows without it: make it optional`,
       )
@@ -66,14 +66,15 @@ export function checkReadable(table: TableMetadata, columns: readonly Column[]):
     if (typeof type === 'string' || typeof before.type === 'string') {
       if (sameType(before.type, type) || isWidening(before.type, type)) return
     } else if (before.type.kind === type.kind) {
-      for (const part of type.parts) visit(part)
+      // What is inside of a column that rows do not have may be required: it is absent as a whole.
+      for (const part of type.parts) visit(part, hasRows && current.has(id))
       return
     }
     throw refused(
       `the column ${name} is ${typeName(before.type)}, which cannot become ${typeName(type)}: add another column`,
     )
   }
-  columns.forEach(visit)
+  for (const column of columnsOf(schema, 'schema')) visit(column, true)
 }
 
 /** Whether two schemas are the same but for their number. */

@@ -49,7 +49,7 @@ export function setCurrentSchema(draft: Draft, id: number): Draft {
   if (!schema) throw refused(`set-current-schema: the table has no schema ${schemaId}`)
   if (schemaId === table.currentSchemaId) return draft
   // A table that begins anew (its main taken away first) has no rows that the schema would have to read.
-  if (table.currentSnapshotId !== null) checkReadable(table, columnsOf(schema, 'schema'))
+  if (table.currentSnapshotId !== null) checkReadable(table, schema)
   return changed(draft, { currentSchemaId: schemaId })
 }
 

@@ -100,6 +100,7 @@ describe('snapshots are kept', () => {
     expect(kept(table, { maxCount: 1 })).toEqual([1n, 5n])
     const again = expired(table, expirable(table, policy({ maxCount: 1 }), nowMs, NOBODY))
     expect(kept(again, { maxCount: 1, maxAgeMs: 0 })).toEqual([1n, 5n])
+    expect(kept({ ...table, properties: { [OFFSETS]: '{"0":9}' } }, { maxCount: 1 })).toEqual([1n, 5n])
   })
 
   test('if main was rolled back from the position that the table has', () => {

@@ -30,6 +30,7 @@ const field = (id: number, name: string, type: Json, rest = {}) => ({
   type,
   ...rest,
 })
+const current = { action: 'set-current-schema', 'schema-id': -1 }
 const setMain = (snapshotId: bigint) => ({
   action: 'set-snapshot-ref',
   'ref-name': 'main',
@@ -86,8 +87,18 @@ describe('a schema', () => {
         ],
       },
     })
-    const next = updated(four, LATER, { action: 'add-schema', schema: schemaWith(four, nested) })
-    expect(next.lastColumnId).toBe(24)
+    const add = { action: 'add-schema', schema: schemaWith(four, nested) }
+    const next = updated(four, LATER, add, current)
+    expect(next).toMatchObject({ lastColumnId: 24, currentSchemaId: 1 })
+    // As a whole it may go and come back; what is inside of it must not become required while rows are there.
+    const gone = updated(next, LATER, { action: 'set-current-schema', 'schema-id': 0 })
+    expect(updated(gone, LATER, { action: 'set-current-schema', 'schema-id': 1 }).currentSchemaId).toBe(1)
+    const strict = JSON.parse(
+      JSON.stringify(schemaWith(four, nested)).replace('"level","required":false', '"level","required":true'),
+    )
+    expect(() => updated(next, LATER, { action: 'add-schema', schema: strict }, current)).toThrow(
+      /level would be required/,
+    )
     expect(parseMetadata(formatMetadata(next), 'v')).toEqual(next)
     expect(updated(next, LATER, { action: 'add-schema', schema: schemaWith(four, nested) })).toBe(next)
   })
@@ -355,7 +366,6 @@ describe('refused', () => {
     const [add] = foreignAppend(four, 9n, LATER) as [{ snapshot: Record<string, Json> }, Json]
     return { action: 'add-snapshot', snapshot: { ...add.snapshot, ...change } }
   }
-  const current = { action: 'set-current-schema', 'schema-id': -1 }
   const addSchema = (...fields: readonly Json[]): Json => ({
     action: 'add-schema',
     schema: schemaWith(four, ...fields),
