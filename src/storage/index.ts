@@ -4,6 +4,7 @@ export { type Expiry, type ExpiryPolicy, expirable, expired } from './iceberg/ex
 export type { DataFile } from './iceberg/manifest.js'
 export type { TableMetadata } from './iceberg/metadata.js'
 export { changeOrder, type SortBy } from './iceberg/order-change.js'
+export { dropRef, makeRef, type NewRef } from './iceberg/ref-change.js'
 export { type AsOf, snapshotAsOf } from './iceberg/refs.js'
 export { checkRequirements, parseRequirements } from './iceberg/requirements.js'
 export { changeSchema, type SchemaChange } from './iceberg/schema-change.js'

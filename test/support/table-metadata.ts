@@ -1,6 +1,12 @@
 import { TRADES } from '#core'
-import { formatJson, type Json, parseJson } from '../../src/storage/iceberg/json.js'
-import { appendSnapshot, newTableMetadata, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { formatJson, type Json, type JsonObject, parseJson } from '../../src/storage/iceberg/json.js'
+import {
+  appendSnapshot,
+  currentSchema,
+  newTableMetadata,
+  type TableMetadata,
+} from '../../src/storage/iceberg/metadata.js'
+import { schemaJson } from '../../src/storage/iceberg/schema.js'
 import { applyUpdates, parseUpdates } from '../../src/storage/iceberg/updates.js'
 
 export const NOW = 1_700_000_000_000
@@ -50,7 +56,7 @@ export function foreignAppend(
         summary: { operation: 'append' },
       },
     },
-    { action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': snapshotId },
+    setMain(snapshotId),
   ]
 }
 
@@ -58,3 +64,23 @@ export function foreignAppend(
 export function updated(table: TableMetadata, nowMs: number, ...updates: readonly Json[]): TableMetadata {
   return applyUpdates(table, parseUpdates(parseJson(formatJson(updates), 'request'), 'request'), nowMs)
 }
+
+/** The current schema as a request has it, with columns more. */
+export function schemaWith(table: TableMetadata, ...more: readonly Json[]): JsonObject {
+  const json = schemaJson(currentSchema(table))
+  // The schema was written a line above, with its fields in a list.
+  return { ...json, 'schema-id': 77, fields: [...(json.fields as Json[]), ...more] }
+}
+
+/** A column as a request has it. */
+export function optional(id: number, name: string, type: Json, rest: JsonObject = {}): JsonObject {
+  return { id, name, required: false, type, ...rest }
+}
+
+/** The update that makes a snapshot current. */
+export function setMain(snapshotId: bigint): JsonObject {
+  return { action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': snapshotId }
+}
+
+/** The update that makes the schema current that was added last. */
+export const LAST_SCHEMA: JsonObject = { action: 'set-current-schema', 'schema-id': -1 }

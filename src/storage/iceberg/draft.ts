@@ -1,4 +1,4 @@
-import { asRequest, NO_FIELDS } from './json.js'
+import { asRequest, type Fields, NO_FIELDS } from './json.js'
 import { currentSchema, defaultOrder, defaultSpec, type TableMetadata } from './metadata.js'
 import { checkMetadata } from './metadata-file.js'
 import { checkOrder } from './order-rules.js'
@@ -27,6 +27,9 @@ export interface LastAdded {
 
 /** One change of a table. `invalid_input` when the table does not allow it, `conflict` when it comes too late. */
 export type Update = (draft: Draft) => Draft
+
+/** Makes the update of a request, by the request's name for it. */
+export type UpdateParsers = Readonly<Record<string, (from: Fields, path: string) => Update>>
 
 /** In updates, the id that stands for what was added last. */
 export const LAST_ADDED = -1

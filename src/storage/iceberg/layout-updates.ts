@@ -1,5 +1,5 @@
-import { changed, type Draft, LAST_ADDED, type Update } from './draft.js'
-import { type Fields, type JsonObject, NO_FIELDS } from './json.js'
+import { changed, type Draft, LAST_ADDED, type UpdateParsers } from './draft.js'
+import { type JsonObject, NO_FIELDS } from './json.js'
 import { currentSchema } from './metadata.js'
 import { checkOrder, sameOrder } from './order-rules.js'
 import { parseSortOrder, type SortOrder, UNSORTED } from './partition.js'
@@ -8,7 +8,7 @@ import { checkSpec, parseRequestedFields, type RequestedField, sameSpec, withFie
 import { columnsOf } from './types.js'
 
 /** The updates of how a table's rows lie in files: its partition specs and sort orders. */
-export const LAYOUT_UPDATES: Readonly<Record<string, (from: Fields, path: string) => Update>> = {
+export const LAYOUT_UPDATES: UpdateParsers = {
   'add-spec': (from, path) => {
     const fields = parseRequestedFields(from.json('spec'), `${path}.spec`)
     return (draft) => addSpec(draft, fields)

@@ -191,6 +191,8 @@ export function* ancestry(metadata: TableMetadata, from: bigint | null): Generat
     const snapshot = byId.get(id)
     if (!snapshot) return
     yield snapshot
+    // However wrong a foreign writer's parents are, each comes once.
+    byId.delete(id)
     id = snapshot.parentSnapshotId
   }
 }

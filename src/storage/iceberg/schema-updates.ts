@@ -1,12 +1,11 @@
-import { changed, type Draft, LAST_ADDED, type Update } from './draft.js'
-import type { Fields } from './json.js'
+import { changed, type Draft, LAST_ADDED, type UpdateParsers } from './draft.js'
 import { refused } from './refusal.js'
 import { parseSchema, type Schema } from './schema.js'
 import { checkColumns, checkIdsAreNew, checkReadable, sameSchema } from './schema-rules.js'
 import { columnsOf, everyColumn, withColumns } from './types.js'
 
 /** The updates of a table's schemas, by their names in a request. */
-export const SCHEMA_UPDATES: Readonly<Record<string, (from: Fields, path: string) => Update>> = {
+export const SCHEMA_UPDATES: UpdateParsers = {
   'add-schema': (from, path) => {
     const schema = parseSchema(from.json('schema'), `${path}.schema`)
     const canonical = withColumns(schema, columnsOf(schema, `${path}.schema`))

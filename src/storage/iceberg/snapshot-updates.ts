@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { invalid, TicklakeError } from '#core'
-import { changed, type Draft, type Update } from './draft.js'
+import { changed, type Draft, type Update, type UpdateParsers } from './draft.js'
 import { withoutRefs, withoutSnapshots } from './expiry.js'
 import { Fields, type Json } from './json.js'
 import { MAIN, type TableMetadata } from './metadata.js'
@@ -16,7 +16,7 @@ import {
 } from './snapshot.js'
 
 /** The updates of a table's snapshots, of its branches and tags, and of the statistics of snapshots. */
-export const SNAPSHOT_UPDATES: Readonly<Record<string, (from: Fields, path: string) => Update>> = {
+export const SNAPSHOT_UPDATES: UpdateParsers = {
   'add-snapshot': (from, path) => {
     const snapshot = parseSnapshot(from.json('snapshot'), `${path}.snapshot`)
     return (draft) => addSnapshot(draft, snapshot)
@@ -49,11 +49,12 @@ const OPERATIONS = ['append', 'replace', 'overwrite', 'delete']
 /** A snapshot that nothing refers to yet. `conflict` when it was made on a table that has moved on since. */
 export function addSnapshot(draft: Draft, snapshot: Snapshot): Draft {
   const { table, nowMs } = draft
-  const { snapshotId, sequenceNumber, timestampMs, schemaId, summary } = snapshot
+  const { snapshotId, parentSnapshotId, sequenceNumber, timestampMs, schemaId, summary } = snapshot
   const what = `snapshot ${snapshotId}`
   if (snapshotId < 1n) throw refused(`${what}: an id is above 0`)
   if (table.snapshots.some((other) => other.snapshotId === snapshotId))
     throw refused(`${what}: the table has it already`)
+  if (parentSnapshotId === snapshotId) throw refused(`${what}: it is its own parent`)
   if (sequenceNumber < 1) throw refused(`${what}: it has no sequence-number`)
   if (!OPERATIONS.includes(summary.operation ?? '')) {
     throw invalid(`${what}: operation`, summary.operation ?? '', OPERATIONS.join(', '))

@@ -1,10 +1,9 @@
 import { invalid } from '#core'
-import { changed, type Draft, type Update } from './draft.js'
-import type { Fields } from './json.js'
+import { changed, type Draft, type UpdateParsers } from './draft.js'
 import { refused } from './refusal.js'
 
 /** The updates of what a table is and where. */
-export const TABLE_UPDATES: Readonly<Record<string, (from: Fields, path: string) => Update>> = {
+export const TABLE_UPDATES: UpdateParsers = {
   'assign-uuid': (from) => {
     const uuid = from.string('uuid')
     return (draft) => assignUuid(draft, uuid)

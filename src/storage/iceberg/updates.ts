@@ -9,10 +9,10 @@ import { TABLE_UPDATES } from './table-updates.js'
 
 /** Every update that a request may hold (Iceberg REST: TableUpdate), by its action. */
 const UPDATES = new Map(
-  [TABLE_UPDATES, SCHEMA_UPDATES, LAYOUT_UPDATES, SNAPSHOT_UPDATES].flatMap(Object.entries<Parser>),
+  [TABLE_UPDATES, SCHEMA_UPDATES, LAYOUT_UPDATES, SNAPSHOT_UPDATES].flatMap((parsers) =>
+    Object.entries(parsers),
+  ),
 )
-
-type Parser = (from: Fields, path: string) => Update
 
 /** The updates of a request, understood but not applied. `invalid_input` names what is unknown or wrong, and where. */
 export function parseUpdates(json: Json, path: string): readonly Update[] {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { TableMetadata } from '../../../src/storage/iceberg/metadata.js'
+import { dropRef, makeRef, type NewRef } from '../../../src/storage/iceberg/ref-change.js'
 import { type AsOf, snapshotAsOf } from '../../../src/storage/iceberg/refs.js'
 import { EMPTY_TRADES, NOW, updated, withAppends } from '../../support/table-metadata.js'
 
@@ -63,4 +64,45 @@ test.each<[problem: RegExp, code: string, of: TableMetadata, asOf: AsOf]>([
   expect(() => snapshotAsOf(of, asOf)).toThrow(
     expect.objectContaining({ code, message: expect.stringMatching(problem) }),
   )
+})
+
+const LATER = NOW + 9000
+const tag = (name: string, asOf: AsOf, more: Partial<NewRef> = {}) =>
+  makeRef(table, { name, type: 'tag', asOf, ...more }, LATER)
+
+test('a tag or branch is made at a state of the table, and dropped again', () => {
+  const made = tag('day-1.close', at(2500), { maxRefAgeMs: 5 })
+  expect(made.refs['day-1.close']).toEqual({ snapshotId: 2n, type: 'tag', maxRefAgeMs: 5, extra: {} })
+  const branch = makeRef(
+    made,
+    { name: 'fix', type: 'branch', asOf: { kind: 'ref', name: 'day-1.close' } },
+    LATER,
+  )
+  expect(branch).toMatchObject({
+    refs: { fix: { snapshotId: 2n } },
+    currentSnapshotId: 5n,
+    lastUpdatedMs: LATER,
+  })
+  expect(tag('eod', { kind: 'snapshot', snapshotId: 3n })).toBe(table)
+  expect(dropRef(dropRef(branch, 'fix', LATER), 'day-1.close', LATER)).toEqual({
+    ...table,
+    lastUpdatedMs: LATER,
+  })
+})
+
+test.each<[problem: RegExp, code: string, change: () => unknown]>([
+  [/tag eod is there already, at snapshot 3: drop it first/, 'conflict', () => tag('eod', at(1e9))],
+  [
+    /branch main is there already/,
+    'conflict',
+    () => makeRef(table, { name: 'main', type: 'branch', asOf: at(2500) }, LATER),
+  ],
+  [/"5" is not a name that begins with a letter/, 'invalid_input', () => tag('5', at(1e9))],
+  [/"2024-01-01" is not a name/, 'invalid_input', () => tag('2024-01-01', at(1e9))],
+  [/tag a is one snapshot/, 'invalid_input', () => tag('a', at(1e9), { minSnapshotsToKeep: 3 })],
+  [/snapshot 77 /, 'gone', () => tag('a', { kind: 'snapshot', snapshotId: 77n })],
+  [/no branch or tag toString/, 'not_found', () => dropRef(table, 'toString', LATER)],
+  [/main is the table's own branch/, 'invalid_input', () => dropRef(table, 'main', LATER)],
+])('refused: %s', (problem, code, change) => {
+  expect(change).toThrow(expect.objectContaining({ code, message: expect.stringMatching(problem) }))
 })
