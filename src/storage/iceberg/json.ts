@@ -65,6 +65,13 @@ export class Fields {
     return typeof value === 'string' ? value : this.#wrong(key, 'a string', value)
   }
 
+  /** One of the words, however it is capitalised. */
+  choice<T extends string>(key: string, among: readonly T[]): T {
+    const text = this.string(key)
+    const chosen = among.find((word) => word === text.toLowerCase())
+    return chosen ?? this.#wrong(key, among.join(' or '), text)
+  }
+
   boolean(key: string): boolean {
     const value = this.#take(key)
     return typeof value === 'boolean' ? value : this.#wrong(key, 'true or false', value)

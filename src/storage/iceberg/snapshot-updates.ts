@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { invalid, TicklakeError } from '#core'
 import { changed, type Draft, type Update, type UpdateParsers } from './draft.js'
 import { withoutRefs, withoutSnapshots } from './expiry.js'
-import { Fields, type Json } from './json.js'
+import { Fields, type Json, NO_FIELDS } from './json.js'
 import { MAIN, type TableMetadata } from './metadata.js'
 import { CLOCK_TOLERANCE_MS } from './metadata-file.js'
 import { refNamed } from './refs.js'
@@ -27,9 +27,8 @@ export const SNAPSHOT_UPDATES: UpdateParsers = {
   },
   'set-snapshot-ref': (from) => {
     const name = from.string('ref-name')
-    const type = from.string('type')
-    if (type !== 'branch' && type !== 'tag') throw invalid(`type of ${name}`, type, 'branch or tag')
-    const ref = { snapshotId: from.long('snapshot-id'), type, ...parseRetention(from), extra: {} } as const
+    const type = from.choice('type', ['branch', 'tag'])
+    const ref = { snapshotId: from.long('snapshot-id'), type, ...parseRetention(from), extra: NO_FIELDS }
     return (draft) => setRef(draft, name, ref)
   },
   'remove-snapshot-ref': (from) => {

@@ -128,7 +128,7 @@ export function parseSnapshotRef(json: Json, path: string): SnapshotRef {
   const from = new Fields(json, path)
   return {
     snapshotId: from.long('snapshot-id'),
-    type: from.string('type') === 'tag' ? 'tag' : 'branch',
+    type: from.choice('type', ['branch', 'tag']),
     ...parseRetention(from),
     extra: from.rest(),
   }

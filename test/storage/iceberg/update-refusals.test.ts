@@ -118,6 +118,18 @@ test.each<[problem: RegExp, updates: readonly Json[], code?: string]>([
   [/no sort order was added/, [{ action: 'set-default-sort-order', 'sort-order-id': -1 }]],
   [/no sort order 4/, [{ action: 'set-default-sort-order', 'sort-order-id': 4 }]],
   [
+    /fields\[0\]\.direction: expected asc or desc, found "up"/,
+    [
+      {
+        action: 'add-sort-order',
+        'sort-order': {
+          'order-id': 1,
+          fields: [{ 'source-id': 1, transform: 'identity', direction: 'up', 'null-order': 'nulls-first' }],
+        },
+      },
+    ],
+  ],
+  [
     /sort field of column 1: month does not take symbol/,
     [
       {
@@ -145,7 +157,7 @@ test.each<[problem: RegExp, updates: readonly Json[], code?: string]>([
   [/manifest-list: expected a string/, [snapshot({ 'manifest-list': null })]],
   [/snapshot log is not in the order of time/, [snapshot({ 'timestamp-ms': NOW - 120_000 }), setMain(9n)]],
   [/main cannot be set to snapshot 99/, [setMain(99n)]],
-  [/"view" is not branch or tag/, [ref({ type: 'view' })]],
+  [/updates\[0\]\.type: expected branch or tag, found "view"/, [ref({ type: 'view' })]],
   [/main is a branch/, [ref({ type: 'tag' })]],
   [/the tag t is one snapshot/, [ref({ 'ref-name': 't', type: 'tag', 'min-snapshots-to-keep': 2 })]],
   [/retention of t: "0" is not above 0/, [ref({ 'ref-name': 't', type: 'tag', 'max-ref-age-ms': 0 })]],
