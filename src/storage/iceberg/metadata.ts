@@ -191,6 +191,8 @@ export function* ancestry(metadata: TableMetadata, from: bigint | null): Generat
     const snapshot = byId.get(id)
     if (!snapshot) return
     yield snapshot
+    // However wrong a foreign writer's parents are, each comes once.
+    byId.delete(id)
     id = snapshot.parentSnapshotId
   }
 }
@@ -228,6 +230,15 @@ export function schemaOfSpec(metadata: TableMetadata, { fields }: PartitionSpec)
     fields.every(({ sourceId }) => schema.fields.some(({ id }) => id === sourceId))
   const current = currentSchema(metadata)
   return isWhole(current) ? current : (metadata.schemas.findLast(isWhole) ?? current)
+}
+
+export function defaultOrder(metadata: TableMetadata): SortOrder {
+  return byIdOf(
+    metadata.sortOrders,
+    (order) => order.orderId === metadata.defaultSortOrderId,
+    metadata,
+    'default sort order',
+  )
 }
 
 function byIdOf<T>(all: readonly T[], is: (one: T) => boolean, metadata: TableMetadata, what: string): T {

@@ -162,8 +162,8 @@ function parseSortField(json: Json, path: string): SortField {
   return {
     sourceId: from.integer('source-id'),
     transform: from.string('transform'),
-    direction: from.string('direction').toLowerCase() === 'desc' ? 'desc' : 'asc',
-    nullOrder: from.string('null-order').toLowerCase() === 'nulls-last' ? 'nulls-last' : 'nulls-first',
+    direction: from.choice('direction', ['asc', 'desc']),
+    nullOrder: from.choice('null-order', ['nulls-first', 'nulls-last']),
     extra: from.rest(),
   }
 }

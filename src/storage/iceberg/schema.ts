@@ -55,19 +55,23 @@ export function schemaJson(schema: Schema): JsonObject {
   return {
     type: 'struct',
     'schema-id': schema.schemaId,
-    fields: schema.fields.map((field) => ({
-      id: field.id,
-      name: field.name,
-      required: field.required,
-      type: field.type,
-      ...(field.doc === null ? {} : { doc: field.doc }),
-      ...field.extra,
-    })),
+    fields: schema.fields.map(fieldJson),
     ...schema.extra,
   }
 }
 
-function parseField(json: Json, path: string): SchemaField {
+export function fieldJson(field: SchemaField): JsonObject {
+  return {
+    id: field.id,
+    name: field.name,
+    required: field.required,
+    type: field.type,
+    ...(field.doc === null ? {} : { doc: field.doc }),
+    ...field.extra,
+  }
+}
+
+export function parseField(json: Json, path: string): SchemaField {
   const from = new Fields(json, path)
   return {
     id: from.integer('id'),

@@ -17,10 +17,16 @@ export interface Snapshot {
   readonly extra: JsonObject
 }
 
-/** A branch or tag. */
+/** A branch or tag. How long it and its snapshots are kept may be its own matter; else the table's policy holds. */
 export interface SnapshotRef {
   readonly snapshotId: bigint
   readonly type: 'branch' | 'tag'
+  /** Once its snapshot is older, the ref goes. Main stays whatever this says. */
+  readonly maxRefAgeMs?: number
+  /** Of branches alone: younger ancestors are kept. */
+  readonly maxSnapshotAgeMs?: number
+  /** Of branches alone: so many ancestors are kept, whatever their age. */
+  readonly minSnapshotsToKeep?: number
   readonly extra: JsonObject
 }
 
@@ -122,11 +128,34 @@ export function parseSnapshotRef(json: Json, path: string): SnapshotRef {
   const from = new Fields(json, path)
   return {
     snapshotId: from.long('snapshot-id'),
-    type: from.string('type') === 'tag' ? 'tag' : 'branch',
+    type: from.choice('type', ['branch', 'tag']),
+    ...parseRetention(from),
     extra: from.rest(),
   }
 }
 
 export function snapshotRefJson(ref: SnapshotRef): JsonObject {
-  return { 'snapshot-id': ref.snapshotId, type: ref.type, ...ref.extra }
+  const retention = RETENTION.flatMap(([key, name]) => (ref[name] === undefined ? [] : [[key, ref[name]]]))
+  return { 'snapshot-id': ref.snapshotId, type: ref.type, ...Object.fromEntries(retention), ...ref.extra }
+}
+
+const RETENTION = [
+  ['max-ref-age-ms', 'maxRefAgeMs'],
+  ['max-snapshot-age-ms', 'maxSnapshotAgeMs'],
+  ['min-snapshots-to-keep', 'minSnapshotsToKeep'],
+] as const
+
+/** How long a ref and its snapshots are kept: whole numbers above zero, each of them optional. */
+export function parseRetention(from: Fields): Pick<SnapshotRef, (typeof RETENTION)[number][1]> {
+  const given = RETENTION.flatMap(([key, name]) => {
+    const value = from.optional(key, from.integer, null)
+    return value === null ? [] : [[name, value]]
+  })
+  return Object.fromEntries(given)
+}
+
+/** The snapshot that a file of statistics is of, if it says. */
+export function statisticsSnapshot(file: Json): bigint | null {
+  const from = new Fields(file, 'statistics')
+  return from.optional('snapshot-id', from.long, null)
 }
