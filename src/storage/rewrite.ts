@@ -130,6 +130,9 @@ export class Rewrite implements TableChange {
     const { sequenceNumber: readAt } = snapshotById(base, this.#request.snapshotId)
     const late = live.find(({ content, sequenceNumber }) => content === 'deletes' && sequenceNumber > readAt)
     if (!late) return
-    throw new TicklakeError('conflict', `rows of ${base.location} were deleted meanwhile (${late.path}): read again`)
+    throw new TicklakeError(
+      'conflict',
+      `rows of ${base.location} were deleted meanwhile (${late.path}): read again`,
+    )
   }
 }
