@@ -1,6 +1,7 @@
 export { type CreateTable, createdTable, parseCreateTable } from './iceberg/create-table.js'
 export type { EmptyTable } from './iceberg/draft.js'
 export { type Expiry, type ExpiryPolicy, expirable, expired } from './iceberg/expiry.js'
+export { foreignCommit } from './iceberg/foreign-commit.js'
 export type { DataFile } from './iceberg/manifest.js'
 export type { TableMetadata } from './iceberg/metadata.js'
 export { changeOrder, type SortBy } from './iceberg/order-change.js'

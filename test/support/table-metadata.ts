@@ -1,7 +1,7 @@
 import { TRADES } from '#core'
 import { formatJson, type Json, type JsonObject, parseJson } from '../../src/storage/iceberg/json.js'
 import {
-  appendSnapshot,
+  addSnapshot,
   currentSchema,
   newTableMetadata,
   type TableMetadata,
@@ -25,11 +25,13 @@ export function withAppends(table: TableMetadata, count: number, summary = {}): 
   let grown = table
   for (let more = 0; more < count; more++) {
     const number = grown.lastSequenceNumber + 1
-    grown = appendSnapshot(grown, {
+    grown = addSnapshot(grown, {
       snapshotId: BigInt(number),
       nowMs: NOW + number * 1000,
       manifestList: `${LOCATION}/metadata/snap-${number}.avro`,
-      files: [],
+      operation: 'append',
+      added: [],
+      removed: [],
       summary,
       properties: {},
     })

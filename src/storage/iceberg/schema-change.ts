@@ -150,7 +150,7 @@ function checkNewName(columns: readonly Column[], name: string): void {
   if (namesake) throw refused(`there is a column ${namesake.name} already: ${name} needs another name`)
 }
 
-/** Old manifests are read by their own specs, so no spec that is listed may lose its column. */
+/** Other engines read the manifests of every listed spec by the current schema, so none of these may lose its column. */
 function checkUnused(table: TableMetadata, { id, name }: Column): void {
   const spec = table.partitionSpecs.find(({ fields }) =>
     fields.some(({ sourceId, transform }) => sourceId === id && transform !== 'void'),

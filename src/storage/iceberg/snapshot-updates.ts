@@ -19,7 +19,7 @@ import {
 export const SNAPSHOT_UPDATES: UpdateParsers = {
   'add-snapshot': (from, path) => {
     const snapshot = parseSnapshot(from.json('snapshot'), `${path}.snapshot`)
-    return (draft) => addSnapshot(draft, snapshot)
+    return (draft) => withSnapshot(draft, snapshot)
   },
   'remove-snapshots': (from) => {
     const ids = from.values('snapshot-ids', from.long)
@@ -46,7 +46,7 @@ export const SNAPSHOT_UPDATES: UpdateParsers = {
 const OPERATIONS = ['append', 'replace', 'overwrite', 'delete']
 
 /** A snapshot that nothing refers to yet. `conflict` when it was made on a table that has moved on since. */
-export function addSnapshot(draft: Draft, snapshot: Snapshot): Draft {
+export function withSnapshot(draft: Draft, snapshot: Snapshot): Draft {
   const { table, nowMs } = draft
   const { snapshotId, parentSnapshotId, sequenceNumber, timestampMs, schemaId, summary } = snapshot
   const what = `snapshot ${snapshotId}`

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type ExpiryPolicy, expirable, expired } from '../../../src/storage/iceberg/expiry.js'
-import { appendSnapshot, type TableMetadata } from '../../../src/storage/iceberg/metadata.js'
+import { addSnapshot, type TableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import { formatMetadata, parseMetadata } from '../../../src/storage/iceberg/metadata-file.js'
 import type { Snapshot } from '../../../src/storage/iceberg/snapshot.js'
 import { SeededRandom } from '../../support/seeded-random.js'
@@ -131,11 +131,13 @@ function randomTable(random: SeededRandom): TableMetadata {
   let table = EMPTY_TRADES
   for (let step = 1; step <= 30; step++) {
     const carries = random.oneIn(4) ? { [OFFSETS]: `{"0":${step}}` } : {}
-    table = appendSnapshot(table, {
+    table = addSnapshot(table, {
       snapshotId: BigInt(step),
       nowMs: NOW + step * 1000,
       manifestList: 'm',
-      files: [],
+      operation: 'append',
+      added: [],
+      removed: [],
       summary: carries,
       properties: carries,
     })
