@@ -44,10 +44,12 @@ interface Position {
  */
 export class GapTable {
   readonly #options: GapTableOptions
-  readonly #newest = new Map<TableName, TableMetadata>()
+  readonly #sources = new Map<TableName, TableHead>()
   /** After a failure, which may have been a success: all is read anew. */
   #isUncertain = false
   readonly #positions = new Map<TableName, Position>()
+  /** What is not read yet must not expire; while nothing can be read or written, it may. */
+  readonly #releases = new Map<TableName, () => void>()
   #work: Promise<void> = Promise.resolve()
   #isWaiting = false
   #fileCount = 0
@@ -57,9 +59,10 @@ export class GapTable {
   }
 
   /** Takes in what a source has committed, soon. Returns at once; a table that is no source is passed over. */
-  follow(table: TableName, metadata: TableMetadata): void {
-    if (!GAP_SOURCES.some((source) => source === table)) return
-    this.#newest.set(table, metadata)
+  follow(head: TableHead): void {
+    const source = GAP_SOURCES.find((name) => name === head.name)
+    if (!source) return
+    this.#sources.set(source, head)
     if (this.#isWaiting) return
     this.#isWaiting = true
     this.#work = this.#work.then(() => {
@@ -78,20 +81,22 @@ export class GapTable {
       if (this.#isUncertain) await this.#options.head.reload()
       this.#isUncertain = false
       for (const [index, source] of GAP_SOURCES.entries()) {
-        const metadata = this.#newest.get(source)
-        if (metadata) await this.#read(source, index, metadata)
+        const head = this.#sources.get(source)
+        if (head) await this.#read(source, index, head)
       }
     } catch (error) {
       this.#isUncertain = true
       this.#positions.clear()
+      for (const release of this.#releases.values()) release()
       this.#options.logger.error('sequence_gaps could not be brought up to date; it is tried again later', {
         error: error instanceof Error ? error.message : String(error),
       })
     }
   }
 
-  async #read(source: TableName, index: number, metadata: TableMetadata): Promise<void> {
+  async #read(source: TableName, index: number, from: TableHead): Promise<void> {
     const { head } = this.#options
+    const { metadata } = from
     const noted = currentOffsets(head.metadata)[index] ?? 0
     let position = this.#positions.get(source) ?? (await this.#positionAt(source, noted, metadata))
     let rows: GapRow[] = []
@@ -105,6 +110,11 @@ export class GapTable {
     const isLate = position.sequenceNumber - committed >= MAX_UNNOTED_SNAPSHOTS
     if (rows.length > 0 || isLate) await this.#commit(source, index, position, rows)
     this.#positions.set(source, position)
+    const release = this.#releases.get(source)
+    // A restart goes on from what is noted.
+    const kept = currentOffsets(head.metadata)[index] ?? 0
+    this.#releases.set(source, from.hold(snapshotNumbered(metadata, kept)))
+    release?.()
   }
 
   /** The position that the table has noted of a source. */
@@ -158,6 +168,11 @@ export class GapTable {
     const summary = { [SOURCES_KEY]: JSON.stringify({ ...sources, [source]: String(to.snapshotId) }) }
     await head.commit(new Append(context, { files, from, to: vector, summary }))
   }
+}
+
+/** Its id; null before the first. */
+function snapshotNumbered({ snapshots }: TableMetadata, sequenceNumber: number): bigint | null {
+  return snapshots.find((snapshot) => snapshot.sequenceNumber === sequenceNumber)?.snapshotId ?? null
 }
 
 /** What followed a snapshot on main, oldest first. `gone` when some of it has expired already. */

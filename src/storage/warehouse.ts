@@ -52,10 +52,17 @@ export interface WarehouseOptions {
 /** The tables of one data folder, made at the first start, and what is derived from them. */
 export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  /** By name: those of the tables, and that of what is derived from them. */
+  readonly heads: ReadonlyMap<string, TableHead>
   readonly #gaps: GapTable
 
-  private constructor(tables: ReadonlyMap<TableName, StreamTable>, gaps: GapTable) {
+  private constructor(
+    tables: ReadonlyMap<TableName, StreamTable>,
+    heads: readonly TableHead[],
+    gaps: GapTable,
+  ) {
     this.tables = tables
+    this.heads = new Map(heads.map((head) => [head.name, head]))
     this.#gaps = gaps
   }
 
@@ -82,26 +89,29 @@ export class Warehouse implements Service {
           )
       return new TableHead(layout.name, metadata, context)
     }
-    const gaps = new GapTable({ engine, head: await open(SEQUENCE_GAPS, GAP_SOURCES.length), logger })
+    const ofGaps = await open(SEQUENCE_GAPS, GAP_SOURCES.length)
+    const gaps = new GapTable({ engine, head: ofGaps, logger })
+    const heads = [ofGaps]
     const tables = new Map<TableName, StreamTable>()
     for (const definition of TABLES) {
       const { name } = definition
       const head = await open(definition, options.partitionCount)
+      heads.push(head)
       checkPartitions(definition, currentOffsets(head.metadata).length, options)
       const { partitionCount } = options
       tables.set(
         name,
         new IcebergStreamTable({ definition, head, partitionCount, engine, index, flush, logger }),
       )
-      head.onChange((metadata) => gaps.follow(name, metadata))
+      head.onChange(() => gaps.follow(head))
     }
-    return new Warehouse(tables, gaps)
+    return new Warehouse(tables, heads, gaps)
   }
 
   async start(): Promise<void> {
     for (const table of this.tables.values()) await table.start()
     // What was committed before the last end, and is not derived yet.
-    for (const [name, table] of this.tables) this.#gaps.follow(name, table.metadata())
+    for (const head of this.heads.values()) this.#gaps.follow(head)
   }
 
   async stop(): Promise<void> {
