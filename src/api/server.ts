@@ -76,6 +76,8 @@ export function createApi(options: ApiOptions): ApiServer {
 /** Ours, made here or taken from a client that passed one on; in the answer's header from the start. */
 const REQUEST_ID = 'X-Request-Id'
 
+/** Longer than the pauses of clients, and of the balancers that they may be behind. */
+const KEEP_ALIVE_MS = 75_000
 /** A format of one's own travels in the URL (16 KiB is Node's own bound). */
 const MAX_HEADER_BYTES = 256 * 1024
 
@@ -98,6 +100,8 @@ class ExpressServer implements ApiServer {
     this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, this.#routes())
     // An upload takes as long as it takes; headers have their own, short timeout.
     this.#server.requestTimeout = 0
+    // A client that goes on after a pause must not meet a connection that is just being closed.
+    this.#server.keepAliveTimeout = KEEP_ALIVE_MS
   }
 
   get url(): string {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
+import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -63,7 +64,7 @@ export async function runTicklake(args: readonly string[], options: ProcessOptio
 export class TicklakeServer {
   readonly url: string
   readonly pid: number
-  /** What it has logged, one JSON text each; the first hundred lines. */
+  /** What it has logged, one JSON text each; the last hundred lines. */
   readonly said: readonly string[]
   /** Resolves when the process is gone, however it ended. */
   readonly ended: Promise<void>
@@ -101,7 +102,8 @@ export class TicklakeServer {
     const url = await new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stderr }).on('line', (line) => {
         // Read to the end: a full pipe would stop the server.
-        if (said.length < 100) said.push(line)
+        said.push(line)
+        if (said.length > 100) said.shift()
         if (line.includes('"message":"serving"')) resolve(JSON.parse(line).url)
       })
       void ended.then(() => reject(new Error(`ticklake serve has ended: ${said.join('\n')}`)))
@@ -133,10 +135,23 @@ export class TicklakeServer {
     path: string,
     parameters: Readonly<Record<string, string>> = {},
   ): Promise<{ body: string; next: string | null }> {
-    const response = await fetch(`${this.url}${path}?${new URLSearchParams(parameters)}`)
-    const body = await response.text()
+    const { response, body } = await this.#fetch(`${path}?${new URLSearchParams(parameters)}`)
     if (!response.ok) throw new Error(`${path}: ${response.status} ${body}`)
     return { body, next: response.headers.get('x-next-page-token') }
+  }
+
+  /** Fails as `fetch` does; when the server has ended by itself, with how it ended and what it said before. */
+  async #fetch(path: string): Promise<{ response: Response; body: string }> {
+    try {
+      const response = await fetch(`${this.url}${path}`)
+      return { response, body: await response.text() }
+    } catch (error) {
+      const isGone = await Promise.race([this.ended.then(() => true), after(1_000).then(() => false)])
+      if (!isGone || this.wasKilled) throw error
+      const { exitCode, signalCode } = this.#child
+      const last = this.said.slice(-10).join('\n')
+      throw new Error(`the server has ended (${signalCode ?? exitCode}) before it answered ${path}\n${last}`)
+    }
   }
 
   /** All rows of a list, page after page, one JSON text each. */
