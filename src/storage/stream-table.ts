@@ -15,6 +15,7 @@ import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
 import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
+import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
 import type { LogRows, PinnedVersion, StreamTable, TableStatus, TailSlice } from './table.js'
@@ -157,7 +158,8 @@ export class IcebergStreamTable implements StreamTable {
       watermarks: tail.watermarks,
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
-      select: (filter) => this.#options.index.selectFiles(metadata, snapshotId, filter),
+      select: (filter) =>
+        this.#options.index.selectFiles(metadata, snapshotId, predicatesOf(this.definition, filter)),
       selectAppended: async () => ({ files: [], where: null }),
     })
   }
@@ -185,9 +187,9 @@ export class IcebergStreamTable implements StreamTable {
       watermarks: parseWatermarks(metadata),
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
-      select: (filter) => index.selectFiles(metadata, snapshotId, filter),
+      select: (filter) => index.selectFiles(metadata, snapshotId, predicatesOf(this.definition, filter)),
       selectAppended: async (filter) => ({
-        files: await index.appendedSince(metadata, snapshotId, filter),
+        files: await index.appendedSince(metadata, snapshotId, predicatesOf(this.definition, filter)),
         where,
       }),
     })

@@ -26,7 +26,7 @@ export async function verdict(world: World, end: OffsetVector): Promise<string |
   const reached = new Map<string, DataFile>()
   const pathsOf = new Map<bigint, readonly string[]>()
   for (const { snapshotId } of metadata.snapshots) {
-    const { files } = await index.selectFiles(metadata, snapshotId, {})
+    const { files } = await index.selectFiles(metadata, snapshotId, [])
     pathsOf.set(
       snapshotId,
       files.map(({ path }) => path),

@@ -103,7 +103,7 @@ class Fixture {
   /** Every row: symbol, numbers, and when it was filled; session and detection are told by a test of their own. */
   async rows(): Promise<readonly string[]> {
     const metadata = await this.metadata()
-    const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, {})
+    const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, [])
     if (files.length === 0) return []
     const { columns } = await engine.query(
       `SELECT concat_ws(' ', table_name, exchange, symbol, from_sequence || '–' || to_sequence, session_date,
@@ -116,7 +116,7 @@ class Fixture {
   /** Found, and not filled. */
   async open(): Promise<readonly string[]> {
     const metadata = await this.metadata()
-    const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, {})
+    const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, [])
     if (files.length === 0) return []
     const { columns } = await engine.query(
       `SELECT from_sequence || '–' || to_sequence FROM ${parquetRelation(files)}

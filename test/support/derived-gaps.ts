@@ -20,7 +20,7 @@ export async function derivedGaps(data: string): Promise<DerivedGaps> {
   const objects = new LocalObjectStore()
   const catalog = new FileCatalog(objects, localLocation(join(data, 'warehouse', 'market_data')))
   const { metadata } = await catalog.load(SEQUENCE_GAPS.name)
-  const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, {})
+  const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, [])
   if (files.length === 0) return { missing: 0, ended: 0 }
   const tempDirectory = await mkdtemp(join(tmpdir(), 'ticklake-derived-'))
   const engine = await Engine.open({
