@@ -1,3 +1,4 @@
+export { type FileColumn, fileColumns } from './file-columns.js'
 export type { DataFile } from './iceberg/manifest.js'
 export type { TableMetadata } from './iceberg/metadata.js'
 export type { Snapshot } from './iceberg/snapshot.js'

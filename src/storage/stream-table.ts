@@ -11,9 +11,10 @@ import {
 } from '#core'
 import type { TableEngine } from '#engine'
 import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
+import { fileColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
-import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
+import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
 import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
@@ -203,13 +204,14 @@ export class IcebergStreamTable implements StreamTable {
   #hold(
     segments: readonly TailSegment[],
     tail: readonly TailSlice[],
-    rest: Omit<PinnedVersion, 'metadata' | 'tail' | 'release'>,
+    rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'release'>,
   ): PinnedVersion {
     for (const segment of segments) segment.retain()
     let held = true
     return {
       ...rest,
       metadata: this.#metadata,
+      columns: fileColumns(this.definition, currentSchema(this.#metadata)),
       tail,
       release: () => {
         if (held) for (const segment of segments) segment.release()

@@ -7,6 +7,7 @@ import type {
   TableDefinition,
   Version,
 } from '#core'
+import type { FileColumn } from './file-columns.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { TableMetadata } from './iceberg/metadata.js'
 
@@ -57,6 +58,8 @@ export interface AppendedFiles {
 export interface PinnedVersion {
   readonly version: Version
   readonly metadata: TableMetadata
+  /** What files may be asked for: the definition's columns, then what the table's schema has besides. */
+  readonly columns: readonly FileColumn[]
   readonly tail: readonly TailSlice[]
   /** Newest event time by exchange, µs: in the log prefix of this version, or, of `pinAt`, of the newest snapshot. */
   readonly watermarks: ReadonlyMap<string, bigint>

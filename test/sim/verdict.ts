@@ -1,9 +1,9 @@
 import { existsSync, statSync } from 'node:fs'
 import { formatVector, type OffsetVector, parseVector, sameVector, TRADES } from '#core'
-import { type DataFile, localPath, parquetRelation } from '#storage'
+import { type DataFile, type FileColumn, fileColumns, localPath, parquetRelation } from '#storage'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import { currentOffsets } from '../../src/storage/commit.js'
-import { currentSnapshot } from '../../src/storage/iceberg/metadata.js'
+import { currentSchema, currentSnapshot } from '../../src/storage/iceberg/metadata.js'
 import { OFFSETS_KEY } from '../../src/storage/iceberg/snapshot.js'
 import { readLedger } from '../../src/storage/ledger-file.js'
 import { FileIndex } from '../../src/storage/prune.js'
@@ -37,7 +37,7 @@ export async function verdict(world: World, end: OffsetVector): Promise<string |
       reached.set(file.path, file)
     }
   }
-  const rows = await rowsByFile(engine, [...reached.values()])
+  const rows = await rowsByFile(engine, [...reached.values()], fileColumns(TRADES, currentSchema(metadata)))
   for (const { snapshotId, summary } of metadata.snapshots) {
     const offsets = parseVector(summary[OFFSETS_KEY] ?? '')
     // A file that is there twice has its rows twice.
@@ -66,11 +66,14 @@ function ofFile({ disk }: World, { path, fileSizeBytes }: DataFile): string | nu
 async function rowsByFile(
   engine: Querying,
   files: readonly DataFile[],
+  columns: readonly FileColumn[],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const rows = new Map<string, string[]>()
   if (files.length === 0) return rows
-  const { columns } = await engine.query(`SELECT filename, ${ROW_TEXT_SQL} FROM ${parquetRelation(files)}`)
-  const [names = [], texts = []] = columns
+  const answer = await engine.query(
+    `SELECT filename, ${ROW_TEXT_SQL} FROM ${parquetRelation(files, columns)}`,
+  )
+  const [names = [], texts = []] = answer.columns
   for (const [index, name] of names.entries()) {
     const list = rows.get(String(name)) ?? []
     rows.set(String(name), list)
