@@ -24,7 +24,6 @@ import {
   appendSnapshot,
   currentSchema,
   currentSnapshot,
-  defaultSpec,
   nextSequenceNumber,
   type TableMetadata,
 } from './iceberg/metadata.js'
@@ -45,6 +44,8 @@ export interface CommitContext {
 export interface CommitRequest {
   /** None when the batch held no rows: the vector moves all the same. */
   readonly files: readonly DataFile[]
+  /** Id of the partition spec that they are written by, which is the default one when it is not given. */
+  readonly specId?: number
   readonly from: OffsetVector
   readonly to: OffsetVector
   /** More ticklake.* keys for the snapshot's summary. */
@@ -202,16 +203,15 @@ function checkNewId(metadata: TableMetadata, snapshotId: bigint): bigint {
 async function writeManifest(
   { objects, random }: CommitContext,
   metadata: TableMetadata,
-  { files }: CommitRequest,
+  { files, specId }: CommitRequest,
   commitId: string,
   snapshotId: bigint,
 ): Promise<ManifestFile> {
   const schema = currentSchema(metadata)
-  const spec = defaultSpec(metadata)
-  if (spec.fields.length !== 1 || spec.fields[0]!.transform !== 'day') {
-    const message = `${metadata.location} has another partition spec than days, in which its log rows are written`
-    throw new TicklakeError('conflict', `${message}: make the spec of days the default again`)
-  }
+  const wanted = specId ?? metadata.defaultSpecId
+  const spec = metadata.partitionSpecs.find((candidate) => candidate.specId === wanted)
+  if (!spec)
+    throw new TicklakeError('conflict', `${metadata.location} has no partition spec ${wanted} (any more)`)
   const entries = files.map((file) => ({
     status: 'added' as const,
     snapshotId,

@@ -139,11 +139,10 @@ export class GapTable {
     const { engine, context } = this.#options
     const { objects, fence, catalog } = context
     const metadata = this.#metadata ?? (await catalog.load(SEQUENCE_GAPS.name)).metadata
-    const { location, defaultSortOrderId: sortOrderId } = metadata
     // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
     const fileName = `${String(fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
-    const files = await prepareFiles(
-      { layout: SEQUENCE_GAPS, engine, objects, location, sortOrderId },
+    const { files, specId } = await prepareFiles(
+      { layout: SEQUENCE_GAPS, engine, objects, metadata },
       gapRelation(rows),
       fileName,
     )
@@ -155,6 +154,7 @@ export class GapTable {
     )
     const { table } = await commitAppend(context, SEQUENCE_GAPS.name, {
       files,
+      specId,
       from,
       to: vector,
       summary: { [SOURCES_KEY]: JSON.stringify({ ...sources, [source]: String(to.snapshotId) }) },

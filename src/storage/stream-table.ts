@@ -224,23 +224,24 @@ export class IcebergStreamTable implements StreamTable {
     const { definition, engine, context } = this.#options
     // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
     const fileName = `${String(context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
-    const { location, defaultSortOrderId: sortOrderId } = this.#metadata
+    const metadata = this.#metadata
     const { objects } = context
     const relation = `(SELECT ${tableColumnsSql(definition)} FROM ${segment.name})`
-    const files = await prepareFiles(
-      { layout: definition, engine, objects, location, sortOrderId },
+    const prepared = await prepareFiles(
+      { layout: definition, engine, objects, metadata },
       { relation, rowCount: segment.rowCount, days: segment.days },
       fileName,
     )
-    if (segment.ledger === null) return { files, summary: {} }
-    const ledger = `${location}/metadata/ledger-${fileName}.json.gz`
+    if (segment.ledger === null) return { ...prepared, summary: {} }
+    const ledger = `${metadata.location}/metadata/ledger-${fileName}.json.gz`
     await writeLedger(objects, ledger, segment.ledger)
-    return { files, summary: { [LEDGER_KEY]: ledger } }
+    return { ...prepared, summary: { [LEDGER_KEY]: ledger } }
   }
 
-  async #commit(segment: TailSegment, { files, summary }: PreparedSegment): Promise<void> {
+  async #commit(segment: TailSegment, { files, specId, summary }: PreparedSegment): Promise<void> {
     const { table } = await commitAppend(this.#options.context, this.definition.name, {
       files,
+      specId,
       from: segment.start,
       to: segment.end,
       summary: { ...formatWatermarks(segment.watermarks), ...summary },
