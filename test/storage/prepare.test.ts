@@ -138,7 +138,7 @@ describe('rows are written by the default spec of their table', () => {
     expect(specId).toBe(1)
     const found: TypedRow[] = []
     for (const file of files) {
-      const inFile = await rowsOf(engine, file, metadata)
+      const inFile = await rowsOf(engine, [file], metadata)
       expect(file.recordCount).toBe(inFile.length)
       found.push(...inFile)
       for (const row of inFile) {
@@ -318,7 +318,7 @@ describe('files are sorted', () => {
     const metadata = metadataOf([['moment', 'day']], sort)
     for (const file of (await prepare(metadata, rows)).files) {
       expect(file.sortOrderId).toBe(2)
-      expectSorted(await rowsOf(engine, file, metadata), sort)
+      expectSorted(await rowsOf(engine, [file], metadata), sort)
     }
   })
 
@@ -334,6 +334,6 @@ describe('files are sorted', () => {
     const metadata = metadataOf([], sort)
     const [file] = (await prepare(metadata, rows)).files
     expect(file!.sortOrderId).toBe(id)
-    expectSorted(await rowsOf(engine, file!, metadata), OWN_ORDER)
+    expectSorted(await rowsOf(engine, [file!], metadata), OWN_ORDER)
   })
 })

@@ -2,7 +2,7 @@ import { type LayoutColumn, parseDecimal, type TableLayout } from '#core'
 import { type Engine, sqlString } from '#engine'
 import { type DataFile, fileColumns, parquetRelation, type TableMetadata } from '#storage'
 import { currentSchema, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
-import type { PartitionSpec, SortField } from '../../src/storage/iceberg/partition.js'
+import type { PartitionField, PartitionSpec, SortField } from '../../src/storage/iceberg/partition.js'
 import type { Value } from '../../src/storage/iceberg/values.js'
 import type { SeededRandom } from './seeded-random.js'
 
@@ -33,6 +33,17 @@ export type TypedRow = readonly (Value | null)[]
 /** A column by name or id, and its transform. */
 export type Field = readonly [column: string | number, transform: string]
 
+/** The fields of a spec, whose ids count from one. */
+export function partitionFields(fields: readonly Field[], firstId: number): readonly PartitionField[] {
+  return fields.map(([column, transform], index) => ({
+    sourceId: typeof column === 'number' ? column : idOf(column),
+    fieldId: firstId + index,
+    name: `p${index}_${transform.replace(/\W/g, '')}`,
+    transform,
+    extra: {},
+  }))
+}
+
 /** A new table, below a folder, whose default spec has these fields; its spec of days has id 0. */
 export function typedTable(
   location: string,
@@ -42,13 +53,7 @@ export function typedTable(
   const metadata = newTableMetadata(TYPED, { location, uuid: 'u', nowMs: 0, partitionCount: 1 })
   const spec: PartitionSpec = {
     specId: 1,
-    fields: fields.map(([column, transform], index) => ({
-      sourceId: typeof column === 'number' ? column : idOf(column),
-      fieldId: 1001 + index,
-      name: `p${index}_${transform.replace(/\W/g, '')}`,
-      transform,
-      extra: {},
-    })),
+    fields: partitionFields(fields, 1001),
     extra: {},
   }
   return {
@@ -111,13 +116,13 @@ function literal(value: Value | null, type: LayoutColumn['type']): string {
 const ROW_SQL = `concat_ws('|', coalesce(epoch_us(moment)::VARCHAR, '∅'), coalesce(symbol, '∅'), coalesce(exchange, '∅'), coalesce(price::VARCHAR, '∅'),
   coalesce(number::VARCHAR, '∅'), coalesce(flags::VARCHAR, '∅'), coalesce((session - DATE '1970-01-01')::VARCHAR, '∅'), coalesce(hex(raw), '∅'))`
 
-/** The rows of a file, in its order. */
+/** The rows of files, of a single one in its order. */
 export async function rowsOf(
   engine: Pick<Engine, 'query'>,
-  file: DataFile,
+  files: readonly DataFile[],
   metadata: TableMetadata,
 ): Promise<readonly TypedRow[]> {
-  const relation = parquetRelation([file], fileColumns(TYPED, currentSchema(metadata)))
+  const relation = parquetRelation(files, fileColumns(TYPED, currentSchema(metadata)))
   const { columns } = await engine.query(`SELECT ${ROW_SQL} FROM ${relation}`)
   return (columns[0] ?? []).map((text) => {
     const cells = String(text).split('|')
