@@ -1,9 +1,9 @@
 import {
   type AppendedFiles,
-  type DataFile,
   type FileColumn,
   type PinnedVersion,
   parquetRelation,
+  type ReadableFile,
   type RowFilter,
   type TailSlice,
 } from '#storage'
@@ -17,7 +17,7 @@ export type Route = 'real-time' | 'historical' | 'hybrid'
 export interface Scan {
   /** What the files may be asked for. */
   readonly columns: readonly FileColumn[]
-  readonly files: readonly DataFile[]
+  readonly files: readonly ReadableFile[]
   readonly appended: AppendedFiles
   readonly tail: readonly TailSlice[]
   readonly filesTotal: number
@@ -61,7 +61,7 @@ export function floorMicros(nanos: bigint): bigint {
   return (nanos - (((nanos % 1000n) + 1000n) % 1000n)) / 1000n
 }
 
-export function scannedFiles(scan: Scan): readonly DataFile[] {
+export function scannedFiles(scan: Scan): readonly ReadableFile[] {
   return [...scan.files, ...scan.appended.files]
 }
 
@@ -84,7 +84,7 @@ export function bytesRead(scan: Scan): number {
 /** The rows of a scan as one relation with these columns, or null when there is nothing to read. */
 export function relation(scan: Scan, columns: readonly string[]): string | null {
   const list = selectList(columns)
-  const rowsOf = (files: readonly DataFile[], names: readonly string[]) =>
+  const rowsOf = (files: readonly ReadableFile[], names: readonly string[]) =>
     parquetRelation(
       files,
       scan.columns.filter(({ name }) => names.includes(name)),

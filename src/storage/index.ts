@@ -15,4 +15,5 @@ export type {
   TableStatus,
   TailSlice,
 } from './table.js'
+export type { ReadableFile } from './unnumbered-files.js'
 export { Warehouse } from './warehouse.js'

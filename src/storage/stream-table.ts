@@ -19,8 +19,17 @@ import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
 import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
-import type { LogRows, PinnedVersion, StreamTable, TableStatus, TailSlice } from './table.js'
+import type {
+  FileSelection,
+  LogRows,
+  PinnedVersion,
+  RowFilter,
+  StreamTable,
+  TableStatus,
+  TailSlice,
+} from './table.js'
 import { type TailSegment, tableColumnsSql } from './tail-segment.js'
+import { UnnumberedFiles } from './unnumbered-files.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
 export interface StreamTableOptions {
@@ -47,6 +56,7 @@ export class IcebergStreamTable implements StreamTable {
   readonly definition: TableDefinition
   readonly #options: StreamTableOptions
   readonly #flusher: Flusher
+  readonly #unnumbered: UnnumberedFiles
   #metadata: TableMetadata
   #tail: HotTail | null = null
   #fileCount = 0
@@ -56,6 +66,7 @@ export class IcebergStreamTable implements StreamTable {
     this.definition = definition
     this.#options = options
     this.#metadata = options.metadata
+    this.#unnumbered = new UnnumberedFiles(options.engine)
     this.#flusher = new Flusher({
       clock: context.clock,
       logger: logger.child({ table: definition.name }),
@@ -159,8 +170,7 @@ export class IcebergStreamTable implements StreamTable {
       watermarks: tail.watermarks,
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
-      select: (filter) =>
-        this.#options.index.selectFiles(metadata, snapshotId, predicatesOf(this.definition, filter)),
+      select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
     })
   }
@@ -182,15 +192,21 @@ export class IcebergStreamTable implements StreamTable {
       relation: segment.relation(covers(offsets, segment.end) ? null : where),
       rowCount: segment.rowCount,
     }))
-    const { index } = this.#options
     return this.#hold(segments, slices, {
       version,
       watermarks: parseWatermarks(metadata),
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
-      select: (filter) => index.selectFiles(metadata, snapshotId, predicatesOf(this.definition, filter)),
+      select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async (filter) => ({
-        files: await index.appendedSince(metadata, snapshotId, predicatesOf(this.definition, filter)),
+        files: await this.#unnumbered.named(
+          metadata,
+          await this.#options.index.appendedSince(
+            metadata,
+            snapshotId,
+            predicatesOf(this.definition, filter),
+          ),
+        ),
         where,
       }),
     })
@@ -199,6 +215,16 @@ export class IcebergStreamTable implements StreamTable {
   #running(): HotTail {
     if (!this.#tail) throw new TicklakeError('unavailable', `${this.definition.name} is not running`)
     return this.#tail
+  }
+
+  async #select(
+    metadata: TableMetadata,
+    snapshotId: bigint | null,
+    filter: RowFilter,
+  ): Promise<FileSelection> {
+    const predicates = predicatesOf(this.definition, filter)
+    const { files, filesTotal } = await this.#options.index.selectFiles(metadata, snapshotId, predicates)
+    return { files: await this.#unnumbered.named(metadata, files), filesTotal }
   }
 
   #hold(
