@@ -23,7 +23,7 @@ import type { SettledRows } from './settled-rows.js'
 const ROW_GROUP_ROWS = 122_880
 
 /** A flush writes at most so many files, unless its rows are of more days. Each takes milliseconds, and a look at all rows. */
-const MAX_FILES = 64
+const MAX_FILES = 32
 
 export interface PrepareContext {
   readonly layout: TableLayout
@@ -42,7 +42,7 @@ export interface PreparedFiles {
 
 /**
  * Writes rows as one sorted Parquet file for each partition of the table's default spec, durable, and describes them for
- * a manifest. When that would take more than 64 files, or the spec can't be followed (an unknown transform), they are
+ * a manifest. When that would take more than 32 files, or the spec can't be followed (an unknown transform), they are
  * written by days instead, by a spec that the table had from the beginning: ingest goes on, and compaction moves them on.
  * `fileName` must be new: no path is ever used twice.
  *

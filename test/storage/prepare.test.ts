@@ -99,8 +99,8 @@ const SPECS: readonly (readonly Field[])[] = [
     ['moment', 'year'],
   ],
   [
-    ['price', 'bucket[3]'],
-    ['number', 'bucket[3]'],
+    ['price', 'bucket[2]'],
+    ['number', 'bucket[2]'],
     ['flags', 'bucket[2]'],
   ],
   [
@@ -110,9 +110,10 @@ const SPECS: readonly (readonly Field[])[] = [
   [['number', 'truncate[10]']],
   [['flags', 'identity']],
   [['session', 'day']],
+  [['moment', 'identity']],
   [
     ['session', 'year'],
-    ['moment', 'identity'],
+    ['moment', 'hour'],
   ],
   [
     ['exchange', 'void'],
@@ -237,7 +238,7 @@ describe('what cannot be written by the default spec is written by days', () => 
     ['a transform that the type does not have', ['exchange', 'hour']],
     ['a partition that no manifest of ours can hold', ['price', 'identity']],
     ['a column that nobody knows', [98, 'identity']],
-    ['more than 64 files', ['moment', 'hour']],
+    ['more than 32 files', ['moment', 'hour']],
   ])('%s', async (_, field) => {
     const { files, specId } = await prepare(metadataOf([field]), rows(65))
     expect(specId).toBe(0)
@@ -248,8 +249,8 @@ describe('what cannot be written by the default spec is written by days', () => 
     ])
   })
 
-  test('64 files are not too many', async () => {
-    expect((await prepare(metadataOf([['moment', 'hour']]), rows(64))).files).toHaveLength(64)
+  test('32 files are not too many', async () => {
+    expect((await prepare(metadataOf([['moment', 'hour']]), rows(32))).files).toHaveLength(32)
   })
 
   test('without a spec of days it is a conflict', async () => {

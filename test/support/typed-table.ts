@@ -89,8 +89,8 @@ export function drawnRow(random: SeededRandom, hours: number): TypedRow {
     orNull(random.pick(['ASX', 'NYSE'])),
     orNull(BigInt(random.below(5)) * 50_000_000n - 100_000_000n),
     orNull(BigInt(random.below(40)) - 20n),
-    orNull(random.below(40) - 20),
-    orNull(random.below(50) - 25),
+    orNull(random.below(24) - 12),
+    orNull(random.below(28) - 14),
     orNull(Uint8Array.of(random.below(3), 255)),
   ]
 }
