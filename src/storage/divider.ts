@@ -37,9 +37,7 @@ export function dividerOf(layout: TableLayout, schema: Schema, field: PartitionF
   const written = partitionType(field, schema)
   if (written === null || !WRITABLE.has(baseType(written))) return null
   const column = layout.columns.find(({ id }) => id === field.sourceId)
-  const source = schema.fields.find(({ id }) => id === field.sourceId)
-  // Wider than the layout has it, if it was widened in the table.
-  const type = typeof source?.type === 'string' ? source.type : TYPE_NAMES[column?.type ?? 'string']
+  const type = column ? TYPE_NAMES[column.type] : written
   const folder = (value: Value | null) =>
     partitionFolder(field.name, transform, type, value).slice(0, MAX_FOLDER_LENGTH)
   // A column that another engine has added: our rows have nothing in it.
@@ -63,7 +61,7 @@ export function dividerOf(layout: TableLayout, schema: Schema, field: PartitionF
       }
     }
     default: {
-      const columnValue = (key: SqlValue) => (key === null ? null : valueOfKey(column, type, key))
+      const columnValue = (key: SqlValue) => (key === null ? null : valueOfKey(column, key))
       // A transform has a value for each one of a type, or for none.
       if (applyTransform(transform, type, columnValue(SAMPLE_KEYS[column.type])) === undefined) return null
       return {
@@ -114,10 +112,10 @@ function valueKeySql({ name, type }: LayoutColumn): string {
   return sql[type]
 }
 
-function valueOfKey({ name, type }: LayoutColumn, tableType: string, key: SqlValue): Value {
+function valueOfKey({ name, type }: LayoutColumn, key: SqlValue): Value {
   const read: Record<LayoutColumn['type'], () => Value> = {
     string: () => String(key),
-    int: () => (tableType === 'long' ? BigInt(String(key)) : Number(key)),
+    int: () => Number(key),
     long: () => BigInt(String(key)),
     timestamptz: () => BigInt(String(key)),
     date: () => Number(key),

@@ -1,11 +1,13 @@
 import { type Logger, type OffsetVector, SEQUENCE_GAPS, type TableName, TicklakeError } from '#core'
 import type { TableEngine } from '#engine'
-import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
+import { Append } from './append.js'
 import { type GapRow, gapRelation, gapRows, type InstrumentGap, openGapsOf } from './gap-rows.js'
 import { ancestry, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import type { Snapshot } from './iceberg/snapshot.js'
 import { LEDGER_KEY, readLedger } from './ledger-file.js'
+import { currentOffsets } from './position.js'
 import { prepareFiles } from './prepare.js'
+import type { TableHead } from './table-head.js'
 
 /** The tables whose ledgers are followed. The order is that of the vector, and never changes. */
 export const GAP_SOURCES = ['trades', 'quotes'] as const satisfies readonly TableName[]
@@ -19,8 +21,7 @@ const COMMIT_ROWS = 50_000
 
 export interface GapTableOptions {
   readonly engine: TableEngine
-  /** The table exists. */
-  readonly context: CommitContext
+  readonly head: TableHead
   readonly logger: Logger
 }
 
@@ -44,8 +45,8 @@ interface Position {
 export class GapTable {
   readonly #options: GapTableOptions
   readonly #newest = new Map<TableName, TableMetadata>()
-  /** Null after a failure, which may have been a success: all is read anew. */
-  #metadata: TableMetadata | null = null
+  /** After a failure, which may have been a success: all is read anew. */
+  #isUncertain = false
   readonly #positions = new Map<TableName, Position>()
   #work: Promise<void> = Promise.resolve()
   #isWaiting = false
@@ -74,12 +75,14 @@ export class GapTable {
 
   async #catchUp(): Promise<void> {
     try {
+      if (this.#isUncertain) await this.#options.head.reload()
+      this.#isUncertain = false
       for (const [index, source] of GAP_SOURCES.entries()) {
         const metadata = this.#newest.get(source)
         if (metadata) await this.#read(source, index, metadata)
       }
     } catch (error) {
-      this.#metadata = null
+      this.#isUncertain = true
       this.#positions.clear()
       this.#options.logger.error('sequence_gaps could not be brought up to date; it is tried again later', {
         error: error instanceof Error ? error.message : String(error),
@@ -88,9 +91,8 @@ export class GapTable {
   }
 
   async #read(source: TableName, index: number, metadata: TableMetadata): Promise<void> {
-    const { context } = this.#options
-    this.#metadata ??= (await context.catalog.load(SEQUENCE_GAPS.name)).metadata
-    const noted = currentOffsets(this.#metadata)[index] ?? 0
+    const { head } = this.#options
+    const noted = currentOffsets(head.metadata)[index] ?? 0
     let position = this.#positions.get(source) ?? (await this.#positionAt(source, noted, metadata))
     let rows: GapRow[] = []
     for (const snapshot of snapshotsAfter(position.sequenceNumber, metadata)) {
@@ -99,7 +101,7 @@ export class GapTable {
       await this.#commit(source, index, position, rows)
       rows = []
     }
-    const committed = currentOffsets(this.#metadata)[index] ?? 0
+    const committed = currentOffsets(head.metadata)[index] ?? 0
     const isLate = position.sequenceNumber - committed >= MAX_UNNOTED_SNAPSHOTS
     if (rows.length > 0 || isLate) await this.#commit(source, index, position, rows)
     this.#positions.set(source, position)
@@ -114,7 +116,7 @@ export class GapTable {
       throw new TicklakeError('gone', message)
     }
     const { snapshotId, summary } = snapshot
-    const open = openGapsOf(await readLedger(this.#options.context.objects, summary))
+    const open = openGapsOf(await readLedger(this.#options.head.context.objects, summary))
     return { sequenceNumber, snapshotId, open, ledger: summary[LEDGER_KEY] }
   }
 
@@ -128,7 +130,7 @@ export class GapTable {
     const ledger = summary[LEDGER_KEY]
     const isNews = ledger !== undefined && ledger !== before.ledger
     if (!isNews) return { ...before, sequenceNumber, snapshotId }
-    const content = await readLedger(this.#options.context.objects, summary)
+    const content = await readLedger(this.#options.head.context.objects, summary)
     const open = openGapsOf(content)
     const step = { before: before.open, after: open, filledGaps: content.filledGaps }
     for (const row of gapRows(source, step)) rows.push(row)
@@ -136,9 +138,9 @@ export class GapTable {
   }
 
   async #commit(source: TableName, index: number, to: Position, rows: readonly GapRow[]): Promise<void> {
-    const { engine, context } = this.#options
-    const { objects, fence, catalog } = context
-    const metadata = this.#metadata ?? (await catalog.load(SEQUENCE_GAPS.name)).metadata
+    const { engine, head } = this.#options
+    const { metadata, context } = head
+    const { objects, fence } = context
     // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
     const fileName = `${String(fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
     const { files, specId } = await prepareFiles(
@@ -152,14 +154,8 @@ export class GapTable {
     const sources: Record<string, string> = JSON.parse(
       currentSnapshot(metadata)?.summary[SOURCES_KEY] ?? '{}',
     )
-    const { table } = await commitAppend(context, SEQUENCE_GAPS.name, {
-      files,
-      specId,
-      from,
-      to: vector,
-      summary: { [SOURCES_KEY]: JSON.stringify({ ...sources, [source]: String(to.snapshotId) }) },
-    })
-    this.#metadata = table.metadata
+    const summary = { [SOURCES_KEY]: JSON.stringify({ ...sources, [source]: String(to.snapshotId) }) }
+    await head.commit(new Append(context, { files, specId, from, to: vector, summary }))
   }
 }
 

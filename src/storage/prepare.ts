@@ -9,7 +9,7 @@ import {
 } from '#core'
 import type { ColumnStatistics, ParquetFile, TableEngine } from '#engine'
 import type { DataFile } from './iceberg/manifest.js'
-import { currentSchema, defaultSpec, type TableMetadata } from './iceberg/metadata.js'
+import { defaultSpec, schemaOfSpec, type TableMetadata } from './iceberg/metadata.js'
 import type { PartitionSpec } from './iceberg/partition.js'
 import { TYPE_NAMES } from './iceberg/schema.js'
 import { lowerBound, upperBound, type Value } from './iceberg/values.js'
@@ -71,12 +71,19 @@ async function partition(
   rows: SettledRows,
 ): Promise<{ readonly spec: PartitionSpec; readonly partitions: readonly RowPartition[] }> {
   const wanted = defaultSpec(metadata)
-  const schema = currentSchema(metadata)
   if (rows.rowCount === 0) return { spec: wanted, partitions: [] }
-  const partitions = await partitionsOf(engine, layout, { schema, spec: wanted }, rows, MAX_FILES)
+  const partitions = await partitionsOf(
+    engine,
+    layout,
+    { schema: schemaOfSpec(metadata, wanted), spec: wanted },
+    rows,
+    MAX_FILES,
+  )
   if (partitions !== null) return { spec: wanted, partitions }
   const spec = metadata.partitionSpecs.find((candidate) => isDayOnly(layout, candidate))
-  const byDay = spec && (await partitionsOf(engine, layout, { schema, spec }, rows, MAX_FILES))
+  const byDay =
+    spec &&
+    (await partitionsOf(engine, layout, { schema: schemaOfSpec(metadata, spec), spec }, rows, MAX_FILES))
   if (spec && byDay) return { spec, partitions: byDay }
   const fields = wanted.fields.map(({ name, transform }) => `${name} (${transform})`).join(', ')
   throw new TicklakeError(

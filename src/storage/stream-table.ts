@@ -10,12 +10,13 @@ import {
   widened,
 } from '#core'
 import type { TableEngine } from '#engine'
-import { type CommitContext, commitAppend, currentOffsets } from './commit.js'
+import { Append } from './append.js'
 import { fileColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
 import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
+import { currentOffsets } from './position.js'
 import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
@@ -28,23 +29,20 @@ import type {
   TableStatus,
   TailSlice,
 } from './table.js'
+import type { TableHead } from './table-head.js'
 import { type TailSegment, tableColumnsSql } from './tail-segment.js'
 import { UnnumberedFiles } from './unnumbered-files.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
 export interface StreamTableOptions {
   readonly definition: TableDefinition
-  /** The newest committed metadata, at the start. */
-  readonly metadata: TableMetadata
+  readonly head: TableHead
   /** Of the topic: at least as many as the table was filled from. */
   readonly partitionCount: number
   readonly engine: TableEngine
-  readonly context: CommitContext
   readonly index: FileIndex
   readonly flush: FlushPolicy
   readonly logger: Logger
-  /** Told of each snapshot of ours, once it is what readers see. */
-  readonly onCommitted?: (metadata: TableMetadata) => void
 }
 
 /**
@@ -57,18 +55,19 @@ export class IcebergStreamTable implements StreamTable {
   readonly #options: StreamTableOptions
   readonly #flusher: Flusher
   readonly #unnumbered: UnnumberedFiles
-  #metadata: TableMetadata
+  readonly #head: TableHead
   #tail: HotTail | null = null
   #fileCount = 0
 
   constructor(options: StreamTableOptions) {
-    const { definition, context, logger } = options
+    const { definition, head, logger } = options
     this.definition = definition
     this.#options = options
-    this.#metadata = options.metadata
     this.#unnumbered = new UnnumberedFiles(options.engine)
+    this.#head = head
+    head.onChange((metadata) => this.#changed(metadata))
     this.#flusher = new Flusher({
-      clock: context.clock,
+      clock: head.context.clock,
       logger: logger.child({ table: definition.name }),
       prepare: (segment) => this.#prepare(segment),
       commit: (segment, prepared) => this.#commit(segment, prepared),
@@ -76,14 +75,14 @@ export class IcebergStreamTable implements StreamTable {
   }
 
   async start(): Promise<void> {
-    const { definition, engine, context, flush } = this.#options
+    const { definition, engine, flush } = this.#options
     const tail = await HotTail.open({
       definition,
       engine,
-      clock: context.clock,
+      clock: this.#head.context.clock,
       policy: flush,
       start: this.committedOffsets(),
-      watermarks: parseWatermarks(this.#metadata),
+      watermarks: parseWatermarks(this.#head.metadata),
       ledger: await this.ledger(),
       onSealed: () => this.#flusher.flushSealed(tail),
     })
@@ -109,7 +108,7 @@ export class IcebergStreamTable implements StreamTable {
   }
 
   metadata(): TableMetadata {
-    return this.#metadata
+    return this.#head.metadata
   }
 
   status(): TableStatus {
@@ -119,18 +118,18 @@ export class IcebergStreamTable implements StreamTable {
       tailRows: tail.rowCount,
       tailBytes: tail.sizeBytes,
       tailFill: tail.fill,
-      snapshotMs: currentSnapshot(this.#metadata)?.timestampMs ?? null,
+      snapshotMs: currentSnapshot(this.#head.metadata)?.timestampMs ?? null,
       withOpenGaps: tail.withOpenGaps,
       flushes: this.#flusher.counts,
     }
   }
 
   committedOffsets(): OffsetVector {
-    return widened(currentOffsets(this.#metadata), this.#options.partitionCount)
+    return widened(currentOffsets(this.#head.metadata), this.#options.partitionCount)
   }
 
   ledger(): Promise<Ledger> {
-    return readLedger(this.#options.context.objects, currentSnapshot(this.#metadata)?.summary ?? {})
+    return readLedger(this.#head.context.objects, currentSnapshot(this.#head.metadata)?.summary ?? {})
   }
 
   async append(rows: LogRows | null, next: OffsetVector, more: boolean, signal?: AbortSignal): Promise<void> {
@@ -161,7 +160,7 @@ export class IcebergStreamTable implements StreamTable {
 
   pin(): PinnedVersion {
     const tail = this.#running()
-    const metadata = this.#metadata
+    const metadata = this.#head.metadata
     const snapshotId = metadata.currentSnapshotId
     const segments = tail.segments()
     const slices = segments.map((segment) => ({ relation: segment.relation(), rowCount: segment.rowCount }))
@@ -177,7 +176,7 @@ export class IcebergStreamTable implements StreamTable {
 
   pinAt(version: Version): PinnedVersion {
     const tail = this.#running()
-    const metadata = this.#metadata
+    const metadata = this.#head.metadata
     const { snapshotId, offsets } = version
     if (!covers(tail.end, offsets)) {
       const position = formatVector(offsets)
@@ -233,24 +232,27 @@ export class IcebergStreamTable implements StreamTable {
     rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'release'>,
   ): PinnedVersion {
     for (const segment of segments) segment.retain()
+    const releaseSnapshots = this.#head.hold(rest.version.snapshotId)
     let held = true
     return {
       ...rest,
-      metadata: this.#metadata,
-      columns: fileColumns(this.definition, currentSchema(this.#metadata)),
+      metadata: this.#head.metadata,
+      columns: fileColumns(this.definition, currentSchema(this.#head.metadata)),
       tail,
       release: () => {
         if (held) for (const segment of segments) segment.release()
+        releaseSnapshots()
         held = false
       },
     }
   }
 
   async #prepare(segment: TailSegment): Promise<PreparedSegment> {
-    const { definition, engine, context } = this.#options
+    const { definition, engine } = this.#options
+    const { context } = this.#head
     // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
     const fileName = `${String(context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
-    const metadata = this.#metadata
+    const metadata = this.#head.metadata
     const { objects } = context
     const relation = `(SELECT ${tableColumnsSql(definition)} FROM ${segment.name})`
     const prepared = await prepareFiles(
@@ -265,18 +267,29 @@ export class IcebergStreamTable implements StreamTable {
   }
 
   async #commit(segment: TailSegment, { files, specId, summary }: PreparedSegment): Promise<void> {
-    const { table } = await commitAppend(this.#options.context, this.definition.name, {
+    const request = {
       files,
       specId,
       from: segment.start,
       to: segment.end,
       summary: { ...formatWatermarks(segment.watermarks), ...summary },
-    })
-    // One turn: from the first line to the last, nobody can pin in between.
-    this.#metadata = table.metadata
-    this.#tail?.committed(segment)
-    segment.retire()
-    this.#options.onCommitted?.(table.metadata)
+    }
+    await this.#head.commit(new Append(this.#head.context, request))
+  }
+
+  /**
+   * The turn in which the new metadata is what readers see: what it holds of the tail leaves the tail. From the first
+   * line to the last, nobody can pin in between.
+   */
+  #changed(metadata: TableMetadata): void {
+    const tail = this.#tail
+    if (!tail) return
+    const committed = widened(currentOffsets(metadata), this.#options.partitionCount)
+    for (const segment of tail.sealed) {
+      if (!covers(committed, segment.end)) break
+      tail.committed(segment)
+      segment.retire()
+    }
   }
 }
 

@@ -16,14 +16,17 @@ import {
 } from '#core'
 import type { Engine } from '#engine'
 import { FileCatalog } from './catalog/file-catalog.js'
-import { type CommitContext, currentOffsets } from './commit.js'
+import type { CommitContext } from './commit.js'
 import { GAP_SOURCES, GapTable } from './gap-table.js'
 import type { FlushPolicy } from './hot-tail.js'
 import { newTableMetadata } from './iceberg/metadata.js'
+import { Manifests } from './manifests.js'
 import { LocalObjectStore, localLocation } from './objects/local.js'
+import { currentOffsets } from './position.js'
 import { FileIndex } from './prune.js'
 import { IcebergStreamTable } from './stream-table.js'
 import type { StreamTable } from './table.js'
+import { TableHead } from './table-head.js'
 
 const TABLES: readonly TableDefinition[] = [TRADES, QUOTES, QUARANTINE]
 
@@ -61,13 +64,14 @@ export class Warehouse implements Service {
     const location = localLocation(join(resolve(options.directory), 'warehouse', NAMESPACE))
     const catalog = new FileCatalog(objects, location)
     const { clock, random, logger, fence, engine, flush } = options
-    const context: CommitContext = { objects, catalog, clock, random, logger, fence }
-    const index = new FileIndex(objects)
+    const manifests = new Manifests(objects)
+    const context: CommitContext = { objects, manifests, catalog, clock, random, logger, fence }
+    const index = new FileIndex(manifests)
     const existing = new Set(await catalog.list())
-    const open = async (layout: TableLayout, partitionCount: number) =>
-      existing.has(layout.name)
-        ? catalog.load(layout.name)
-        : catalog.create(
+    const open = async (layout: TableLayout, partitionCount: number) => {
+      const { metadata } = existing.has(layout.name)
+        ? await catalog.load(layout.name)
+        : await catalog.create(
             layout.name,
             newTableMetadata(layout, {
               location: `${location}/${layout.name}`,
@@ -76,27 +80,20 @@ export class Warehouse implements Service {
               partitionCount,
             }),
           )
-    await open(SEQUENCE_GAPS, GAP_SOURCES.length)
-    const gaps = new GapTable({ engine, context, logger })
+      return new TableHead(layout.name, metadata, context)
+    }
+    const gaps = new GapTable({ engine, head: await open(SEQUENCE_GAPS, GAP_SOURCES.length), logger })
     const tables = new Map<TableName, StreamTable>()
     for (const definition of TABLES) {
       const { name } = definition
-      const { metadata } = await open(definition, options.partitionCount)
-      checkPartitions(definition, currentOffsets(metadata).length, options)
+      const head = await open(definition, options.partitionCount)
+      checkPartitions(definition, currentOffsets(head.metadata).length, options)
+      const { partitionCount } = options
       tables.set(
         name,
-        new IcebergStreamTable({
-          definition,
-          metadata,
-          partitionCount: options.partitionCount,
-          engine,
-          context,
-          index,
-          flush,
-          logger,
-          onCommitted: (committed) => gaps.follow(name, committed),
-        }),
+        new IcebergStreamTable({ definition, head, partitionCount, engine, index, flush, logger }),
       )
+      head.onChange((metadata) => gaps.follow(name, metadata))
     }
     return new Warehouse(tables, gaps)
   }

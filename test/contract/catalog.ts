@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { TRADES } from '#core'
 import type { Catalog } from '../../src/storage/catalog/catalog.js'
-import { appendSnapshot, newTableMetadata, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { addSnapshot, newTableMetadata, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
 
 export interface OpenCatalog {
   /** Two clients of one warehouse, as of two processes. */
@@ -19,7 +19,16 @@ export function firstMetadata(location: string): TableMetadata {
 export function withSnapshot(metadata: TableMetadata, snapshotId: bigint): TableMetadata {
   const manifestList = `${metadata.location}/metadata/snap-${snapshotId}.avro`
   const nowMs = CATALOG_TEST_MS
-  return appendSnapshot(metadata, { snapshotId, nowMs, manifestList, files: [], summary: {}, properties: {} })
+  return addSnapshot(metadata, {
+    snapshotId,
+    nowMs,
+    manifestList,
+    operation: 'append',
+    added: [],
+    removed: [],
+    summary: {},
+    properties: {},
+  })
 }
 
 /** What every Catalog owes its callers. */

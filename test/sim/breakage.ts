@@ -2,9 +2,9 @@ import type { OffsetVector } from '#core'
 import { formatVector } from '#core'
 import type { StreamTable } from '#storage'
 import type { Catalog, LoadedTable } from '../../src/storage/catalog/catalog.js'
-import { currentOffsets } from '../../src/storage/commit.js'
 import type { TableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { OFFSETS_KEY } from '../../src/storage/iceberg/snapshot.js'
+import { currentOffsets } from '../../src/storage/position.js'
 
 /**
  * Promises that a simulation can be told to break, to see that it notices. Each is broken from outside, in how the

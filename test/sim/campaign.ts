@@ -16,42 +16,43 @@ export interface CampaignOptions {
   readonly onRun?: (outcome: RunOutcome) => boolean
 }
 
-export interface CampaignReport {
-  readonly runs: number
-  readonly steps: number
-  readonly answers: number
-  readonly faults: ReadonlyMap<FaultKind, number>
-  readonly violations: readonly RunOutcome[]
+/** What came of some runs together. */
+export class CampaignReport {
+  readonly faults = new Map<FaultKind, number>(FAULT_KINDS.map((kind) => [kind, 0]))
+  readonly violations: RunOutcome[] = []
+  runs = 0
+  steps = 0
+  answers = 0
+
+  add(outcome: RunOutcome): void {
+    this.runs++
+    this.steps += outcome.steps
+    this.answers += outcome.answers
+    for (const [kind, count] of outcome.faults) this.faults.set(kind, (this.faults.get(kind) ?? 0) + count)
+    if (outcome.violation !== null) this.violations.push(outcome)
+  }
 }
 
 /** One run a seed, on one engine at a time. */
 export async function campaign({ seeds, breakage, onRun }: CampaignOptions): Promise<CampaignReport> {
   const directory = await mkdtemp(join(tmpdir(), 'ticklake-simulation-'))
-  const faults = new Map<FaultKind, number>(FAULT_KINDS.map((kind) => [kind, 0]))
-  const violations: RunOutcome[] = []
-  let runs = 0
-  let steps = 0
-  let answers = 0
+  const report = new CampaignReport()
   let engine: Engine | null = null
   try {
     for (const seed of seeds) {
-      if (runs % RUNS_PER_ENGINE === 0) {
+      if (report.runs % RUNS_PER_ENGINE === 0) {
         await engine?.close()
         engine = await openEngine(directory)
       }
       const outcome = await simulate({ seed, engine: engine!, directory, breakage: breakage ?? null })
-      runs++
-      steps += outcome.steps
-      answers += outcome.answers
-      for (const [kind, count] of outcome.faults) faults.set(kind, (faults.get(kind) ?? 0) + count)
-      if (outcome.violation !== null) violations.push(outcome)
+      report.add(outcome)
       if (onRun && !onRun(outcome)) break
     }
   } finally {
     await engine?.close()
     await rm(directory, { recursive: true })
   }
-  return { runs, steps, answers, faults, violations }
+  return report
 }
 
 function openEngine(directory: string): Promise<Engine> {

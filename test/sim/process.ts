@@ -5,8 +5,10 @@ import type { LogRecord } from '../../src/ingest/log/log.js'
 import { StoredLog } from '../../src/ingest/log/stored-log.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { Manifests } from '../../src/storage/manifests.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { IcebergStreamTable } from '../../src/storage/stream-table.js'
+import { TableHead } from '../../src/storage/table-head.js'
 import { BlindCatalog, withoutPin, withoutPosition } from './breakage.js'
 import { FaultyEngine } from './faulty-engine.js'
 import { FaultyLog } from './faulty-log.js'
@@ -193,14 +195,15 @@ export class SimulatedProcess {
           }),
         )
     const objects = this.#objects
+    const manifests = new Manifests(objects)
     const fence = this.#world.nextFence()
+    const context = { objects, manifests, catalog, clock: this.#clock, random, fence, logger: SILENT }
     const table = new IcebergStreamTable({
       definition: TRADES,
-      metadata,
+      head: new TableHead(TRADES.name, metadata, context),
       partitionCount,
       engine: this.engine,
-      context: { objects, catalog, clock: this.#clock, random, fence, logger: SILENT },
-      index: new FileIndex(objects),
+      index: new FileIndex(manifests),
       flush,
       logger: SILENT,
     })

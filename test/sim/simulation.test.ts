@@ -5,7 +5,7 @@ import { BREAKAGES, type Breakage } from './breakage.js'
 import { campaign, describeReport, describeViolation } from './campaign.js'
 import { FAULT_KINDS } from './faults.js'
 
-/** Small, since DuckDB is the real one: `npm run check:simulation` runs as many as there is time for. */
+/** Few, since DuckDB is the real one: `npm run check:simulation` runs thousands, as .ci/run does. */
 const NEW_SEEDS = 40
 const KNOWN_SEEDS = 30
 /** Each broken promise is noticed by one of the first seeds. */

@@ -2,10 +2,11 @@ import { existsSync, statSync } from 'node:fs'
 import { formatVector, type OffsetVector, parseVector, sameVector, TRADES } from '#core'
 import { type DataFile, type FileColumn, fileColumns, localPath, parquetRelation } from '#storage'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import { currentOffsets } from '../../src/storage/commit.js'
 import { currentSchema, currentSnapshot } from '../../src/storage/iceberg/metadata.js'
 import { OFFSETS_KEY } from '../../src/storage/iceberg/snapshot.js'
 import { readLedger } from '../../src/storage/ledger-file.js'
+import { Manifests } from '../../src/storage/manifests.js'
+import { currentOffsets } from '../../src/storage/position.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { difference, type Querying } from './answers.js'
 import { ROW_TEXT_SQL } from './model.js'
@@ -21,7 +22,7 @@ export async function verdict(world: World, end: OffsetVector): Promise<string |
   if (!sameVector(committed, end)) {
     return `the table has committed ${formatVector(committed)}, the log ends at ${formatVector(end)}`
   }
-  const index = new FileIndex(disk.objects)
+  const index = new FileIndex(new Manifests(disk.objects))
   // Every file that any snapshot reaches; finding them reads the lists and manifests.
   const reached = new Map<string, DataFile>()
   const pathsOf = new Map<bigint, readonly string[]>()

@@ -1,17 +1,20 @@
 import { describe, expect, test } from 'vitest'
 import { createLogger, type OffsetVector, parseVector, TicklakeError, TRADES } from '#core'
+import { commitAppend } from '../../src/storage/append.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import { type CommitContext, commitAppend, currentOffsets } from '../../src/storage/commit.js'
+import type { CommitContext } from '../../src/storage/commit.js'
 import { decodeManifest } from '../../src/storage/iceberg/manifest.js'
 import { decodeManifestList } from '../../src/storage/iceberg/manifest-list.js'
 import {
-  appendSnapshot,
+  addSnapshot,
   currentSnapshot,
   newTableMetadata,
   type TableMetadata,
 } from '../../src/storage/iceberg/metadata.js'
+import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import type { ObjectStore } from '../../src/storage/objects/object-store.js'
+import { currentOffsets } from '../../src/storage/position.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { tradesFile } from '../support/data-file.js'
 import { type Fault, FaultyObjectStore } from '../support/faulty-object-store.js'
@@ -24,7 +27,8 @@ const logger = createLogger({ level: 'silent', format: 'json' })
 const random = new SeededRandom(1)
 
 function contextOver(objects: ObjectStore, fence = 1): CommitContext {
-  return { objects, catalog: new FileCatalog(objects, WAREHOUSE), clock, random, fence, logger }
+  const catalog = new FileCatalog(objects, WAREHOUSE)
+  return { objects, manifests: new Manifests(objects), catalog, clock, random, fence, logger }
 }
 
 async function newTable() {
@@ -44,7 +48,7 @@ function batch(from: OffsetVector, to: OffsetVector, files = 1) {
 }
 
 async function paths(objects: ObjectStore, metadata: TableMetadata): Promise<readonly string[]> {
-  const { files, filesTotal } = await new FileIndex(objects).selectFiles(
+  const { files, filesTotal } = await new FileIndex(new Manifests(objects)).selectFiles(
     metadata,
     metadata.currentSnapshotId,
     [],
@@ -190,12 +194,14 @@ describe('a race', () => {
           if (!raced) {
             raced = true
             const parent = base.metadata.snapshots.at(-1)!
-            const foreignNext = appendSnapshot(base.metadata, {
+            const foreignNext = addSnapshot(base.metadata, {
               snapshotId: foreignId,
               nowMs: clock.nowMs(),
               // A foreign writer that adds nothing: it may name the same list.
               manifestList: parent.manifestList,
-              files: [],
+              operation: 'append',
+              added: [],
+              removed: [],
               summary: {},
               properties: {},
             })

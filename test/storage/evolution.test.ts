@@ -5,11 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createLogger } from '#core'
 import { Engine } from '#engine'
 import { type DataFile, fileColumns, parquetRelation, type RowFilter, type TableMetadata } from '#storage'
+import { commitAppend } from '../../src/storage/append.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import { type CommitContext, commitAppend } from '../../src/storage/commit.js'
+import type { CommitContext } from '../../src/storage/commit.js'
 import { currentSchema } from '../../src/storage/iceberg/metadata.js'
 import type { Schema, SchemaField } from '../../src/storage/iceberg/schema.js'
 import { periodOfMicros } from '../../src/storage/iceberg/transform.js'
+import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { predicatesOf } from '../../src/storage/predicates.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
@@ -80,7 +82,7 @@ class EvolvingTable {
     this.#random = random
     this.#context = context
     this.#metadata = metadata
-    this.#index = new FileIndex(context.objects)
+    this.#index = new FileIndex(context.manifests)
   }
 
   static async create(seed: number): Promise<EvolvingTable> {
@@ -89,7 +91,15 @@ class EvolvingTable {
     const warehouse = localLocation(join(directory, `seed-${seed}`))
     const random = new SeededRandom(seed)
     const logger = createLogger({ level: 'silent', format: 'text' })
-    const context = { objects, catalog: new FileCatalog(objects, warehouse), clock, random, fence: 1, logger }
+    const context = {
+      objects,
+      manifests: new Manifests(objects),
+      catalog: new FileCatalog(objects, warehouse),
+      clock,
+      random,
+      fence: 1,
+      logger,
+    }
     const { metadata } = await context.catalog.create(
       TYPED.name,
       typedTable(`${warehouse}/${TYPED.name}`, []),

@@ -13,16 +13,20 @@ import {
 } from '#core'
 import { Engine } from '#engine'
 import { fileColumns, parquetRelation, type TableMetadata } from '#storage'
+import { commitAppend } from '../../src/storage/append.js'
 import type { Catalog } from '../../src/storage/catalog/catalog.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import { type CommitContext, commitAppend, currentOffsets } from '../../src/storage/commit.js'
+import type { CommitContext } from '../../src/storage/commit.js'
 import { GapTable } from '../../src/storage/gap-table.js'
 import { currentSnapshot, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { LEDGER_KEY, readLedger, writeLedger } from '../../src/storage/ledger-file.js'
+import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import type { ObjectStore } from '../../src/storage/objects/object-store.js'
+import { currentOffsets } from '../../src/storage/position.js'
 import { FileIndex } from '../../src/storage/prune.js'
+import { TableHead } from '../../src/storage/table-head.js'
 import { FaultyObjectStore } from '../support/faulty-object-store.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { SeededRandom } from '../support/seeded-random.js'
@@ -89,13 +93,15 @@ class Fixture {
   }
 
   /** What keeps the gaps, as after a start, over a store of its own; some commits go through and are never heard of. */
-  gaps(fence: number, store: ObjectStore = objects, isUnheard: () => boolean = () => false): GapTable {
+  async gaps(
+    fence: number,
+    store: ObjectStore = objects,
+    isUnheard: () => boolean = () => false,
+  ): Promise<GapTable> {
     const context = { ...contextOver(store, this.#location, fence), fence }
-    return new GapTable({
-      engine,
-      context: { ...context, catalog: silenced(context.catalog, isUnheard) },
-      logger,
-    })
+    const catalog = silenced(context.catalog, isUnheard)
+    const head = new TableHead(SEQUENCE_GAPS.name, await this.metadata(), { ...context, catalog })
+    return new GapTable({ engine, head, logger })
   }
 
   async metadata(): Promise<TableMetadata> {
@@ -105,7 +111,11 @@ class Fixture {
   /** Every row: symbol, numbers, and when it was filled; session and detection are told by a test of their own. */
   async rows(): Promise<readonly string[]> {
     const metadata = await this.metadata()
-    const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, [])
+    const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
+      metadata,
+      metadata.currentSnapshotId,
+      [],
+    )
     if (files.length === 0) return []
     const { columns } = await engine.query(
       `SELECT concat_ws(' ', table_name, exchange, symbol, from_sequence || '–' || to_sequence, session_date,
@@ -118,7 +128,11 @@ class Fixture {
   /** Found, and not filled. */
   async open(): Promise<readonly string[]> {
     const metadata = await this.metadata()
-    const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, [])
+    const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
+      metadata,
+      metadata.currentSnapshotId,
+      [],
+    )
     if (files.length === 0) return []
     const { columns } = await engine.query(
       `SELECT from_sequence || '–' || to_sequence FROM ${parquetRelation(files, COLUMNS)}
@@ -132,7 +146,8 @@ class Fixture {
 function contextOver(store: ObjectStore, location: string, seed: number): CommitContext {
   const catalog = new FileCatalog(store, location)
   const random = new SeededRandom(seed)
-  return { objects: store, catalog, clock: new ManualClock(), random, fence: 1, logger }
+  const manifests = new Manifests(store)
+  return { objects: store, manifests, catalog, clock: new ManualClock(), random, fence: 1, logger }
 }
 
 /** Of some commits the outcome cannot be read back either. */
@@ -168,7 +183,7 @@ function ledgerOf(gaps: Ledger['instruments'][0]['runs'][0]['gaps'], filledGaps:
 describe('sequence_gaps', () => {
   test('has a row for each gap that begins and for each that ends, and tells which snapshot it reflects', async () => {
     const lake = await Fixture.open(1)
-    const gaps = lake.gaps(1)
+    const gaps = await lake.gaps(1)
     const whole = { ...GAP, from: 2n ** 62n, to: 2n ** 62n + 9n }
     const rest = { ...whole, from: 2n ** 62n + 4n }
     const piece = { ...whole, to: rest.from - 1n, exchange: "L'X", symbol: '日本 "A"' }
@@ -209,7 +224,7 @@ describe('sequence_gaps', () => {
 
   test('leaves a gap open that was given up, and notes now and then how far it has read', async () => {
     const lake = await Fixture.open(2)
-    const gaps = lake.gaps(1)
+    const gaps = await lake.gaps(1)
     const noted = async () => {
       gaps.follow('trades', lake.trades)
       await gaps.settled()
@@ -243,7 +258,7 @@ describe('sequence_gaps', () => {
       const tracker = newTracker()
       let pending: FilledGap[] = []
       const start = (fence: number) => lake.gaps(fence, store, () => random.oneIn(3))
-      const starts = [start(1)]
+      const starts = [await start(1)]
       for (const [row, number] of order.entries()) {
         const [eventMicros, logMicros] = [OPEN_MICROS + number * 1_000, OPEN_MICROS + row * 50]
         observe(tracker, { sequence: BigInt(number), eventMicros, logMicros })
@@ -255,13 +270,13 @@ describe('sequence_gaps', () => {
         await lake.commit({ ...EMPTY_LEDGER, instruments: [state], filledGaps: pending })
         pending = []
         // A restart forgets all that is in memory.
-        if (random.oneIn(4)) starts.push(start(starts.length + 1))
+        if (random.oneIn(4)) starts.push(await start(starts.length + 1))
         const gaps = starts.at(-1)!
         gaps.follow('trades', lake.trades)
         if (random.oneIn(2)) await gaps.settled()
       }
       for (const gaps of starts) await gaps.settled()
-      const last = lake.gaps(starts.length + 1)
+      const last = await lake.gaps(starts.length + 1)
       last.follow('trades', lake.trades)
       await last.settled()
       const rows = await lake.rows()

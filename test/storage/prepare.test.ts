@@ -4,8 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Engine } from '#engine'
 import type { TableMetadata } from '#storage'
-import { decodeManifest, encodeManifest } from '../../src/storage/iceberg/manifest.js'
-import { currentSchema } from '../../src/storage/iceberg/metadata.js'
+import {
+  type DataFile,
+  decodeManifest,
+  encodeManifest,
+  type ManifestEntry,
+} from '../../src/storage/iceberg/manifest.js'
+import { currentSchema, defaultSpec } from '../../src/storage/iceberg/metadata.js'
 import { parseTransform, type SortField } from '../../src/storage/iceberg/partition.js'
 import { TYPE_NAMES } from '../../src/storage/iceberg/schema.js'
 import { applyTransform, periodOfMicros } from '../../src/storage/iceberg/transform.js'
@@ -68,6 +73,15 @@ async function prepare(metadata: TableMetadata, rows: readonly TypedRow[]): Prom
 
 const metadataOf = (fields: readonly Field[], sort: readonly SortField[] | null = null) =>
   typedTable(localLocation(join(directory, 'table')), fields, sort)
+
+const entriesOf = (files: readonly DataFile[]): readonly ManifestEntry[] =>
+  files.map((file) => ({
+    status: 'added',
+    snapshotId: 1n,
+    sequenceNumber: null,
+    fileSequenceNumber: null,
+    file,
+  }))
 
 const SPECS: readonly (readonly Field[])[] = [
   [],
@@ -157,14 +171,7 @@ describe('rows are written by the default spec of their table', () => {
     ).toBe(files.length)
     expect(new Set(files.map(({ path }) => path)).size).toBe(files.length)
     // A manifest takes them.
-    const entries = files.map((file) => ({
-      status: 'added' as const,
-      snapshotId: 1n,
-      sequenceNumber: null,
-      fileSequenceNumber: null,
-      file,
-    }))
-    const manifest = decodeManifest(encodeManifest(currentSchema(metadata), spec, entries), 'm')
+    const manifest = decodeManifest(encodeManifest(currentSchema(metadata), spec, entriesOf(files)), 'm')
     expect(manifest.entries.map(({ file }) => file)).toEqual(files)
   })
 
@@ -200,7 +207,7 @@ describe('rows are written by the default spec of their table', () => {
     expect(cut.files.map(({ partition }) => String(partition[0]).length)).toEqual([300, 301])
   })
 
-  test('a column that the layout does not have is null in all rows; one that was widened has the wider values', async () => {
+  test('a column that the layout does not have is null in all rows; one that was widened has the wider values in manifests', async () => {
     const metadata = metadataOf([
       [99, 'identity'],
       ['flags', 'identity'],
@@ -212,7 +219,11 @@ describe('rows are written by the default spec of their table', () => {
     const added = { id: 99, name: 'feed', required: false, type: 'int', doc: null, extra: {} }
     const widened = { ...metadata, schemas: [{ ...schema!, fields: [...fields, added] }] }
     const { files } = await prepare(widened, [[0n, 'BHP', null, null, null, 7, null, null]])
-    expect(files.map(({ partition }) => partition)).toEqual([[null, 7n]])
+    const manifest = decodeManifest(
+      encodeManifest(currentSchema(widened), defaultSpec(widened), entriesOf(files)),
+      'm',
+    )
+    expect(manifest.entries.map(({ file }) => file.partition)).toEqual([[null, 7n]])
   })
 
   test('no rows are no files', async () => {

@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createLogger, TRADES } from '#core'
+import { commitAppend } from '../../src/storage/append.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import { type CommitContext, commitAppend } from '../../src/storage/commit.js'
+import type { CommitContext } from '../../src/storage/commit.js'
 import type { DataFile } from '../../src/storage/iceberg/manifest.js'
 import { encodeManifestList, type ManifestFile } from '../../src/storage/iceberg/manifest-list.js'
-import { appendSnapshot, newTableMetadata, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { addSnapshot, newTableMetadata, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { predicatesOf } from '../../src/storage/predicates.js'
 import { FileIndex } from '../../src/storage/prune.js'
@@ -25,8 +27,10 @@ interface StoredFile {
 
 async function openTable() {
   const objects = new MemoryObjectStore(clock)
+  const manifests = new Manifests(objects)
   const context: CommitContext = {
     objects,
+    manifests,
     catalog: new FileCatalog(objects, 'memory:///w'),
     clock,
     random: new SeededRandom(1),
@@ -47,7 +51,7 @@ async function openTable() {
     offset += 1
     return metadata
   }
-  return { objects, metadata, append, index: new FileIndex(objects) }
+  return { objects, metadata, append, index: new FileIndex(manifests) }
 }
 
 function matches(row: PrunedRow, { symbols, exchange, startMicros, endMicros }: RowFilter): boolean {
@@ -223,11 +227,13 @@ describe('file selection', () => {
       snapshotId: 9n,
       nowMs: clock.nowMs(),
       manifestList,
-      files: [],
+      operation: 'append' as const,
+      added: [],
+      removed: [],
       summary: {},
       properties: {},
     }
-    const foreign = appendSnapshot(metadata, next)
+    const foreign = addSnapshot(metadata, next)
     await expect(index.selectFiles(foreign, 9n, [])).rejects.toThrow('holds delete files of another engine')
   })
 })

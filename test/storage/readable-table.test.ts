@@ -7,9 +7,11 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { icebergMetadata, icebergRead } from 'icebird'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createLogger, TRADES } from '#core'
+import { commitAppend } from '../../src/storage/append.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import { type CommitContext, commitAppend } from '../../src/storage/commit.js'
+import type { CommitContext } from '../../src/storage/commit.js'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
 import { tradesFile } from '../support/data-file.js'
@@ -74,6 +76,7 @@ test('a table of two commits is read by icebird, row for row', async () => {
   const location = `${warehouse}/trades`
   const context: CommitContext = {
     objects,
+    manifests: new Manifests(objects),
     catalog: new FileCatalog(objects, warehouse),
     clock,
     random: new SeededRandom(1),

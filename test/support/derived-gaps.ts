@@ -6,6 +6,7 @@ import { Engine } from '#engine'
 import { fileColumns, parquetRelation } from '#storage'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import { currentSchema } from '../../src/storage/iceberg/metadata.js'
+import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { FileIndex } from '../../src/storage/prune.js'
 
@@ -21,7 +22,11 @@ export async function derivedGaps(data: string): Promise<DerivedGaps> {
   const objects = new LocalObjectStore()
   const catalog = new FileCatalog(objects, localLocation(join(data, 'warehouse', 'market_data')))
   const { metadata } = await catalog.load(SEQUENCE_GAPS.name)
-  const { files } = await new FileIndex(objects).selectFiles(metadata, metadata.currentSnapshotId, [])
+  const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
+    metadata,
+    metadata.currentSnapshotId,
+    [],
+  )
   if (files.length === 0) return { missing: 0, ended: 0 }
   const tempDirectory = await mkdtemp(join(tmpdir(), 'ticklake-derived-'))
   const engine = await Engine.open({

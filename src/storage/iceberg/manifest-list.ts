@@ -8,7 +8,7 @@ import {
   innerSchema,
   safeNumber,
 } from './avro.js'
-import type { DataFile } from './manifest.js'
+import type { DataFile, ManifestEntry } from './manifest.js'
 import { type PartitionSpec, partitionType } from './partition.js'
 import type { Schema } from './schema.js'
 import { compareValues, encodeValue } from './values.js'
@@ -92,6 +92,16 @@ export function decodeManifestList(bytes: Uint8Array, path: string): readonly Ma
       keyMetadata: bytesOrNull(record[name(519, 'key_metadata')]),
     }
   })
+}
+
+/** An entry of a manifest with what it inherits from the list (spec: Sequence Number Inheritance). */
+export function settled(entry: ManifestEntry, manifest: ManifestFile): ManifestEntry {
+  return {
+    ...entry,
+    snapshotId: entry.snapshotId ?? manifest.addedSnapshotId,
+    sequenceNumber: entry.sequenceNumber ?? manifest.sequenceNumber,
+    fileSequenceNumber: entry.fileSequenceNumber ?? manifest.sequenceNumber,
+  }
 }
 
 /** The span of the partition values of `files`, one summary a field of the spec. */

@@ -39,7 +39,23 @@ export interface DataFile {
   readonly splitOffsets: readonly number[]
   /** Only of a file that really is sorted. */
   readonly sortOrderId: number | null
+  /** What files of other writers may have besides. Ours are data, in Parquet, and have none of it. */
+  readonly foreign?: ForeignFields
 }
+
+export interface ForeignFields {
+  readonly content: FileContent
+  /** In capitals: PARQUET, AVRO, ORC. */
+  readonly format: string
+  readonly nanValueCounts: ReadonlyMap<number, number>
+  readonly keyMetadata: Uint8Array | null
+  /** Field ids that an equality delete compares. */
+  readonly equalityIds: readonly number[] | null
+  /** The one data file that a position delete is about, if it is only one. */
+  readonly referencedDataFile: string | null
+}
+
+export type FileContent = 'data' | 'position-deletes' | 'equality-deletes'
 
 export type EntryStatus = 'existing' | 'added' | 'deleted'
 
@@ -58,14 +74,17 @@ export interface Manifest {
   readonly entries: readonly ManifestEntry[]
 }
 
-// Index = the status as stored.
+export const PARQUET = 'PARQUET'
+// Index = the status, and the content, as stored.
 const STATUSES: readonly EntryStatus[] = ['existing', 'added', 'deleted']
+const CONTENTS: readonly FileContent[] = ['data', 'position-deletes', 'equality-deletes']
 
-/** A manifest of data files (spec: Manifests), all of one partition spec. Pure. */
+/** A manifest of files (spec: Manifests), all of one partition spec. Pure. */
 export function encodeManifest(
   schema: Schema,
   spec: PartitionSpec,
   entries: readonly ManifestEntry[],
+  content: Manifest['content'] = 'data',
 ): Uint8Array {
   const header = {
     schema: formatJson(schemaJson(schema)),
@@ -73,12 +92,12 @@ export function encodeManifest(
     'partition-spec': formatJson(partitionFieldsJson(spec)),
     'partition-spec-id': String(spec.specId),
     'format-version': '2',
-    content: 'data',
+    content,
   }
   return encodeAvroFile(
     entrySchema(schema, spec),
     header,
-    entries.map((entry) => entryRecord(entry, spec)),
+    entries.map((entry) => entryRecord(entry, spec, schema)),
   )
 }
 
@@ -94,8 +113,9 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
   }
 }
 
-function entryRecord(entry: ManifestEntry, spec: PartitionSpec): AvroRecord {
+function entryRecord(entry: ManifestEntry, spec: PartitionSpec, schema: Schema): AvroRecord {
   const { file } = entry
+  const { foreign } = file
   assert(
     file.partition.length === spec.fields.length,
     `${file.path} has one partition value a field of the spec`,
@@ -106,23 +126,25 @@ function entryRecord(entry: ManifestEntry, spec: PartitionSpec): AvroRecord {
     sequence_number: longOrNull(entry.sequenceNumber),
     file_sequence_number: longOrNull(entry.fileSequenceNumber),
     data_file: {
-      content: 0,
+      content: CONTENTS.indexOf(foreign?.content ?? 'data'),
       file_path: file.path,
-      file_format: 'PARQUET',
-      partition: Object.fromEntries(spec.fields.map((field, i) => [avroName(field), file.partition[i]])),
+      file_format: foreign?.format ?? PARQUET,
+      partition: Object.fromEntries(
+        spec.fields.map((field, i) => [avroName(field), partitionCell(field, schema, file.partition[i])]),
+      ),
       record_count: BigInt(file.recordCount),
       file_size_in_bytes: BigInt(file.fileSizeBytes),
       column_sizes: pairs(file.columnSizes),
       value_counts: pairs(file.valueCounts),
       null_value_counts: pairs(file.nullValueCounts),
-      nan_value_counts: null,
+      nan_value_counts: foreign ? pairs(foreign.nanValueCounts) : null,
       lower_bounds: bytePairs(file.lowerBounds),
       upper_bounds: bytePairs(file.upperBounds),
-      key_metadata: null,
+      key_metadata: foreign?.keyMetadata ? Buffer.from(foreign.keyMetadata) : null,
       split_offsets: file.splitOffsets.length === 0 ? null : file.splitOffsets.map(BigInt),
-      equality_ids: null,
+      equality_ids: foreign?.equalityIds ?? null,
       sort_order_id: file.sortOrderId,
-      referenced_data_file: null,
+      referenced_data_file: foreign?.referencedDataFile ?? null,
     },
   }
 }
@@ -158,6 +180,7 @@ function fileReader(
 ): (record: AvroRecord) => DataFile {
   const inFile = fieldNames(schema)
   const name = {
+    content: inFile(134, 'content'),
     path: inFile(100, 'file_path'),
     format: inFile(101, 'file_format'),
     partition: inFile(102, 'partition'),
@@ -166,21 +189,18 @@ function fileReader(
     columnSizes: inFile(108, 'column_sizes'),
     valueCounts: inFile(109, 'value_counts'),
     nullValueCounts: inFile(110, 'null_value_counts'),
+    nanValueCounts: inFile(137, 'nan_value_counts'),
     lowerBounds: inFile(125, 'lower_bounds'),
     upperBounds: inFile(128, 'upper_bounds'),
+    keyMetadata: inFile(131, 'key_metadata'),
     splitOffsets: inFile(132, 'split_offsets'),
+    equalityIds: inFile(135, 'equality_ids'),
     sortOrderId: inFile(140, 'sort_order_id'),
+    referencedDataFile: inFile(143, 'referenced_data_file'),
   }
   const inPartition = fieldNames(innerSchema(schema, name.partition))
   const partitionNames = spec.fields.map((field) => inPartition(field.fieldId, avroName(field)))
   return (record) => {
-    if (String(record[name.format]).toUpperCase() !== 'PARQUET') {
-      throw invalid(
-        'file_format',
-        record[name.format],
-        `PARQUET, the one format that ticklake reads; found in ${path}`,
-      )
-    }
     // The schema's field 102 is a record whose values have the forms of Value; bytes are Buffers.
     const partition = (record[name.partition] ?? {}) as Record<string, Value | null | undefined>
     return {
@@ -200,8 +220,36 @@ function fileReader(
         safeNumber(value, `${path}: split_offsets`),
       ),
       sortOrderId: numberOrNull(record[name.sortOrderId], path),
+      ...foreignFields(record, name, path),
     }
   }
+}
+
+/** Nothing for a plain data file, as ticklake writes them. */
+function foreignFields(
+  record: AvroRecord,
+  name: Readonly<Record<keyof ForeignFields, string>>,
+  path: string,
+): { readonly foreign?: ForeignFields } {
+  const content = CONTENTS[safeNumber(record[name.content] ?? 0, `${path}: content`)]
+  if (!content)
+    throw new TicklakeError('corrupt', `${path}: a file has content ${String(record[name.content])}`)
+  const { [name.equalityIds]: ids, [name.keyMetadata]: key, [name.referencedDataFile]: data } = record
+  const count = (value: unknown) => safeNumber(value, `${path}: nan_value_counts`)
+  const foreign: ForeignFields = {
+    content,
+    format: String(record[name.format]).toUpperCase(),
+    nanValueCounts: toMap(record[name.nanValueCounts], count),
+    keyMetadata: key instanceof Uint8Array ? new Uint8Array(key) : null,
+    equalityIds: Array.isArray(ids) ? ids.map((id) => safeNumber(id, `${path}: equality_ids`)) : null,
+    referencedDataFile: typeof data === 'string' ? data : null,
+  }
+  const isPlain =
+    content === 'data' &&
+    foreign.format === PARQUET &&
+    foreign.nanValueCounts.size === 0 &&
+    foreign.keyMetadata === null
+  return isPlain ? {} : { foreign }
 }
 
 function manifestSpec(avro: AvroFile, path: string): PartitionSpec {
@@ -279,6 +327,11 @@ function avroType(field: PartitionField, schema: Schema): AvroSchema {
     default:
       throw invalid('partition', `${field.transform} of ${type}`, 'a partition that ticklake can write')
   }
+}
+
+/** A value of a column that was an int, and has been widened since. */
+function partitionCell(field: PartitionField, schema: Schema, value: Value | null | undefined): unknown {
+  return typeof value === 'number' && partitionType(field, schema) === 'long' ? BigInt(value) : value
 }
 
 /** Partition names are Avro names; other characters are written as Iceberg's Java library does. */

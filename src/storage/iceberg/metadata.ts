@@ -10,7 +10,14 @@ import {
   UNSORTED,
 } from './partition.js'
 import { icebergSchema, type Schema } from './schema.js'
-import { appendSummary, OFFSETS_KEY, type Snapshot, type SnapshotRef, type Summary } from './snapshot.js'
+import {
+  OFFSETS_KEY,
+  type Operation,
+  type Snapshot,
+  type SnapshotRef,
+  type Summary,
+  snapshotSummary,
+} from './snapshot.js'
 
 /** A table's metadata, format version 2 (spec: Table Metadata). Immutable; each change makes a new one. Pure. */
 export interface TableMetadata {
@@ -106,12 +113,15 @@ export function newTableMetadata(layout: TableLayout, table: NewTable): TableMet
   }
 }
 
-/** An append to make: its manifest list is written already, with the next sequence number. */
-export interface NewAppend {
+/** A snapshot to make: its manifest list is written already, with the next sequence number. */
+export interface NewSnapshot {
+  readonly operation: Operation
   readonly snapshotId: bigint
   readonly nowMs: number
   readonly manifestList: string
-  readonly files: readonly DataFile[]
+  readonly added: readonly DataFile[]
+  /** Data files that the parent has and this one has not. */
+  readonly removed: readonly DataFile[]
   /** Summary keys of ours, over those carried forward from the parent. */
   readonly summary: Summary
   /** Properties that change in the same commit. */
@@ -119,24 +129,18 @@ export interface NewAppend {
 }
 
 /** The table with one more snapshot on main, whose parent is the current one. */
-export function appendSnapshot(metadata: TableMetadata, append: NewAppend): TableMetadata {
+export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMetadata {
   const parent = currentSnapshot(metadata)
   // Snapshot times never go back, whatever the clock does.
-  const timestampMs = Math.max(append.nowMs, (parent?.timestampMs ?? -1) + 1)
-  const added = {
-    files: append.files.length,
-    records: append.files.reduce((sum, file) => sum + file.recordCount, 0),
-    sizeBytes: append.files.reduce((sum, file) => sum + file.fileSizeBytes, 0),
-    partitions: new Set(append.files.map((file) => file.partition.map(String).join('/'))).size,
-  }
+  const timestampMs = Math.max(made.nowMs, (parent?.timestampMs ?? -1) + 1)
   const snapshot: Snapshot = {
-    snapshotId: append.snapshotId,
+    snapshotId: made.snapshotId,
     parentSnapshotId: metadata.currentSnapshotId,
     sequenceNumber: nextSequenceNumber(metadata),
     timestampMs,
-    manifestList: append.manifestList,
+    manifestList: made.manifestList,
     schemaId: metadata.currentSchemaId,
-    summary: appendSummary(parent?.summary ?? null, added, append.summary),
+    summary: snapshotSummary(parent?.summary ?? null, made, made.summary),
     extra: NO_FIELDS,
   }
   const main: SnapshotRef = {
@@ -147,7 +151,7 @@ export function appendSnapshot(metadata: TableMetadata, append: NewAppend): Tabl
     ...metadata,
     lastSequenceNumber: snapshot.sequenceNumber,
     lastUpdatedMs: Math.max(timestampMs, metadata.lastUpdatedMs),
-    properties: { ...metadata.properties, ...append.properties },
+    properties: { ...metadata.properties, ...made.properties },
     currentSnapshotId: snapshot.snapshotId,
     refs: { ...metadata.refs, [MAIN]: main },
     snapshots: [...metadata.snapshots, snapshot],
@@ -196,7 +200,7 @@ export function currentSchema(metadata: TableMetadata): Schema {
     metadata.schemas,
     (schema) => schema.schemaId === metadata.currentSchemaId,
     metadata,
-    'schema',
+    'current schema',
   )
 }
 
@@ -205,13 +209,29 @@ export function defaultSpec(metadata: TableMetadata): PartitionSpec {
     metadata.partitionSpecs,
     (spec) => spec.specId === metadata.defaultSpecId,
     metadata,
-    'partition spec',
+    'default partition spec',
   )
+}
+
+export function specById(metadata: TableMetadata, specId: number): PartitionSpec {
+  return byIdOf(
+    metadata.partitionSpecs,
+    (spec) => spec.specId === specId,
+    metadata,
+    `partition spec ${specId}`,
+  )
+}
+
+/** The newest schema with all columns that a spec is made of: the current one, unless such a column was dropped. */
+export function schemaOfSpec(metadata: TableMetadata, { fields }: PartitionSpec): Schema {
+  const isWhole = (schema: Schema) =>
+    fields.every(({ sourceId }) => schema.fields.some(({ id }) => id === sourceId))
+  const current = currentSchema(metadata)
+  return isWhole(current) ? current : (metadata.schemas.findLast(isWhole) ?? current)
 }
 
 function byIdOf<T>(all: readonly T[], is: (one: T) => boolean, metadata: TableMetadata, what: string): T {
   const found = all.find(is)
-  if (found === undefined)
-    throw new TicklakeError('corrupt', `${metadata.location} lacks its current ${what}`)
+  if (found === undefined) throw new TicklakeError('corrupt', `${metadata.location} lacks its ${what}`)
   return found
 }

@@ -1,4 +1,5 @@
 import { Fields, type Json, type JsonObject } from './json.js'
+import type { DataFile } from './manifest.js'
 
 export type Summary = Readonly<Record<string, string>>
 
@@ -23,12 +24,14 @@ export interface SnapshotRef {
   readonly extra: JsonObject
 }
 
-/** What an append adds, counted. */
-export interface AppendedFiles {
-  readonly files: number
-  readonly records: number
-  readonly sizeBytes: number
-  readonly partitions: number
+/** What a snapshot did to its parent: added files only; the same rows in other files; other rows; fewer rows. */
+export type Operation = 'append' | 'replace' | 'overwrite' | 'delete'
+
+/** How a snapshot's data files differ from its parent's. */
+export interface FileChanges {
+  readonly operation: Operation
+  readonly added: readonly DataFile[]
+  readonly removed: readonly DataFile[]
 }
 
 /** Keys of ours in snapshot summaries. Each snapshot carries them all forward. */
@@ -40,31 +43,51 @@ export const FENCE_KEY = 'ticklake.fence'
 const UNCHANGED_TOTALS = ['total-delete-files', 'total-position-deletes', 'total-equality-deletes'] as const
 
 /**
- * The summary of an append on top of `parent`: what was added, the new totals, the parent's ticklake.* keys, and
- * over them `extra`. A total that a foreign parent does not state stays unknown.
+ * The summary of a snapshot on top of `parent`: what changed, the new totals, the parent's ticklake.* keys, and over
+ * them `extra`. A total that a foreign parent does not state stays unknown.
  */
-export function appendSummary(parent: Summary | null, added: AppendedFiles, extra: Summary): Summary {
+export function snapshotSummary(
+  parent: Summary | null,
+  { operation, added, removed }: FileChanges,
+  extra: Summary,
+): Summary {
   const total = (key: string, more: number) => {
     const before = parent === null ? '0' : parent[key]
     return before === undefined ? {} : { [key]: String(BigInt(before) + BigInt(more)) }
   }
+  const [more, fewer] = [sizeOf(added), sizeOf(removed)]
+  const partitions = new Set([...added, ...removed].map((file) => file.partition.map(String).join('/')))
   return {
-    operation: 'append',
-    'added-data-files': String(added.files),
-    'added-records': String(added.records),
-    'added-files-size': String(added.sizeBytes),
-    'changed-partition-count': String(added.partitions),
-    ...total('total-records', added.records),
-    ...total('total-files-size', added.sizeBytes),
-    ...total('total-data-files', added.files),
+    operation,
+    'added-data-files': String(added.length),
+    'added-records': String(more.records),
+    'added-files-size': String(more.bytes),
+    ...(removed.length === 0
+      ? {}
+      : {
+          'deleted-data-files': String(removed.length),
+          'deleted-records': String(fewer.records),
+          'removed-files-size': String(fewer.bytes),
+        }),
+    'changed-partition-count': String(partitions.size),
+    ...total('total-records', more.records - fewer.records),
+    ...total('total-files-size', more.bytes - fewer.bytes),
+    ...total('total-data-files', added.length - removed.length),
     ...Object.assign({}, ...UNCHANGED_TOTALS.map((key) => total(key, 0))),
     ...ticklakeKeys(parent ?? {}),
     ...extra,
   }
 }
 
+function sizeOf(files: readonly DataFile[]): { readonly records: number; readonly bytes: number } {
+  return {
+    records: files.reduce((sum, file) => sum + file.recordCount, 0),
+    bytes: files.reduce((sum, file) => sum + file.fileSizeBytes, 0),
+  }
+}
+
 /** The keys of ours among a summary's or a table's. */
-function ticklakeKeys(all: Summary): Summary {
+export function ticklakeKeys(all: Summary): Summary {
   return Object.fromEntries(Object.entries(all).filter(([key]) => key.startsWith(TICKLAKE_PREFIX)))
 }
 

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest'
 import { type OffsetVector, QUARANTINE } from '#core'
 import type { Log } from '../../../src/ingest/log/log.js'
 import { readAll, record, valuesOf } from '../../support/log-reading.js'
+import { GroupMember } from './group-member.js'
 import { foreignAdmin, foreignProducer, kafkaOptions, startLog, stopAll, told } from './kafka-fixture.js'
 
 afterEach(stopAll)
@@ -233,6 +234,31 @@ test('two readers in one group: whoever has not all partitions stops', async () 
   }
   expect(await failureOf(second, [0, 0])).toMatchObject(conflict)
   expect(await failed).toMatchObject(conflict)
+})
+
+test('a reader that is killed while it has partitions harms its successor not', async () => {
+  const options = kafkaOptions()
+  const topic = options.topicPrefix + TOPIC
+  const admin = await foreignAdmin(options)
+  const log = await startLog(options)
+  await log.createTopic(TOPIC, 2)
+  await append(log, 'a')
+  // Whoever reads joins.
+  expect(valuesOf(await readAll(log, TOPIC, [0, 0])).flat()).toEqual(['a'])
+  const member = GroupMember.start(options.connection.brokers[0]!, options.group, topic)
+  try {
+    // Until both are in the group.
+    while ((await member.joins()).length !== 1);
+  } finally {
+    member.kill()
+  }
+  for (let told = ''; told !== '7'; ) {
+    await log.committed(TOPIC, [7, 0])
+    const [offsets] = await admin.fetchOffsets({ groupId: options.group, topics: [topic] })
+    told = offsets!.partitions.find(({ partition }) => partition === 0)!.offset
+  }
+  await append(log, 'b')
+  expect(valuesOf(await readAll(log, TOPIC, [0, 0])).flat()).toEqual(['a', 'b'])
 })
 
 test('the group is joined again when a topic is added, and reading goes on; it is told what is committed', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { TRADES } from '#core'
 import { formatJson, type JsonObject, parseJson } from '../../../src/storage/iceberg/json.js'
 import {
-  appendSnapshot,
+  addSnapshot,
   logPrevious,
   newTableMetadata,
   type TableMetadata,
@@ -28,11 +28,13 @@ function append(
   summary: Record<string, string> = {},
 ) {
   const manifestList = `file:///w/trades/metadata/snap-${snapshotId}.avro`
-  return appendSnapshot(metadata, {
+  return addSnapshot(metadata, {
     snapshotId,
     nowMs,
     manifestList,
-    files: [file, file],
+    operation: 'append',
+    added: [file, file],
+    removed: [],
     summary,
     properties: {},
   })

@@ -19,6 +19,8 @@ export interface KafkaConnection {
 const CLIENT_ID = 'ticklake'
 const CONNECTION_TIMEOUT_MS = 5_000
 const REQUEST_TIMEOUT_MS = 30_000
+/** After so long Kafka counts a member of a group as dead of which it hears nothing. */
+export const SESSION_TIMEOUT_MS = 10_000
 const METADATA_MAX_AGE_MS = 60_000
 /** Of kafkajs itself, within one call: what asks again for long does so itself. */
 const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 }
@@ -43,7 +45,7 @@ export class KafkaClient {
       groupId,
       allowAutoTopicCreation: false,
       maxWaitTimeInMs: 500,
-      sessionTimeout: 30_000,
+      sessionTimeout: SESSION_TIMEOUT_MS,
       heartbeatInterval: 3_000,
     })
   }

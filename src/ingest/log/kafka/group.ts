@@ -1,10 +1,14 @@
 import type { Consumer } from 'kafkajs'
-import { type Logger, type OffsetVector, TicklakeError } from '#core'
-import type { KafkaClient } from './client.js'
+import { type Clock, type Logger, type OffsetVector, TicklakeError } from '#core'
+import { type KafkaClient, SESSION_TIMEOUT_MS } from './client.js'
+
+/** Who holds partitions for longer is alive. */
+const GRACE_MS = SESSION_TIMEOUT_MS * 1.5
 
 export interface GroupOptions {
   readonly client: KafkaClient
   readonly groupId: string
+  readonly clock: Clock
   readonly logger: Logger
   /** The group is not this process's alone, or cannot be joined. */
   readonly onFailure: (error: TicklakeError) => void
@@ -13,6 +17,7 @@ export interface GroupOptions {
 /**
  * The consumer group of a warehouse: whoever is in it with all partitions is its only reader. Its offsets tell Kafka's
  * tools how far the tables have committed; nothing is ever read from them. As a member it fetches nothing.
+ * A predecessor that was killed may still be a member, and hold partitions, until Kafka misses it.
  */
 export class Group {
   readonly #options: GroupOptions
@@ -20,6 +25,7 @@ export class Group {
   #partitions = new Map<string, number>()
   #joined = false
   #failed = false
+  #cancelFailure: (() => void) | null = null
   #changing: Promise<void> = Promise.resolve()
 
   constructor(options: GroupOptions) {
@@ -49,6 +55,7 @@ export class Group {
 
   async stop(): Promise<void> {
     this.#failed = true
+    this.#cancelFailure?.()
     await this.#changing
     await this.#leave()
   }
@@ -86,12 +93,15 @@ export class Group {
         (partition) => !assigned.has(partition),
       )
       if (missing.length === 0) continue
-      const { groupId } = this.#options
-      this.#fail(
-        `another member of the consumer group ${groupId} has partition ${missing.join(', ')} of ${topic}: each warehouse needs a group of its own (kafka.group)`,
+      const { groupId, clock } = this.#options
+      const message = `another member of the consumer group ${groupId} has partition ${missing.join(', ')} of ${topic}`
+      this.#cancelFailure ??= clock.after(GRACE_MS, () =>
+        this.#fail(`${message}: each warehouse needs a group of its own (kafka.group)`),
       )
       return
     }
+    this.#cancelFailure?.()
+    this.#cancelFailure = null
     this.#joined = true
   }
 

@@ -101,6 +101,7 @@ export class KafkaLog implements Log {
     this.#group = new Group({
       client: this.#client,
       groupId: group,
+      clock,
       logger,
       onFailure: (error) => {
         this.#failure ??= error

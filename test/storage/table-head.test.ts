@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import { createLogger, TRADES } from '#core'
+import { Append } from '../../src/storage/append.js'
+import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
+import type { CommitContext } from '../../src/storage/commit.js'
+import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { Manifests } from '../../src/storage/manifests.js'
+import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
+import { currentOffsets } from '../../src/storage/position.js'
+import { TableHead } from '../../src/storage/table-head.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { SeededRandom } from '../support/seeded-random.js'
+
+const clock = new ManualClock()
+
+async function newHead(): Promise<TableHead> {
+  const objects = new MemoryObjectStore(clock)
+  const context: CommitContext = {
+    objects,
+    manifests: new Manifests(objects),
+    catalog: new FileCatalog(objects, 'memory:///w'),
+    clock,
+    random: new SeededRandom(1),
+    fence: 1,
+    logger: createLogger({ level: 'silent', format: 'json' }),
+  }
+  const location = 'memory:///w/trades'
+  const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
+  return new TableHead('trades', (await context.catalog.create('trades', first)).metadata, context)
+}
+
+const append = ({ context }: TableHead, from: number) =>
+  new Append(context, { files: [], from: [from], to: [from + 1], summary: {} })
+
+test('changes are made one after the other, and each is told in the turn in which it is seen', async () => {
+  const head = await newHead()
+  const told: number[] = []
+  head.onChange((metadata) => {
+    expect(head.metadata).toBe(metadata)
+    told.push(currentOffsets(metadata)[0]!)
+  })
+  await Promise.all([0, 1, 2].map((from) => head.commit(append(head, from))))
+  expect(told).toEqual([1, 2, 3])
+})
+
+test('a change that fails is not told, and the next one is made', async () => {
+  const head = await newHead()
+  let told = 0
+  head.onChange(() => told++)
+  const failing = head.commit(append(head, 7))
+  const next = head.commit(append(head, 0))
+  await expect(failing).rejects.toMatchObject({ code: 'conflict' })
+  await next
+  expect(told).toBe(1)
+})
+
+test('a snapshot is held, with what follows it, until everybody who holds it has let go', async () => {
+  const head = await newHead()
+  expect(head.heldFrom).toBe(Number.POSITIVE_INFINITY)
+  for (const from of [0, 1]) await head.commit(append(head, from))
+  const [first, second] = head.metadata.snapshots
+  const releases = [first, first, second].map((snapshot) => head.hold(snapshot!.snapshotId))
+  expect(head.heldFrom).toBe(1)
+  releases[0]!()
+  releases[0]!()
+  expect(head.heldFrom).toBe(1)
+  releases[1]!()
+  expect(head.heldFrom).toBe(2)
+  head.hold(12_345n)
+  expect(head.heldFrom, 'one that has expired').toBe(2)
+  releases[2]!()
+  expect(head.heldFrom).toBe(Number.POSITIVE_INFINITY)
+  head.hold(null)
+  expect(head.heldFrom, 'before the first').toBe(0)
+})
