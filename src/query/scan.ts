@@ -1,8 +1,9 @@
 import {
   type AppendedFiles,
-  type DataFile,
+  type FileColumn,
   type PinnedVersion,
   parquetRelation,
+  type ReadableFile,
   type RowFilter,
   type TailSlice,
 } from '#storage'
@@ -14,18 +15,30 @@ export type Route = 'real-time' | 'historical' | 'hybrid'
 
 /** What a statement reads: the files and tail slices of one version that may hold rows of a filter. A plan is data. */
 export interface Scan {
-  readonly files: readonly DataFile[]
+  /** What the files may be asked for. */
+  readonly columns: readonly FileColumn[]
+  readonly files: readonly ReadableFile[]
   readonly appended: AppendedFiles
   readonly tail: readonly TailSlice[]
   readonly filesTotal: number
 }
 
-export const NOTHING: Scan = { files: [], appended: { files: [], where: null }, tail: [], filesTotal: 0 }
+export const NOTHING: Scan = {
+  columns: [],
+  files: [],
+  appended: { files: [], where: null },
+  tail: [],
+  filesTotal: 0,
+}
+
+/** What `AppendedFiles.where` looks at. */
+const POSITION_COLUMNS = ['log_partition', 'log_offset']
 
 /** Chooses the files of a held version. The tail slices without rows are left out. */
 export async function planScan(pinned: PinnedVersion, filter: RowFilter): Promise<Scan> {
   const [selection, appended] = await Promise.all([pinned.select(filter), pinned.selectAppended(filter)])
   return {
+    columns: pinned.columns,
     files: selection.files,
     appended,
     tail: pinned.tail.filter((slice) => slice.rowCount > 0),
@@ -48,7 +61,7 @@ export function floorMicros(nanos: bigint): bigint {
   return (nanos - (((nanos % 1000n) + 1000n) % 1000n)) / 1000n
 }
 
-export function scannedFiles(scan: Scan): readonly DataFile[] {
+export function scannedFiles(scan: Scan): readonly ReadableFile[] {
   return [...scan.files, ...scan.appended.files]
 }
 
@@ -70,12 +83,19 @@ export function bytesRead(scan: Scan): number {
 
 /** The rows of a scan as one relation with these columns, or null when there is nothing to read. */
 export function relation(scan: Scan, columns: readonly string[]): string | null {
-  // Projected by name: a file written before a column was added or moved still fits.
   const list = selectList(columns)
+  const rowsOf = (files: readonly ReadableFile[], names: readonly string[]) =>
+    parquetRelation(
+      files,
+      scan.columns.filter(({ name }) => names.includes(name)),
+    )
+  const { appended } = scan
   const parts = [
-    ...(scan.files.length > 0 ? [`SELECT ${list} FROM ${parquetRelation(scan.files)}`] : []),
-    ...(scan.appended.files.length > 0
-      ? [`SELECT ${list} FROM ${parquetRelation(scan.appended.files)} WHERE ${scan.appended.where ?? 'true'}`]
+    ...(scan.files.length > 0 ? [`SELECT ${list} FROM ${rowsOf(scan.files, columns)}`] : []),
+    ...(appended.files.length > 0
+      ? [
+          `SELECT ${list} FROM ${rowsOf(appended.files, [...columns, ...POSITION_COLUMNS])} WHERE ${appended.where ?? 'true'}`,
+        ]
       : []),
     ...scan.tail.map((slice) => `SELECT ${list} FROM ${slice.relation}`),
   ]

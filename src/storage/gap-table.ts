@@ -151,11 +151,10 @@ export class GapTable {
     const { engine, head } = this.#options
     const { metadata, context } = head
     const { objects, fence } = context
-    const { location, defaultSortOrderId: sortOrderId } = metadata
     // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
     const fileName = `${String(fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
-    const files = await prepareFiles(
-      { layout: SEQUENCE_GAPS, engine, objects, location, sortOrderId },
+    const { files, specId } = await prepareFiles(
+      { layout: SEQUENCE_GAPS, engine, objects, metadata },
       gapRelation(rows),
       fileName,
     )
@@ -166,7 +165,7 @@ export class GapTable {
       currentSnapshot(metadata)?.summary[SOURCES_KEY] ?? '{}',
     )
     const summary = { [SOURCES_KEY]: JSON.stringify({ ...sources, [source]: String(to.snapshotId) }) }
-    await head.commit(new Append(context, { files, from, to: vector, summary }))
+    await head.commit(new Append(context, { files, specId, from, to: vector, summary }))
   }
 }
 

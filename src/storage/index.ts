@@ -1,3 +1,4 @@
+export { type FileColumn, fileColumns } from './file-columns.js'
 export { type CreateTable, createdTable, parseCreateTable } from './iceberg/create-table.js'
 export type { EmptyTable } from './iceberg/draft.js'
 export { type Expiry, type ExpiryPolicy, expirable, expired } from './iceberg/expiry.js'
@@ -25,4 +26,5 @@ export type {
   TableStatus,
   TailSlice,
 } from './table.js'
+export type { ReadableFile } from './unnumbered-files.js'
 export { Warehouse } from './warehouse.js'

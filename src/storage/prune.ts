@@ -1,11 +1,10 @@
 import { invalid, TicklakeError } from '#core'
 import { type ColumnPredicate, fileMayMatch, manifestMayMatch } from './iceberg/evaluator.js'
 import { type DataFile, PARQUET } from './iceberg/manifest.js'
-import { ancestry, currentSchema, snapshotById, type TableMetadata } from './iceberg/metadata.js'
-import { encodeValue } from './iceberg/values.js'
+import { ancestry, snapshotById, type TableMetadata } from './iceberg/metadata.js'
 import { inParallel } from './in-parallel.js'
 import type { Manifests } from './manifests.js'
-import type { FileSelection, RowFilter } from './table.js'
+import type { FileSelection } from './table.js'
 
 /** Finds the data files of a snapshot. Serves every table and every reader; safe to call concurrently. */
 export class FileIndex {
@@ -16,17 +15,16 @@ export class FileIndex {
   }
 
   /**
-   * The files of a snapshot that may hold rows of the filter: by the days of each manifest, then of each file, then
+   * The files of a snapshot that may hold rows that match: by the partitions of each manifest, then of each file, then
    * by the bounds of its columns. Snapshot null: no files. `conflict` when delete files apply: ticklake writes none
    * and reads none, and leaving them out would show deleted rows.
    */
   async selectFiles(
     metadata: TableMetadata,
     snapshotId: bigint | null,
-    filter: RowFilter,
+    predicates: readonly ColumnPredicate[],
   ): Promise<FileSelection> {
     if (snapshotId === null) return { files: [], filesTotal: 0 }
-    const predicates = predicatesOf(metadata, filter)
     const specs = new Map(metadata.partitionSpecs.map((spec) => [spec.specId, spec]))
     const live = (await this.#manifests.list(snapshotById(metadata, snapshotId).manifestList)).filter(
       ({ addedFiles, existingFiles }) => addedFiles + existingFiles > 0,
@@ -56,14 +54,13 @@ export class FileIndex {
 
   /**
    * The files that the append snapshots after `snapshotId` (null: from the first on) up to the current one added and
-   * that may hold rows of the filter, oldest first. `gone` when it is no ancestor of the current snapshot (any more).
+   * that may hold rows that match, oldest first. `gone` when it is no ancestor of the current snapshot (any more).
    */
   async appendedSince(
     metadata: TableMetadata,
     snapshotId: bigint | null,
-    filter: RowFilter = {},
+    predicates: readonly ColumnPredicate[] = [],
   ): Promise<readonly DataFile[]> {
-    const predicates = predicatesOf(metadata, filter)
     const since: { snapshotId: bigint; manifestList: string }[] = []
     let parent = metadata.currentSnapshotId
     for (const snapshot of ancestry(metadata, metadata.currentSnapshotId)) {
@@ -90,32 +87,4 @@ export class FileIndex {
     })
     return added.flat(2)
   }
-}
-
-function predicatesOf(metadata: TableMetadata, filter: RowFilter): readonly ColumnPredicate[] {
-  const { fields } = currentSchema(metadata)
-  const predicates: ColumnPredicate[] = []
-  const addTexts = (column: string, texts: readonly string[] | undefined) => {
-    const field = fields.find(({ name, type }) => name === column && type === 'string')
-    if (!field || !texts) return
-    const values = texts.map((text) => encodeValue('string', text))
-    predicates.push({ kind: 'in', fieldId: field.id, type: 'string', values })
-  }
-  addTexts('symbol', filter.symbols)
-  addTexts('exchange', filter.exchange === undefined ? undefined : [filter.exchange])
-  const timeId = metadata.partitionSpecs
-    .flatMap((spec) => spec.fields)
-    .find(({ transform }) => transform === 'day')?.sourceId
-  const time = fields.find(({ id, type }) => id === timeId && type === 'timestamptz')
-  const { startMicros, endMicros } = filter
-  if (time && (startMicros !== undefined || endMicros !== undefined)) {
-    predicates.push({
-      kind: 'range',
-      fieldId: time.id,
-      type: 'timestamptz',
-      from: startMicros === undefined ? null : encodeValue('timestamptz', startMicros),
-      before: endMicros === undefined ? null : encodeValue('timestamptz', endMicros),
-    })
-  }
-  return predicates
 }

@@ -11,16 +11,27 @@ import {
 } from '#core'
 import type { TableEngine } from '#engine'
 import { Append } from './append.js'
+import { fileColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
-import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
+import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
 import { currentOffsets } from './position.js'
+import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
-import type { LogRows, PinnedVersion, StreamTable, TableStatus, TailSlice } from './table.js'
+import type {
+  FileSelection,
+  LogRows,
+  PinnedVersion,
+  RowFilter,
+  StreamTable,
+  TableStatus,
+  TailSlice,
+} from './table.js'
 import type { TableHead } from './table-head.js'
 import { type TailSegment, tableColumnsSql } from './tail-segment.js'
+import { UnnumberedFiles } from './unnumbered-files.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
 export interface StreamTableOptions {
@@ -43,6 +54,7 @@ export class IcebergStreamTable implements StreamTable {
   readonly definition: TableDefinition
   readonly #options: StreamTableOptions
   readonly #flusher: Flusher
+  readonly #unnumbered: UnnumberedFiles
   readonly #head: TableHead
   #tail: HotTail | null = null
   #fileCount = 0
@@ -51,6 +63,7 @@ export class IcebergStreamTable implements StreamTable {
     const { definition, head, logger } = options
     this.definition = definition
     this.#options = options
+    this.#unnumbered = new UnnumberedFiles(options.engine)
     this.#head = head
     head.onChange((metadata) => this.#changed(metadata))
     this.#flusher = new Flusher({
@@ -156,7 +169,7 @@ export class IcebergStreamTable implements StreamTable {
       watermarks: tail.watermarks,
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
-      select: (filter) => this.#options.index.selectFiles(metadata, snapshotId, filter),
+      select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
     })
   }
@@ -178,15 +191,21 @@ export class IcebergStreamTable implements StreamTable {
       relation: segment.relation(covers(offsets, segment.end) ? null : where),
       rowCount: segment.rowCount,
     }))
-    const { index } = this.#options
     return this.#hold(segments, slices, {
       version,
       watermarks: parseWatermarks(metadata),
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
-      select: (filter) => index.selectFiles(metadata, snapshotId, filter),
+      select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async (filter) => ({
-        files: await index.appendedSince(metadata, snapshotId, filter),
+        files: await this.#unnumbered.named(
+          metadata,
+          await this.#options.index.appendedSince(
+            metadata,
+            snapshotId,
+            predicatesOf(this.definition, filter),
+          ),
+        ),
         where,
       }),
     })
@@ -197,10 +216,20 @@ export class IcebergStreamTable implements StreamTable {
     return this.#tail
   }
 
+  async #select(
+    metadata: TableMetadata,
+    snapshotId: bigint | null,
+    filter: RowFilter,
+  ): Promise<FileSelection> {
+    const predicates = predicatesOf(this.definition, filter)
+    const { files, filesTotal } = await this.#options.index.selectFiles(metadata, snapshotId, predicates)
+    return { files: await this.#unnumbered.named(metadata, files), filesTotal }
+  }
+
   #hold(
     segments: readonly TailSegment[],
     tail: readonly TailSlice[],
-    rest: Omit<PinnedVersion, 'metadata' | 'tail' | 'release'>,
+    rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'release'>,
   ): PinnedVersion {
     for (const segment of segments) segment.retain()
     const releaseSnapshots = this.#head.hold(rest.version.snapshotId)
@@ -208,6 +237,7 @@ export class IcebergStreamTable implements StreamTable {
     return {
       ...rest,
       metadata: this.#head.metadata,
+      columns: fileColumns(this.definition, currentSchema(this.#head.metadata)),
       tail,
       release: () => {
         if (held) for (const segment of segments) segment.release()
@@ -222,23 +252,24 @@ export class IcebergStreamTable implements StreamTable {
     const { context } = this.#head
     // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
     const fileName = `${String(context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
-    const { location, defaultSortOrderId: sortOrderId } = this.#head.metadata
+    const metadata = this.#head.metadata
     const { objects } = context
     const relation = `(SELECT ${tableColumnsSql(definition)} FROM ${segment.name})`
-    const files = await prepareFiles(
-      { layout: definition, engine, objects, location, sortOrderId },
+    const prepared = await prepareFiles(
+      { layout: definition, engine, objects, metadata },
       { relation, rowCount: segment.rowCount, days: segment.days },
       fileName,
     )
-    if (segment.ledger === null) return { files, summary: {} }
-    const ledger = `${location}/metadata/ledger-${fileName}.json.gz`
+    if (segment.ledger === null) return { ...prepared, summary: {} }
+    const ledger = `${metadata.location}/metadata/ledger-${fileName}.json.gz`
     await writeLedger(objects, ledger, segment.ledger)
-    return { files, summary: { [LEDGER_KEY]: ledger } }
+    return { ...prepared, summary: { [LEDGER_KEY]: ledger } }
   }
 
-  async #commit(segment: TailSegment, { files, summary }: PreparedSegment): Promise<void> {
+  async #commit(segment: TailSegment, { files, specId, summary }: PreparedSegment): Promise<void> {
     const request = {
       files,
+      specId,
       from: segment.start,
       to: segment.end,
       summary: { ...formatWatermarks(segment.watermarks), ...summary },

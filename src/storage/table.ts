@@ -7,8 +7,9 @@ import type {
   TableDefinition,
   Version,
 } from '#core'
-import type { DataFile } from './iceberg/manifest.js'
+import type { FileColumn } from './file-columns.js'
 import type { TableMetadata } from './iceberg/metadata.js'
+import type { ReadableFile } from './unnumbered-files.js'
 
 /** Rows outside of it are of no interest; what the pruner may use to leave files out. Nothing given: everything. */
 export interface RowFilter {
@@ -39,13 +40,13 @@ export interface TailSlice {
 
 /** The files of a snapshot that may hold rows of a filter, and how many there were to choose from. */
 export interface FileSelection {
-  readonly files: readonly DataFile[]
+  readonly files: readonly ReadableFile[]
   readonly filesTotal: number
 }
 
 /** Files that were appended after a snapshot, and the condition that keeps their rows to the version. */
 export interface AppendedFiles {
-  readonly files: readonly DataFile[]
+  readonly files: readonly ReadableFile[]
   /** On log_partition and log_offset, for use in WHERE; null when there are no such files. */
   readonly where: string | null
 }
@@ -57,6 +58,8 @@ export interface AppendedFiles {
 export interface PinnedVersion {
   readonly version: Version
   readonly metadata: TableMetadata
+  /** What files may be asked for: the definition's columns, then what the table's schema has besides. */
+  readonly columns: readonly FileColumn[]
   readonly tail: readonly TailSlice[]
   /** Newest event time by exchange, µs: in the log prefix of this version, or, of `pinAt`, of the newest snapshot. */
   readonly watermarks: ReadonlyMap<string, bigint>

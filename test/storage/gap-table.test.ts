@@ -12,13 +12,14 @@ import {
   TRADES,
 } from '#core'
 import { Engine } from '#engine'
-import { parquetRelation, type TableMetadata } from '#storage'
+import { fileColumns, parquetRelation, type TableMetadata } from '#storage'
 import { Append } from '../../src/storage/append.js'
 import type { Catalog } from '../../src/storage/catalog/catalog.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
 import { GapTable } from '../../src/storage/gap-table.js'
 import { currentSnapshot, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { LEDGER_KEY, readLedger, writeLedger } from '../../src/storage/ledger-file.js'
 import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
@@ -33,6 +34,7 @@ import { newTracker, OPEN_MICROS, observe } from '../support/sequence-rows.js'
 
 const logger = createLogger({ level: 'silent', format: 'text' })
 const objects = new LocalObjectStore()
+const COLUMNS = fileColumns(SEQUENCE_GAPS, icebergSchema(SEQUENCE_GAPS))
 let directory: string
 let engine: Engine
 
@@ -111,13 +113,13 @@ class Fixture {
     const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
       metadata,
       metadata.currentSnapshotId,
-      {},
+      [],
     )
     if (files.length === 0) return []
     const { columns } = await engine.query(
       `SELECT concat_ws(' ', table_name, exchange, symbol, from_sequence || '–' || to_sequence, session_date,
          epoch_us(detected_at), epoch_us(filled_at)) AS row
-       FROM ${parquetRelation(files)} ORDER BY row`,
+       FROM ${parquetRelation(files, COLUMNS)} ORDER BY row`,
     )
     return (columns[0] ?? []).map(String)
   }
@@ -128,11 +130,11 @@ class Fixture {
     const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
       metadata,
       metadata.currentSnapshotId,
-      {},
+      [],
     )
     if (files.length === 0) return []
     const { columns } = await engine.query(
-      `SELECT from_sequence || '–' || to_sequence FROM ${parquetRelation(files)}
+      `SELECT from_sequence || '–' || to_sequence FROM ${parquetRelation(files, COLUMNS)}
        GROUP BY exchange, symbol, table_name, session_date, from_sequence, to_sequence, detected_at
        HAVING max(filled_at) IS NULL ORDER BY from_sequence`,
     )

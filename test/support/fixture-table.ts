@@ -21,6 +21,8 @@ import type {
   TableMetadata,
   TableStatus,
 } from '#storage'
+import { fileColumns } from '#storage'
+import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
 import type { CellValue, Row } from './row-batch.js'
 
@@ -106,8 +108,10 @@ export class FixtureTable implements StreamTable {
     for (const batch of this.#batches.slice(this.#flushed)) {
       const path = join(this.#directory, `${batch.name}.parquet`)
       const order = this.definition.sortColumns.join(', ')
+      const ids = this.definition.columns.map(({ name, id }) => `${name}: ${id}`)
       await this.#engine.run(
-        `COPY (SELECT * FROM ${batch.name} ORDER BY ${order}) TO ${sqlString(path)} (FORMAT parquet)`,
+        `COPY (SELECT * FROM ${batch.name} ORDER BY ${order}) TO ${sqlString(path)}
+         (FORMAT parquet, FIELD_IDS {${ids.join(', ')}})`,
       )
       batch.file = dataFile(path, batch.rows.length)
     }
@@ -142,6 +146,7 @@ export class FixtureTable implements StreamTable {
     return {
       version,
       metadata: this.metadata(),
+      columns: fileColumns(this.definition, icebergSchema(this.definition)),
       tail: tail.map((batch) => ({ relation: batch.name, rowCount: batch.rows.length })),
       watermarks: new Map(this.watermarks),
       instruments: this.instruments,

@@ -18,7 +18,8 @@ export interface Schema {
   readonly extra: JsonObject
 }
 
-const TYPE_NAMES: Record<LayoutColumn['type'], string> = {
+/** Iceberg's names of the types that columns of ours have. */
+export const TYPE_NAMES: Readonly<Record<LayoutColumn['type'], string>> = {
   string: 'string',
   int: 'int',
   long: 'long',
