@@ -26,6 +26,8 @@ import { describeTable } from './admin.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
+import { ICEBERG_ROOT } from './iceberg-routes.js'
+import { type IcebergOptions, icebergFailure, icebergRouter } from './iceberg-server.js'
 import { type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
@@ -47,6 +49,8 @@ export interface ApiOptions {
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
+  /** Served below /iceberg. */
+  readonly iceberg: IcebergOptions
   readonly ingest: IngestRouteOptions
   readonly replay: RecordReplay
   readonly consumers: Vitals['consumers']
@@ -198,6 +202,8 @@ class ExpressServer implements ApiServer {
         sendData(response, await replayQuarantine(router, tables, replay, parameters, clientSignal(response)))
       })
       .all(refuseMethod('POST'))
+    // Also before the tables have caught up: what is committed is there.
+    app.use(ICEBERG_ROOT, icebergRouter(this.#options.iceberg))
     // Also before the tables have caught up: what they read may wait for a schema.
     app.use(
       REGISTRY_ROOT,
@@ -269,6 +275,11 @@ class ExpressServer implements ApiServer {
     // Half an answer is out: only a broken connection still tells the client.
     if (response.headersSent) {
       response.destroy()
+      return
+    }
+    if (request.originalUrl.startsWith(`${ICEBERG_ROOT}/`)) {
+      const { status, body } = icebergFailure(error, problem, request)
+      response.status(status).set(headers).type('json').send(JSON.stringify(body))
       return
     }
     if (request.originalUrl.startsWith(`${REGISTRY_ROOT}/`)) {

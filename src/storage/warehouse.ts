@@ -15,7 +15,9 @@ import {
   TRADES,
 } from '#core'
 import type { Engine } from '#engine'
+import type { CatalogServer } from './catalog/catalog-server.js'
 import { FileCatalog } from './catalog/file-catalog.js'
+import { RestCatalog } from './catalog/rest-catalog.js'
 import type { CommitContext } from './commit.js'
 import { GAP_SOURCES, GapTable } from './gap-table.js'
 import type { FlushPolicy } from './hot-tail.js'
@@ -54,21 +56,26 @@ export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   /** By name: those of the tables, and that of what is derived from them. */
   readonly heads: ReadonlyMap<string, TableHead>
+  /** The tables for other engines, and those that they make. */
+  readonly catalog: CatalogServer
   readonly #gaps: GapTable
 
   private constructor(
     tables: ReadonlyMap<TableName, StreamTable>,
     heads: readonly TableHead[],
     gaps: GapTable,
+    catalog: CatalogServer,
   ) {
     this.tables = tables
+    this.catalog = catalog
     this.heads = new Map(heads.map((head) => [head.name, head]))
     this.#gaps = gaps
   }
 
   static async open(options: WarehouseOptions): Promise<Warehouse> {
     const objects = new LocalObjectStore()
-    const location = localLocation(join(resolve(options.directory), 'warehouse', NAMESPACE))
+    const warehouse = localLocation(join(resolve(options.directory), 'warehouse'))
+    const location = `${warehouse}/${NAMESPACE}`
     const catalog = new FileCatalog(objects, location)
     const { clock, random, logger, fence, engine, flush } = options
     const manifests = new Manifests(objects)
@@ -105,7 +112,10 @@ export class Warehouse implements Service {
       )
       head.onChange(() => gaps.follow(head))
     }
-    return new Warehouse(tables, heads, gaps)
+    const layouts = new Map([SEQUENCE_GAPS, ...TABLES].map((layout) => [layout.name, layout]))
+    const own = heads.map((head) => ({ head, layout: layouts.get(head.name)! }))
+    const others = new RestCatalog({ context, warehouse, namespace: NAMESPACE, own })
+    return new Warehouse(tables, heads, gaps, others)
   }
 
   async start(): Promise<void> {

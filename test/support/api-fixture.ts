@@ -11,6 +11,7 @@ import { type Clock, createLogger, systemClock } from '#core'
 import { EmbeddedRegistry } from '#ingest'
 import { MemoryStore } from '../../src/ingest/log/memory-store.js'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
+import { memoryCatalog } from './memory-catalog.js'
 
 /** A server on a free port over fixture tables. */
 export interface ApiFixture {
@@ -63,6 +64,7 @@ export async function openApiFixture(
     tables,
     loads,
     schemaRegistry,
+    iceberg: { catalog: memoryCatalog(clock), isReadOnly: false },
     ingest: { ...TAKING_NOTHING, ...ingest },
     replay: REPLAYING_NOTHING,
     ...vitals,
