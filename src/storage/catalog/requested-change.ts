@@ -71,8 +71,7 @@ export async function settledCommit(
   try {
     return (await commit(change)).table
   } catch (cause) {
-    if (!(cause instanceof TicklakeError)) throw cause
-    if (!change.wasAttempted) throw notMade(cause)
+    if (!change.wasAttempted || !(cause instanceof TicklakeError)) throw notMade(cause)
     const current = await load().catch((error: Error) => {
       const message = `it is not known whether the commit was made: ${cause.message}, and then ${error.message}`
       throw new TicklakeError('unavailable', message, { cause })
@@ -85,8 +84,8 @@ export async function settledCommit(
 const TRY_AGAIN = new Set(['unavailable', 'timeout', 'corrupt'])
 
 /** Errors that would say that the outcome is not known become ones that say that nothing was done. */
-export function notMade(cause: TicklakeError): TicklakeError {
-  if (!TRY_AGAIN.has(cause.code)) return cause
+export function notMade(cause: unknown): unknown {
+  if (!(cause instanceof TicklakeError && TRY_AGAIN.has(cause.code))) return cause
   return new TicklakeError('conflict', `nothing was committed: ${cause.message}`, { ...cause.detail, cause })
 }
 

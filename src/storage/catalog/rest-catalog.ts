@@ -128,7 +128,10 @@ export class RestCatalog implements CatalogServer {
       await this.#checkAbsent(table)
       const folder = request.location === null ? this.#newFolder(table) : this.#folderAt(request.location)
       const metadata = createdTable(request, this.#empty(folder))
-      if (request.isStaged) return { metadata, metadataLocation: null }
+      if (request.isStaged) {
+        await this.#makeFolder(metadata.location)
+        return { metadata, metadataLocation: null }
+      }
       return this.#store(table, folder, metadata)
     })
   }
@@ -137,7 +140,9 @@ export class RestCatalog implements CatalogServer {
     const own = this.#ownTable(table)
     if (own) return own.commit(commit)
     return this.#inTurn(async () => {
-      const namespaces = await this.#namespaces()
+      const namespaces = await this.#namespaces().catch((error: unknown) => {
+        throw notMade(error)
+      })
       const isThere = existing(namespaces, table.namespace).tables.has(table.name)
       if (!isThere && commit.isCreation) return this.#createByCommit(table, commit)
       const folder = folderOf(namespaces, table)
@@ -225,6 +230,16 @@ export class RestCatalog implements CatalogServer {
       namespaces.set(namespace, { ...before, tables })
     }
     await this.#directory.replace(namespaces)
+  }
+
+  /** DuckDB writes the manifests of a staged table into a local folder that it expects to be there. */
+  async #makeFolder(location: string): Promise<void> {
+    try {
+      await this.#options.context.objects.create(`${location}/metadata/staged`, new Uint8Array())
+    } catch (error) {
+      // It was staged before.
+      if (!(error instanceof TicklakeError && error.code === 'conflict')) throw error
+    }
   }
 
   async #purge(folder: string): Promise<void> {
