@@ -52,6 +52,7 @@ export async function openApiFixture(
   clock: Clock = systemClock,
   schemaRegistry: EmbeddedRegistry | string = new EmbeddedRegistry(new MemoryStore()),
   ingest: Partial<IngestRouteOptions> = {},
+  isCatalogReadOnly = false,
 ): Promise<ApiFixture> {
   const lake = await openLakeFixture()
   const logger = createLogger({ level: 'silent', format: 'json' })
@@ -64,7 +65,7 @@ export async function openApiFixture(
     tables,
     loads,
     schemaRegistry,
-    iceberg: { catalog: memoryCatalog(clock), isReadOnly: false },
+    iceberg: { catalog: memoryCatalog(clock), isReadOnly: isCatalogReadOnly },
     ingest: { ...TAKING_NOTHING, ...ingest },
     replay: REPLAYING_NOTHING,
     ...vitals,
