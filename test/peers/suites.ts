@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeCertificates } from './kafka-certificates.js'
 import { installKafka, KafkaServer } from './kafka-server.js'
 import { installPython, versionsOf } from './python.js'
 import { ReaderSuite, SharedTables } from './readers/reader-suite.js'
@@ -58,16 +62,28 @@ function kafkaSuite(id: string, version: string): Suite {
 }
 
 async function kafkaService(home: string): Promise<Service> {
-  const server = await KafkaServer.start(home)
+  const directory = await mkdtemp(join(tmpdir(), 'ticklake-certificates-'))
+  const forget = () => rm(directory, { recursive: true, force: true })
+  const certificates = await makeCertificates(directory)
+  const server = await KafkaServer.start(home, { certificates }).catch(async (error: unknown) => {
+    await forget()
+    throw error
+  })
   return {
     version: server.version,
     env: {
       TICKLAKE_TEST_KAFKA_BROKERS: server.brokers,
       TICKLAKE_TEST_KAFKA_SASL_BROKERS: server.saslBrokers,
+      TICKLAKE_TEST_KAFKA_TLS_BROKERS: server.tlsBrokers!,
+      TICKLAKE_TEST_KAFKA_SASL_TLS_BROKERS: server.saslTlsBrokers!,
+      TICKLAKE_TEST_KAFKA_CA_FILE: certificates.authorityFile,
       // For tests that kill a broker: they start a KafkaServer of their own.
       TICKLAKE_TEST_KAFKA_HOME: home,
     },
-    stop: () => server.stop(),
+    stop: async () => {
+      await server.stop()
+      await forget()
+    },
   }
 }
 

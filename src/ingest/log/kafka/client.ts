@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import kafkajs, { type Admin, type Consumer, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs'
 import { type Logger, TicklakeError } from '#core'
@@ -84,10 +85,13 @@ function clientConfig({ brokers, sasl, tls }: KafkaConnection, logger: Logger): 
 
 function readAuthorities(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    const authorities = readFileSync(file, 'utf8')
+    // TLS takes what is no certificate too, and trusts nobody then.
+    new X509Certificate(authorities)
+    return authorities
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TicklakeError('invalid_input', `kafka.tls.caFile: cannot read ${file}: ${reason}`, {
+    throw new TicklakeError('invalid_input', `kafka.tls.caFile: no certificate in ${file}: ${reason}`, {
       cause,
     })
   }
