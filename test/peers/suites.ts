@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeCertificates } from './kafka-certificates.js'
-import { installKafka, KafkaServer } from './kafka-server.js'
+import { installKafka, KafkaServer, kafkaVersion } from './kafka-server.js'
 import { installPython, versionsOf } from './python.js'
 import { ReaderSuite, SharedTables } from './readers/reader-suite.js'
 import { READERS } from './readers/readers.js'
@@ -22,6 +22,17 @@ export const SUITES: readonly Suite[] = [
   ...READERS.map((reader) => new ReaderSuite(reader, tables)),
   kafkaSuite('kafka-3.9', KAFKA_3),
   kafkaSuite('kafka-4', KAFKA_4),
+  new ServerSuite({
+    id: 'kafka-cluster',
+    title: 'Apache Kafka on three nodes',
+    tests: 'test/peers/kafka-cluster/',
+    install: async () => {
+      const home = await installKafka(KAFKA_4)
+      // Its tests kill nodes: each starts a KafkaCluster of its own.
+      const env = { TICKLAKE_TEST_KAFKA_HOME: home }
+      return async () => ({ version: kafkaVersion(home), env, stop: async () => {} })
+    },
+  }),
   new ServerSuite({
     id: 'registry',
     title: 'Apicurio Registry',

@@ -53,7 +53,6 @@ export class KafkaClient {
     return new innerCluster({
       ...this.#config,
       logger: this.#kafka.logger(),
-      socketFactory: socketFactory(),
       authenticationTimeout: 10_000,
       reauthenticationThreshold: 10_000,
       enforceRequestTimeout: true,
@@ -65,9 +64,12 @@ export class KafkaClient {
 }
 
 function clientConfig({ brokers, sasl, tls }: KafkaConnection, logger: Logger): KafkaConfig {
+  const connect = socketFactory()
   return {
     clientId: CLIENT_ID,
     brokers: [...brokers],
+    // Each time that kafkajs leaves a broker that is away, it adds a listener to the same dead socket: no leak to warn of.
+    socketFactory: (to) => connect(to).setMaxListeners(0),
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
