@@ -65,6 +65,15 @@ export class KafkaNode {
     this.#process = null
   }
 
+  /** It answers nothing any more, and its connections stay open: as behind a network that fails. */
+  suspend(): void {
+    this.#process?.suspend()
+  }
+
+  resume(): void {
+    this.#process?.resume()
+  }
+
   /** Stops it in order and removes its data. */
   async stop(): Promise<void> {
     await this.#process?.stop()

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import { foreignAdmin, kafkaOptions, startLog, stopAll, told } from '../kafka/kafka-fixture.js'
 import { SteadyLoad } from '../kafka/steady-load.js'
 import { KafkaCluster } from '../kafka-cluster.js'
+import type { KafkaNode } from '../kafka-node.js'
 
 const TOPIC = 'market-data.trades'
 const COORDINATORS = '__transaction_state'
@@ -24,27 +25,41 @@ async function leaderOf(admin: Admin, topic: string): Promise<{ leader: number; 
   }
 }
 
-/** Kills the leader, starts it again once another one leads and has led for some rounds, and waits until it has caught up. */
-async function changeLeader(admin: Admin, topic: string, load: SteadyLoad): Promise<void> {
+/** How a node fails, and how it is there again. */
+interface Failure {
+  readonly begin: (node: KafkaNode) => Promise<void> | void
+  readonly end: (node: KafkaNode) => Promise<void> | void
+}
+
+const killed: Failure = { begin: (node) => node.kill(), end: (node) => node.restart() }
+const hung: Failure = { begin: (node) => node.suspend(), end: (node) => node.resume() }
+
+/** Lets the leader fail until another one has led for some rounds, and waits until it has caught up. */
+async function changeLeader(admin: Admin, topic: string, load: SteadyLoad, failure: Failure): Promise<void> {
   const { leader } = await leaderOf(admin, topic)
-  await cluster.node(leader).kill()
+  const node = cluster.node(leader)
+  await failure.begin(node)
   await load.advanced(5)
+  await failure.end(node)
   expect((await leaderOf(admin, topic)).leader).not.toBe(leader)
-  await cluster.node(leader).restart()
-  // With fewer, the next kill would stop it.
+  // With fewer, the next failure would stop it.
   while ((await leaderOf(admin, topic)).insync.length < NODES);
 }
 
-test('leaders and coordinators are killed and others take their place: each record once, in its order', async () => {
+test('leaders and coordinators are killed or hang and others take their place: each record once, in its order', async () => {
   cluster = await KafkaCluster.start(told('TICKLAKE_TEST_KAFKA_HOME'))
   const options = kafkaOptions({ connection: { brokers: cluster.brokers, sasl: null, tls: null } })
   const load = await SteadyLoad.start(await startLog(options))
   const admin = await foreignAdmin(options)
   const events = options.topicPrefix + TOPIC
-  for (const topic of [events, COORDINATORS, events]) {
+  for (const [topic, failure] of [
+    [events, killed],
+    [COORDINATORS, killed],
+    [events, hung],
+  ] as const) {
     await load.advanced(10)
-    await changeLeader(admin, topic, load)
+    await changeLeader(admin, topic, load, failure)
   }
   await load.advanced(10)
   await load.expectExact()
-}, 240_000)
+}, 300_000)

@@ -19,7 +19,8 @@ export interface KafkaConnection {
 
 const CLIENT_ID = 'ticklake'
 const CONNECTION_TIMEOUT_MS = 5_000
-const REQUEST_TIMEOUT_MS = 30_000
+/** A broker that hangs is asked no longer, so that one that has taken its place is found well within a transaction's time. */
+const REQUEST_TIMEOUT_MS = 10_000
 const METADATA_MAX_AGE_MS = 60_000
 /** Of kafkajs itself, within one call: what asks again for long does so itself. */
 const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 }

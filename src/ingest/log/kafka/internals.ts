@@ -76,6 +76,8 @@ export interface Broker {
 
 /** Connections to all brokers, and what is known of the topics that were asked for. */
 export interface InnerCluster {
+  /** Of the brokers that were named, the next becomes the one that is asked first. */
+  readonly brokerPool: { createSeedBroker(): Promise<void> }
   connect(): Promise<void>
   disconnect(): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>

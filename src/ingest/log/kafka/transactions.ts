@@ -16,7 +16,8 @@ const TRANSACTION_TIMEOUT_MS = 60_000
 const GIVE_UP_MS = 30_000
 /** How long a failed transaction's abort is tried at once. */
 const ABORT_MS = 2_000
-const PRODUCE_TIMEOUT_MS = 20_000
+/** How long a leader waits for its replicas: less than its answer is waited for. */
+const PRODUCE_TIMEOUT_MS = 5_000
 const ALL_REPLICAS = -1
 const PRODUCE_API = 0
 /** The first version that takes zstd. */
