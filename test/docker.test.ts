@@ -34,3 +34,11 @@ test('no port of the compose file is open to other machines', () => {
   expect(ports.length).toBeGreaterThan(0)
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([])
 })
+
+test('the compose file names the versions that the peers suites try', () => {
+  const suites = readTracked('test/peers/suites.ts')
+  const versionOf = (name: string) => new RegExp(`^const ${name} = '(.+)'$`, 'm').exec(suites)?.[1]
+  const { kafka, registry } = compose.services
+  expect(kafka.image).toBe(`apache/kafka:${versionOf('KAFKA_4')}`)
+  expect(registry.image).toBe(`apicurio/apicurio-registry-kafkasql:${versionOf('APICURIO')}`)
+})

@@ -8,7 +8,7 @@ export interface Vitals {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly consumers: readonly Pick<Consumer, 'status'>[]
   readonly pressure: Pick<Pressure, 'state'>
-  readonly breakers: readonly Pick<Breaker, 'name' | 'state'>[]
+  readonly breakers: readonly Pick<Breaker, 'name' | 'state' | 'failure'>[]
 }
 
 /** Beside `status`, as GET /health/ready answers it; while the lake is not ready, these are members of the problem. */
@@ -51,9 +51,16 @@ export const healthSchema = z
             description:
               'closed: it is asked; open: it has failed repeatedly and is not asked; half-open: it is tried',
           }),
+          failure: z
+            .string()
+            .nullable()
+            .meta({ description: 'why it was not reached the last time that it was asked; else null' }),
         }),
       )
-      .meta({ description: 'circuit breakers, one for each service outside' }),
+      .meta({
+        description:
+          'circuit breakers, one for each service outside. The lake stays ready without it: what is in the tables is answered',
+      }),
   })
   .meta({ id: 'Health' })
 
@@ -76,6 +83,6 @@ export function describeHealth({ tables, consumers, pressure, breakers }: Vitals
         flush_failure: status?.flushes.lastFailure?.message ?? null,
       }
     }),
-    breakers: breakers.map(({ name, state }) => ({ name, state })),
+    breakers: breakers.map(({ name, state, failure }) => ({ name, state, failure })),
   }
 }

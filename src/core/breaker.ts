@@ -27,8 +27,7 @@ export class Breaker {
   readonly #at: string
   readonly #resetMs: number
   readonly #circuit: CircuitBreaker<[() => Promise<unknown>], unknown>
-  /** The message of the newest failure. */
-  #lastFailure = 'it is not known yet'
+  #failure: string | null = null
 
   constructor({ name, at, timeoutMs, resetMs }: BreakerOptions) {
     this.#name = name
@@ -53,15 +52,22 @@ export class Breaker {
     return this.#circuit.halfOpen ? 'half-open' : 'closed'
   }
 
+  /** Why the newest call failed; null when it was answered, or when nothing was asked yet. */
+  get failure(): string | null {
+    return this.#failure
+  }
+
   /** Does the work unless the breaker is open. `unavailable` when it is, or when the work took too long. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     try {
       // The circuit gives back what `work` gave.
-      return (await this.#circuit.fire(work)) as T
+      const answer = (await this.#circuit.fire(work)) as T
+      this.#failure = null
+      return answer
     } catch (error) {
       const what = this.#refusal(error)
       if (what === null) {
-        if (isFailure(error)) this.#lastFailure = error instanceof Error ? error.message : String(error)
+        this.#failure = isFailure(error) ? (error instanceof Error ? error.message : String(error)) : null
         throw error
       }
       throw new TicklakeError('unavailable', `${what}: try again later`, { cause: error })
@@ -72,10 +78,10 @@ export class Breaker {
   #refusal(error: unknown): string | null {
     switch (error instanceof Error && 'code' in error ? error.code : null) {
       case 'ETIMEDOUT':
-        this.#lastFailure = `${this.#at} does not answer`
-        return this.#lastFailure
+        this.#failure = `${this.#at} does not answer`
+        return this.#failure
       case 'EOPENBREAKER':
-        return `${this.#name} has failed repeatedly (last: ${this.#lastFailure}) and is tried again within ${this.#resetMs} ms`
+        return `${this.#name} has failed repeatedly (last: ${this.#failure ?? 'it is not known'}) and is tried again within ${this.#resetMs} ms`
       case 'ESHUTDOWN':
         return `${this.#name} is not asked any more, since the lake is being closed`
       default:

@@ -52,7 +52,6 @@ export class GapTable {
   readonly #releases = new Map<TableName, () => void>()
   #work: Promise<void> = Promise.resolve()
   #isWaiting = false
-  #fileCount = 0
 
   constructor(options: GapTableOptions) {
     this.#options = options
@@ -150,9 +149,8 @@ export class GapTable {
   async #commit(source: TableName, index: number, to: Position, rows: readonly GapRow[]): Promise<void> {
     const { engine, head } = this.#options
     const { metadata, context } = head
-    const { objects, fence } = context
-    // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
-    const fileName = `${String(fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
+    const { objects } = context
+    const fileName = head.newFileName()
     const { files, specId } = await prepareFiles(
       { layout: SEQUENCE_GAPS, engine, objects, metadata },
       gapRelation(rows),

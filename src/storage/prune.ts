@@ -6,6 +6,12 @@ import { inParallel } from './in-parallel.js'
 import type { Manifests } from './manifests.js'
 import type { FileSelection } from './table.js'
 
+/** A data file of a snapshot, and the partition spec that it was written by. */
+export interface LiveFile {
+  readonly specId: number
+  readonly file: DataFile
+}
+
 /** Finds the data files of a snapshot. Serves every table and every reader; safe to call concurrently. */
 export class FileIndex {
   readonly #manifests: Manifests
@@ -24,32 +30,45 @@ export class FileIndex {
     snapshotId: bigint | null,
     predicates: readonly ColumnPredicate[],
   ): Promise<FileSelection> {
-    if (snapshotId === null) return { files: [], filesTotal: 0 }
+    const { live, filesTotal } = await this.liveFiles(metadata, snapshotId, predicates)
+    return { files: live.map(({ file }) => file), filesTotal }
+  }
+
+  /** The same, each with the partition spec that it was written by. */
+  async liveFiles(
+    metadata: TableMetadata,
+    snapshotId: bigint | null,
+    predicates: readonly ColumnPredicate[],
+  ): Promise<{ readonly live: readonly LiveFile[]; readonly filesTotal: number }> {
+    if (snapshotId === null) return { live: [], filesTotal: 0 }
     const specs = new Map(metadata.partitionSpecs.map((spec) => [spec.specId, spec]))
-    const live = (await this.#manifests.list(snapshotById(metadata, snapshotId).manifestList)).filter(
+    const listed = (await this.#manifests.list(snapshotById(metadata, snapshotId).manifestList)).filter(
       ({ addedFiles, existingFiles }) => addedFiles + existingFiles > 0,
     )
-    const candidates = live.filter((one) => manifestMayMatch(one, specs.get(one.partitionSpecId), predicates))
+    const candidates = listed.filter((one) =>
+      manifestMayMatch(one, specs.get(one.partitionSpecId), predicates),
+    )
     const deletes = candidates.find(({ content }) => content === 'deletes')
     if (deletes) {
       const message = `snapshot ${snapshotId} of ${metadata.location} holds delete files of another engine (${deletes.path})`
       throw new TicklakeError('conflict', `${message}: rewrite the data files with that engine first`)
     }
-    const manifests = await inParallel(candidates, (manifest) => this.#manifests.read(manifest.path))
-    const files = manifests.flatMap(({ spec, entries }) =>
-      entries
+    const files = await inParallel(candidates, async ({ path, partitionSpecId: specId }) => {
+      const { spec, entries } = await this.#manifests.read(path)
+      return entries
         .filter(({ status, file }) => status !== 'deleted' && fileMayMatch(file, spec, predicates))
-        .map(({ file }) => file),
-    )
-    const unreadable = files.find(({ foreign }) => foreign && foreign.format !== PARQUET)
+        .map(({ file }) => ({ specId, file }))
+    })
+    const live = files.flat()
+    const unreadable = live.find(({ file: { foreign } }) => foreign && foreign.format !== PARQUET)
     if (unreadable) {
-      const expected = `${PARQUET}, the one format that ticklake reads; found in ${unreadable.path}`
-      throw invalid('file_format', unreadable.foreign?.format, expected)
+      const expected = `${PARQUET}, the one format that ticklake reads; found in ${unreadable.file.path}`
+      throw invalid('file_format', unreadable.file.foreign?.format, expected)
     }
-    const filesTotal = live
+    const filesTotal = listed
       .filter(({ content }) => content === 'data')
       .reduce((sum, { addedFiles, existingFiles }) => sum + addedFiles + existingFiles, 0)
-    return { files, filesTotal }
+    return { live, filesTotal }
   }
 
   /**

@@ -57,7 +57,6 @@ export class IcebergStreamTable implements StreamTable {
   readonly #unnumbered: UnnumberedFiles
   readonly #head: TableHead
   #tail: HotTail | null = null
-  #fileCount = 0
 
   constructor(options: StreamTableOptions) {
     const { definition, head, logger } = options
@@ -250,8 +249,7 @@ export class IcebergStreamTable implements StreamTable {
   async #prepare(segment: TailSegment): Promise<PreparedSegment> {
     const { definition, engine } = this.#options
     const { context } = this.#head
-    // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
-    const fileName = `${String(context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
+    const fileName = this.#head.newFileName()
     const metadata = this.#head.metadata
     const { objects } = context
     const relation = `(SELECT ${tableColumnsSql(definition)} FROM ${segment.name})`

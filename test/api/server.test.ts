@@ -214,7 +214,8 @@ describe('the server', () => {
       stalled: null,
     } as const
     api.vitals.consumers.push({ status: () => status })
-    api.vitals.breakers.push({ name: 'schema registry', state: 'open' })
+    const outage = { name: 'schema registry', state: 'open', failure: 'connect ECONNREFUSED' } as const
+    api.vitals.breakers.push(outage)
     api.setReady(false)
     const why = 'the log is not read into trades any more, until a restart: offsets 5 to 9 are no longer kept'
     expect(await getProblem('/v1/trades')).toMatchObject({ status: 503, detail: why })
@@ -222,7 +223,7 @@ describe('the server', () => {
       status: 503,
       detail: why,
       tables: [{ table: 'trades', lag_records: 7, lag_seconds: 1.5, failure: failure.message }],
-      breakers: [{ name: 'schema registry', state: 'open' }],
+      breakers: [outage],
     })
     const metrics = parseExposition(await (await fetch(`${api.url}/metrics`)).text())
     expect(metrics.get('ticklake_consumer_failed{table="trades"}')).toBe(1)

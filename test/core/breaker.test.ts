@@ -41,6 +41,19 @@ describe('a closed breaker', () => {
     expect(breaker.state).toBe('closed')
   })
 
+  test('tells why the newest call failed, until one is answered', async () => {
+    expect(breaker.failure).toBeNull()
+    await failTimes(1)
+    expect(breaker.failure).toBe(refused.message)
+    await failTimes(1, failing(new TicklakeError('not_found', 'there is no subject a')))
+    expect(breaker.failure).toBeNull()
+    await breaker.run(async () => 1)
+    await failTimes(1)
+    expect(breaker.failure).toBe(refused.message)
+    await breaker.run(async () => 1)
+    expect(breaker.failure).toBeNull()
+  })
+
   test('is not opened by few failures among many answers', async () => {
     for (let call = 0; call < 10; call++) await breaker.run(async () => call)
     await failTimes(5)

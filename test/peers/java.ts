@@ -11,7 +11,13 @@ const run = promisify(execFile)
 const OLDEST_JAVA = 17
 const DEPENDENCY_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1'
 
-export const JAVA = process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', 'java') : 'java'
+export const JAVA = javaProgram('java')
+/** Makes keys and certificates: each Java has it. */
+export const KEYTOOL = javaProgram('keytool')
+
+function javaProgram(name: string): string {
+  return process.env.JAVA_HOME ? join(process.env.JAVA_HOME, 'bin', name) : name
+}
 
 /** Options of a Java that is there for tests: a small heap, and the compiler that starts fast but does not get far. */
 export const QUICK_AND_SMALL = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'] as const

@@ -1,16 +1,8 @@
-import { execFile } from 'node:child_process'
-import { randomInt, randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { installJars, JAVA, QUICK_AND_SMALL } from './java.js'
-import { ServerProcess } from './server-process.js'
-
-const run = promisify(execFile)
+import { freeAddresses } from './free-addresses.js'
+import { installJars } from './java.js'
+import type { KafkaCertificates } from './kafka-certificates.js'
+import { KafkaNode, newClusterId } from './kafka-node.js'
 
 /** Who may come in at `saslBrokers`, by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. */
 export const KAFKA_USER = { username: 'ticklake', password: 'not-secret' } as const
@@ -20,6 +12,8 @@ export interface KafkaServerOptions {
   readonly properties?: Readonly<Record<string, string>>
   /** Of the server's Java. Default: QUICK_AND_SMALL. */
   readonly javaOptions?: readonly string[]
+  /** Of `makeCertificates`: it listens with TLS too. Default: none. */
+  readonly certificates?: KafkaCertificates
 }
 
 /** The folder of Apache Kafka's jars in the user's cache; installed when missing. */
@@ -31,45 +25,58 @@ export function installKafka(version: string): Promise<string> {
   ])
 }
 
-/** One node of Apache Kafka, broker and controller at once (KRaft), on loopback and with a data folder of its own. */
+/** The version of what `installKafka` gave. */
+export function kafkaVersion(home: string): string {
+  const jar = readdirSync(home).find((name) => /^kafka_2\.13-[\d.]+\.jar$/.test(name))
+  if (jar === undefined) throw new Error(`${home} holds no Apache Kafka: no kafka_2.13-*.jar`)
+  return jar.replace(/^kafka_2\.13-|\.jar$/g, '')
+}
+
+/** Apache Kafka as one node, broker and controller at once, on loopback and with a data folder of its own. */
 export class KafkaServer {
   readonly version: string
   /** `host:port`, plain text. It stays the same over a restart. */
   readonly brokers: string
   /** `host:port`, asking for the KAFKA_USER. */
   readonly saslBrokers: string
-  readonly #home: string
-  readonly #directory: string
-  readonly #javaOptions: readonly string[]
-  #process: ServerProcess | null = null
+  /** As these two, with TLS; none without certificates. */
+  readonly tlsBrokers: string | undefined
+  readonly saslTlsBrokers: string | undefined
+  readonly #node: KafkaNode
 
-  private constructor(
-    home: string,
-    directory: string,
-    [port, saslPort]: readonly number[],
-    javaOptions: readonly string[],
-  ) {
-    this.version = versionOf(home)
-    this.brokers = `127.0.0.1:${port}`
-    this.saslBrokers = `127.0.0.1:${saslPort}`
-    this.#home = home
-    this.#directory = directory
-    this.#javaOptions = javaOptions
+  private constructor(home: string, listeners: Listeners, node: KafkaNode) {
+    this.version = kafkaVersion(home)
+    this.brokers = listeners.PLAINTEXT
+    this.saslBrokers = listeners.SASL_PLAINTEXT
+    this.tlsBrokers = listeners.SSL
+    this.saslTlsBrokers = listeners.SASL_SSL
+    this.#node = node
   }
 
   /** A new, empty server. `home` is what `installKafka` gave. */
   static async start(
     home: string,
-    { properties = {}, javaOptions = QUICK_AND_SMALL }: KafkaServerOptions = {},
+    { properties = {}, javaOptions, certificates }: KafkaServerOptions = {},
   ): Promise<KafkaServer> {
-    const directory = await mkdtemp(join(tmpdir(), 'ticklake-kafka-'))
-    const [controllerPort, ...ports] = await freePorts(3)
-    const server = new KafkaServer(home, directory, ports, javaOptions)
+    const [controller, plain, sasl, tls, saslTls] = await freeAddresses(5)
+    const listeners = {
+      PLAINTEXT: plain!,
+      SASL_PLAINTEXT: sasl!,
+      ...(certificates && { SSL: tls!, SASL_SSL: saslTls! }),
+    }
+    const user = `[name=${KAFKA_USER.username},password=${KAFKA_USER.password}]`
+    const node = await KafkaNode.create({
+      home,
+      clusterId: newClusterId(),
+      properties: { ...propertiesOf(listeners, controller!), ...certificates?.properties, ...properties },
+      format: ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((kind) => ['--add-scram', `${kind}=${user}`]),
+      ...(javaOptions && { javaOptions }),
+    })
+    const server = new KafkaServer(home, listeners, node)
     try {
-      await server.#format(controllerPort!, properties)
       await server.restart()
     } catch (error) {
-      await rm(directory, { recursive: true, force: true })
+      await server.stop()
       throw error
     }
     return server
@@ -77,118 +84,56 @@ export class KafkaServer {
 
   /** Starts it again, on the same data and ports, when it was killed; stops it before when it runs. */
   async restart(): Promise<void> {
-    await this.#process?.stop()
-    this.#process = await ServerProcess.start({
-      file: JAVA,
-      args: [...this.#javaOptions, ...this.#program('kafka.Kafka', [PROPERTIES])],
-      cwd: this.#directory,
-      ready: /Kafka Server started/,
-    })
+    await this.#node.restart()
   }
 
   /** Ends it at once, as a crash would; its data stay. */
   async kill(): Promise<void> {
-    await this.#process?.kill()
-    this.#process = null
+    await this.#node.kill()
   }
 
   /** Stops it in order and removes its data. */
   async stop(): Promise<void> {
-    await this.#process?.stop()
-    this.#process = null
-    await rm(this.#directory, { recursive: true, force: true })
-  }
-
-  /** What a KRaft node needs on its disk before its first start: the cluster's id and the user. */
-  async #format(controllerPort: number, properties: Readonly<Record<string, string>>): Promise<void> {
-    const own = propertiesOf(this.brokers, this.saslBrokers, controllerPort, join(this.#directory, 'log'))
-    const lines = Object.entries({ ...own, ...properties }).map(([name, value]) => `${name}=${value}\n`)
-    await writeFile(join(this.#directory, PROPERTIES), lines.join(''))
-    const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url')
-    const user = `[name=${KAFKA_USER.username},password=${KAFKA_USER.password}]`
-    const scram = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((kind) => ['--add-scram', `${kind}=${user}`])
-    const format = ['format', `--cluster-id=${clusterId}`, '--config', PROPERTIES, ...scram]
-    const args = [...QUICK_AND_SMALL, ...this.#program('kafka.tools.StorageTool', format)]
-    await run(JAVA, args, { cwd: this.#directory })
-  }
-
-  #program(mainClass: string, args: readonly string[]): string[] {
-    return [...LOGGING, '-cp', join(this.#home, '*'), mainClass, ...args]
+    await this.#node.stop()
   }
 }
 
-const PROPERTIES = 'server.properties'
+/** `host:port` of each security protocol, by Kafka's name of it. */
+type Listeners = Readonly<
+  Record<'PLAINTEXT' | 'SASL_PLAINTEXT', string> & Partial<Record<'SSL' | 'SASL_SSL', string>>
+>
 
-/** Warnings, and the one line that says that it is ready. */
-const LOGGING = [
-  '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-  '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info',
-]
-
-function propertiesOf(
-  brokers: string,
-  saslBrokers: string,
-  controllerPort: number,
-  logDirectory: string,
-): Record<string, string> {
-  const controller = `127.0.0.1:${controllerPort}`
+function propertiesOf(listeners: Listeners, controller: string): Record<string, string> {
+  const names = Object.keys(listeners)
+  const reached = Object.entries(listeners).map(([protocol, address]) => `${protocol}://${address}`)
   const login = 'org.apache.kafka.common.security'
   const { username, password } = KAFKA_USER
+  const plain = `${login}.plain.PlainLoginModule required user_${username}="${password}";`
+  const scram = `${login}.scram.ScramLoginModule required;`
+  const logins = names
+    .filter((name) => name.startsWith('SASL_'))
+    .map((name) => `listener.name.${name.toLowerCase()}`)
+    .flatMap((name) => [
+      [`${name}.plain.sasl.jaas.config`, plain],
+      [`${name}.scram-sha-256.sasl.jaas.config`, scram],
+      [`${name}.scram-sha-512.sasl.jaas.config`, scram],
+    ])
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@${controller}`,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://${brokers},SASL_PLAINTEXT://${saslBrokers},CONTROLLER://${controller}`,
-    'advertised.listeners': `PLAINTEXT://${brokers},SASL_PLAINTEXT://${saslBrokers}`,
-    'listener.security.protocol.map':
-      'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT',
+    listeners: [...reached, `CONTROLLER://${controller}`].join(),
+    'advertised.listeners': reached.join(),
+    'listener.security.protocol.map': [
+      'CONTROLLER:PLAINTEXT',
+      ...names.map((name) => `${name}:${name}`),
+    ].join(),
     'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
-    'listener.name.sasl_plaintext.plain.sasl.jaas.config': `${login}.plain.PlainLoginModule required user_${username}="${password}";`,
-    'listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config': `${login}.scram.ScramLoginModule required;`,
-    'listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config': `${login}.scram.ScramLoginModule required;`,
-    'log.dirs': logDirectory,
-    'auto.create.topics.enable': 'false',
+    ...Object.fromEntries(logins),
     // One node holds everything.
     'offsets.topic.replication.factor': '1',
-    'offsets.topic.num.partitions': '1',
     'transaction.state.log.replication.factor': '1',
     'transaction.state.log.min.isr': '1',
-    'transaction.state.log.num.partitions': '1',
-    // Killed and started again, it waits until its former self has been given up: by default 9 s.
-    'broker.session.timeout.ms': '3000',
-    'broker.heartbeat.interval.ms': '500',
-    // A group of one need not wait for others.
-    'group.initial.rebalance.delay.ms': '0',
   }
-}
-
-function versionOf(home: string): string {
-  const jar = readdirSync(home).find((name) => /^kafka_2\.13-[\d.]+\.jar$/.test(name))
-  if (jar === undefined) throw new Error(`${home} holds no Apache Kafka: no kafka_2.13-*.jar`)
-  return jar.replace(/^kafka_2\.13-|\.jar$/g, '')
-}
-
-/**
- * Below the ports that systems give to outgoing connections: one of those could take the place of a broker that is
- * down, even the very connection that a client tries to it.
- */
-const PORTS = [20_000, 30_000] as const
-
-/** Ports that nobody listens on now. Kafka has to be told its own, since it tells clients. */
-async function freePorts(count: number): Promise<number[]> {
-  const held: Server[] = []
-  while (held.length < count) {
-    const listener = createServer().listen(randomInt(...PORTS), '127.0.0.1')
-    await once(listener, 'listening').then(
-      () => held.push(listener),
-      (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EADDRINUSE') throw error
-      },
-    )
-  }
-  // A listening socket has an address of this form.
-  const ports = held.map((listener) => (listener.address() as AddressInfo).port)
-  await Promise.all(held.map((listener) => once(listener.close(), 'close')))
-  return ports
 }

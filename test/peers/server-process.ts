@@ -64,6 +64,15 @@ export class ServerProcess {
     clearTimeout(late)
   }
 
+  /** It answers nothing any more, and its connections stay open: as behind a network that fails. */
+  suspend(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   /** Ends it at once, as a crash would. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')

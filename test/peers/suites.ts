@@ -1,5 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { installKafka, KafkaServer } from './kafka-server.js'
+import { makeCertificates } from './kafka-certificates.js'
+import { installKafka, KafkaServer, kafkaVersion } from './kafka-server.js'
 import { installPython, versionsOf } from './python.js'
 import { ReaderSuite, SharedTables } from './readers/reader-suite.js'
 import { READERS } from './readers/readers.js'
@@ -18,6 +22,17 @@ export const SUITES: readonly Suite[] = [
   ...READERS.map((reader) => new ReaderSuite(reader, tables)),
   kafkaSuite('kafka-3.9', KAFKA_3),
   kafkaSuite('kafka-4', KAFKA_4),
+  new ServerSuite({
+    id: 'kafka-cluster',
+    title: 'Apache Kafka on three nodes',
+    tests: 'test/peers/kafka-cluster/',
+    install: async () => {
+      const home = await installKafka(KAFKA_4)
+      // Its tests kill nodes: each starts a KafkaCluster of its own.
+      const env = { TICKLAKE_TEST_KAFKA_HOME: home }
+      return async () => ({ version: kafkaVersion(home), env, stop: async () => {} })
+    },
+  }),
   new ServerSuite({
     id: 'registry',
     title: 'Apicurio Registry',
@@ -58,16 +73,28 @@ function kafkaSuite(id: string, version: string): Suite {
 }
 
 async function kafkaService(home: string): Promise<Service> {
-  const server = await KafkaServer.start(home)
+  const directory = await mkdtemp(join(tmpdir(), 'ticklake-certificates-'))
+  const forget = () => rm(directory, { recursive: true, force: true })
+  const certificates = await makeCertificates(directory)
+  const server = await KafkaServer.start(home, { certificates }).catch(async (error: unknown) => {
+    await forget()
+    throw error
+  })
   return {
     version: server.version,
     env: {
       TICKLAKE_TEST_KAFKA_BROKERS: server.brokers,
       TICKLAKE_TEST_KAFKA_SASL_BROKERS: server.saslBrokers,
+      TICKLAKE_TEST_KAFKA_TLS_BROKERS: server.tlsBrokers!,
+      TICKLAKE_TEST_KAFKA_SASL_TLS_BROKERS: server.saslTlsBrokers!,
+      TICKLAKE_TEST_KAFKA_CA_FILE: certificates.authorityFile,
       // For tests that kill a broker: they start a KafkaServer of their own.
       TICKLAKE_TEST_KAFKA_HOME: home,
     },
-    stop: () => server.stop(),
+    stop: async () => {
+      await server.stop()
+      await forget()
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Breaker, invalid, type Service, TicklakeError } from '#core'
+import { type Breaker, type Clock, invalid, type Service, TicklakeError } from '#core'
 import { requireReadable } from './compatibility.js'
 import { ConfluentClient, type ConfluentOptions } from './confluent-client.js'
 import type { RegisteredSchema, SchemaRegistry, SubjectVersion } from './registry.js'
@@ -6,6 +6,7 @@ import { canonicalText, parseSchema } from './schema-text.js'
 
 /** Schemas that are kept in memory: ids and registrations never change. The oldest is forgotten. */
 const MAX_KEPT = 1_000
+const WATCH_MS = 10_000
 
 /**
  * A registry of its own (Confluent's, Karapace, Apicurio, Redpanda). It keeps the promises of the contract whatever
@@ -18,20 +19,36 @@ export class ConfluentRegistry implements SchemaRegistry, Service {
   /** By subject and canonical text; those under way too, so that the same schema is registered once. */
   readonly #registrations = new Map<string, Promise<RegisteredSchema>>()
 
+  readonly #clock: Clock
+  #cancelWatch = () => {}
+  #stopped = false
+
   constructor(options: ConfluentOptions) {
     this.#client = new ConfluentClient(options)
+    this.#clock = options.clock
   }
 
-  /** Its state is for metrics. */
+  /** How the registry does: for metrics and health. */
   get breaker(): Breaker {
     return this.#client.breaker
   }
 
-  /** Asks nothing yet: what was registered before is in the log, and may be served while the registry is down. */
-  async start(): Promise<void> {}
+  /** Waits for no answer: what was registered before is in the log, and may be served while the registry is down. */
+  async start(): Promise<void> {
+    void this.#watch()
+  }
 
   async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelWatch()
     this.#client.breaker.stop()
+  }
+
+  /** Asks it now and then, so that its breaker tells of an outage before somebody needs the registry. */
+  async #watch(): Promise<void> {
+    // The breaker keeps the failure.
+    await this.#client.request('GET', ['config']).catch(() => null)
+    if (!this.#stopped) this.#cancelWatch = this.#clock.after(WATCH_MS, () => void this.#watch())
   }
 
   async register(subject: string, schema: string): Promise<RegisteredSchema> {

@@ -1,10 +1,5 @@
 import type { DataFile } from '../iceberg/manifest.js'
-
-/** A live data file, and the partition spec that it was written by. */
-export interface LiveFile {
-  readonly specId: number
-  readonly file: DataFile
-}
+import type { LiveFile } from '../prune.js'
 
 export interface CompactionPolicy {
   /** Size that files should have. */

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { systemClock } from '#core'
 import { ConfluentRegistry } from '../../../src/ingest/registry/confluent.js'
+import { ManualClock } from '../../support/manual-clock.js'
 
 const cleanups: (() => Promise<void>)[] = []
 
@@ -133,4 +134,25 @@ test('a registration that failed is tried again', async () => {
   await expect(registry.register('a-value', '"string"')).rejects.toMatchObject({ code: 'unavailable' })
   isDown = false
   expect(await registry.register('a-value', '"string"')).toMatchObject({ id: 3 })
+})
+
+test('an outage is known before somebody needs the registry, and its end too', async () => {
+  let isDown = true
+  const clock = new ManualClock()
+  const registry = await clientOf(
+    (_request, response) => {
+      response.writeHead(isDown ? 503 : 200).end('{"compatibilityLevel":"BACKWARD"}')
+    },
+    { clock },
+  )
+  await registry.start()
+  await expect.poll(() => registry.breaker.failure).toContain('/base answered GET /config with 503')
+  isDown = false
+  await expect
+    .poll(() => {
+      clock.advance(10_000)
+      return registry.breaker.failure
+    })
+    .toBeNull()
+  expect(registry.breaker.state).toBe('closed')
 })

@@ -15,8 +15,9 @@ export const silent: Logger = createLogger({ level: 'silent', format: 'text' })
 /** Options of a log whose topics and group nobody else has. */
 export function kafkaOptions(options: Partial<KafkaLogOptions> = {}): KafkaLogOptions {
   const name = randomUUID().slice(0, 8)
+  const { connection } = options
   return {
-    connection: { brokers: [told('TICKLAKE_TEST_KAFKA_BROKERS')], sasl: null, tls: null },
+    connection: connection ?? { brokers: [told('TICKLAKE_TEST_KAFKA_BROKERS')], sasl: null, tls: null },
     topics: { replicationFactor: null, maxAgeMs: 604_800_000, maxPartitionBytes: 1024 ** 3 },
     topicPrefix: `${name}.`,
     group: `ticklake-${name}`,

@@ -75,6 +75,14 @@ test('without a registry that answers, what is committed is answered, and a load
   const second = await start(2, 'http://127.0.0.1:2')
   await second.caughtUp
   expect(await json(`${second.url}/v1/trades/count`)).toMatchObject({ data: { count: ROW_COUNT } })
+  // It is told before somebody needs the registry; the lake is ready all the same.
+  const told = {
+    name: 'schema registry',
+    failure: expect.stringContaining('http://127.0.0.1:2 cannot be reached'),
+  }
+  await expect
+    .poll(() => json(`${second.url}/health/ready`))
+    .toMatchObject({ status: 'ready', breakers: [told] })
   await expect(second.loader.load(request)).rejects.toMatchObject({ code: 'unavailable' })
   await second.stop()
 })

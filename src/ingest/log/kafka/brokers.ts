@@ -112,9 +112,11 @@ export class Brokers {
         this.succeeded()
         return result
       } catch (error) {
-        if (this.stopped || !isPassing(error) || gaveUp(error)) throw error
+        if (this.stopped || !isPassing(error)) throw error
+        // Before giving up too: whoever asks next must not ask a broker again that leads no more.
         if (isConcurrent(error)) await this.pause(CONCURRENT_PAUSE_MS)
         else await this.recover()
+        if (gaveUp(error)) throw error
       }
     }
   }
@@ -140,6 +142,8 @@ export class Brokers {
       // An answer: the connection is well.
       if (errorType(error) !== undefined) return error
       await this.#cluster.disconnect()
+      // By itself, kafkajs would go on asking the same one, which may take connections and answer nothing.
+      await this.#cluster.brokerPool.createSeedBroker()
       await this.#cluster.connect().catch(() => undefined)
       return error
     }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import kafkajs, { type Admin, type Consumer, type Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs'
 import { type Logger, TicklakeError } from '#core'
@@ -18,9 +19,10 @@ export interface KafkaConnection {
 
 const CLIENT_ID = 'ticklake'
 const CONNECTION_TIMEOUT_MS = 5_000
-const REQUEST_TIMEOUT_MS = 30_000
 /** After so long Kafka counts a member of a group as dead of which it hears nothing. */
 export const SESSION_TIMEOUT_MS = 10_000
+/** A broker that hangs is asked no longer, so that one that has taken its place is found well within a transaction's time. */
+const REQUEST_TIMEOUT_MS = 10_000
 const METADATA_MAX_AGE_MS = 60_000
 /** Of kafkajs itself, within one call: what asks again for long does so itself. */
 const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 }
@@ -54,7 +56,6 @@ export class KafkaClient {
     return new innerCluster({
       ...this.#config,
       logger: this.#kafka.logger(),
-      socketFactory: socketFactory(),
       authenticationTimeout: 10_000,
       reauthenticationThreshold: 10_000,
       enforceRequestTimeout: true,
@@ -66,9 +67,12 @@ export class KafkaClient {
 }
 
 function clientConfig({ brokers, sasl, tls }: KafkaConnection, logger: Logger): KafkaConfig {
+  const connect = socketFactory()
   return {
     clientId: CLIENT_ID,
     brokers: [...brokers],
+    // Each time that kafkajs leaves a broker that is away, it adds a listener to the same dead socket: no leak to warn of.
+    socketFactory: (to) => connect(to).setMaxListeners(0),
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
@@ -86,10 +90,13 @@ function clientConfig({ brokers, sasl, tls }: KafkaConnection, logger: Logger): 
 
 function readAuthorities(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    const authorities = readFileSync(file, 'utf8')
+    // TLS takes what is no certificate too, and trusts nobody then.
+    new X509Certificate(authorities)
+    return authorities
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new TicklakeError('invalid_input', `kafka.tls.caFile: cannot read ${file}: ${reason}`, {
+    throw new TicklakeError('invalid_input', `kafka.tls.caFile: no certificate in ${file}: ${reason}`, {
       cause,
     })
   }

@@ -1,3 +1,4 @@
+import { AnswerReader } from './answer-reader.js'
 import { type Broker, fetchRequest } from './internals.js'
 import { type FetchedBatch, isAbort, splitBatches } from './record-batch.js'
 
@@ -99,41 +100,6 @@ function decodePartition(reader: AnswerReader): FetchedPartition {
   reader.int32() // preferred replica
   const recordSet = reader.bytes(reader.int32())
   return { partition, errorCode, lastStable, logStart, aborted, recordSet }
-}
-
-class AnswerReader {
-  readonly #answer: Buffer
-  #at = 0
-
-  constructor(answer: Buffer) {
-    this.#answer = answer
-  }
-
-  int16(): number {
-    this.#at += 2
-    return this.#answer.readInt16BE(this.#at - 2)
-  }
-
-  int32(): number {
-    this.#at += 4
-    return this.#answer.readInt32BE(this.#at - 4)
-  }
-
-  int64(): bigint {
-    this.#at += 8
-    return this.#answer.readBigInt64BE(this.#at - 8)
-  }
-
-  /** A negative length stands for null, which is none here. */
-  bytes(length: number): Buffer {
-    const from = this.#at
-    this.#at += Math.max(0, length)
-    return this.#answer.subarray(from, this.#at)
-  }
-
-  list<T>(item: () => T): T[] {
-    return Array.from({ length: Math.max(0, this.int32()) }, item)
-  }
 }
 
 /** The batches whose records are to be seen, and the offset after the last batch of all. */

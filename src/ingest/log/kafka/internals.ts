@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { ISocketFactory } from 'kafkajs'
 
 /**
  * The parts of kafkajs that its types do not show: connections, brokers and the protocol. They are used in place of its
@@ -32,7 +33,10 @@ export interface ProtocolRequest<Answer> {
 export interface ProtocolEncoder {
   writeInt16(value: number): ProtocolEncoder
   writeInt32(value: number): ProtocolEncoder
+  writeUVarInt(value: number): ProtocolEncoder
   writeString(value: string): ProtocolEncoder
+  /** A compact string. */
+  writeUVarIntString(value: string): ProtocolEncoder
   writeBuffer(value: Buffer): ProtocolEncoder
 }
 
@@ -72,6 +76,8 @@ export interface Broker {
 
 /** Connections to all brokers, and what is known of the topics that were asked for. */
 export interface InnerCluster {
+  /** Of the brokers that were named, the next becomes the one that is asked first. */
+  readonly brokerPool: { createSeedBroker(): Promise<void> }
   connect(): Promise<void>
   disconnect(): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
@@ -83,7 +89,7 @@ export interface InnerCluster {
 }
 
 export const innerCluster: new (options: object) => InnerCluster = require('kafkajs/src/cluster')
-export const socketFactory: () => unknown = require('kafkajs/src/network/socketFactory')
+export const socketFactory: () => ISocketFactory = require('kafkajs/src/network/socketFactory')
 
 export const protocolEncoder: new () => ProtocolEncoder = require('kafkajs/src/protocol/encoder')
 export const crc32c: (bytes: Uint8Array) => number = require('kafkajs/src/protocol/recordBatch/crc32C')

@@ -6,6 +6,7 @@ import { recordChecksum } from '../record-checksum.js'
 import { AcceptedLosses } from './accepted-losses.js'
 import { Brokers } from './brokers.js'
 import { KafkaClient, type KafkaConnection } from './client.js'
+import { explainFailure } from './connection-failure.js'
 import { committedBatches, fetchPartitions } from './fetch.js'
 import { Group } from './group.js'
 import { protocolError } from './internals.js'
@@ -87,7 +88,12 @@ export class KafkaLog implements Log {
     const adminBreaker = new Breaker(ADMIN_BREAKER)
     this.breakers = [adminBreaker, produceBreaker]
     this.#client = new KafkaClient(connection, logger)
-    this.#topics = new Topics(this.#client.admin(), adminBreaker, options.topics)
+    this.#topics = new Topics({
+      admin: this.#client.admin(),
+      breaker: adminBreaker,
+      settings: options.topics,
+      explain: (error) => explainFailure(error, connection),
+    })
     this.#brokers = new Brokers(this.#client, clock)
     this.#transactions = new Transactions({
       transactionalId: group,

@@ -16,6 +16,14 @@ const MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 const MAX_REFUSED_MESSAGE_BYTES = 2 * MAX_MESSAGE_BYTES
 const BROKERS_DEFAULT = -1
 
+export interface TopicsOptions {
+  readonly admin: Admin
+  readonly breaker: Breaker
+  readonly settings: TopicSettings
+  /** Why the brokers could not be asked, in words. */
+  readonly explain: (error: unknown) => string
+}
+
 type Configuration = Readonly<Record<string, string>>
 
 /** Makes and checks topics. */
@@ -23,11 +31,13 @@ export class Topics {
   readonly #admin: Admin
   readonly #breaker: Breaker
   readonly #settings: TopicSettings
+  readonly #explain: (error: unknown) => string
 
-  constructor(admin: Admin, breaker: Breaker, settings: TopicSettings) {
+  constructor({ admin, breaker, settings, explain }: TopicsOptions) {
     this.#admin = admin
     this.#breaker = breaker
     this.#settings = settings
+    this.#explain = explain
   }
 
   async start(): Promise<void> {
@@ -138,8 +148,7 @@ export class Topics {
       return await this.#breaker.run(work)
     } catch (cause) {
       if (cause instanceof TicklakeError) throw cause
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new TicklakeError('unavailable', `cannot ${what}: ${reason}`, { cause })
+      throw new TicklakeError('unavailable', `cannot ${what}: ${this.#explain(cause)}`, { cause })
     }
   }
 }

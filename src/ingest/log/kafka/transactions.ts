@@ -9,14 +9,15 @@ import {
 } from './internals.js'
 import type { ProducedRecord } from './record.js'
 import { encodeBatch } from './record-batch.js'
+import { isAborted, transactionState } from './transaction-state.js'
 
-/** How long a transaction may be open before the brokers abort it. */
 const TRANSACTION_TIMEOUT_MS = 60_000
 /** How long a transaction is tried before it is given up and aborted: well within the above. */
 const GIVE_UP_MS = 30_000
 /** How long a failed transaction's abort is tried at once. */
 const ABORT_MS = 2_000
-const PRODUCE_TIMEOUT_MS = 20_000
+/** How long a leader waits for its replicas: less than its answer is waited for. */
+const PRODUCE_TIMEOUT_MS = 5_000
 const ALL_REPLICAS = -1
 const PRODUCE_API = 0
 /** The first version that takes zstd. */
@@ -36,6 +37,8 @@ export interface TopicBatch {
 
 export interface TransactionsOptions {
   readonly transactionalId: string
+  /** How long a transaction may be open before the brokers abort it. Default: TRANSACTION_TIMEOUT_MS. */
+  readonly timeoutMs?: number
   readonly brokers: Brokers
   readonly breaker: Breaker
   readonly clock: Clock
@@ -60,8 +63,8 @@ export class Transactions {
 
   /** Takes the transactional id: what its last holder has not committed is aborted. */
   async take(giveUpMs = GIVE_UP_MS): Promise<void> {
-    const { transactionalId } = this.#options
-    const request = { transactionalId, transactionTimeout: TRANSACTION_TIMEOUT_MS }
+    const { transactionalId, timeoutMs = TRANSACTION_TIMEOUT_MS } = this.#options
+    const request = { transactionalId, transactionTimeout: timeoutMs }
     this.#identity = await this.#insist(
       () => this.#coordinated((coordinator) => coordinator.initProducerId(request)),
       giveUpMs,
@@ -84,9 +87,10 @@ export class Transactions {
       const written = await this.#put(last(offsets))
       if (offsets.length + written.length === 0) return offsets
     } catch (error) {
+      const producer = this.#identity
       this.#identity = null
       // Somebody else's transactions would be aborted by taking the id back.
-      if (isFenced(error)) throw error
+      if (isFenced(error)) throw await this.#fence(error, producer)
       // Aborts what is open, so that readers go on. If that fails now, the next write does it.
       await this.take(ABORT_MS).catch((failed: Error) =>
         this.#options.logger.debug('a transaction is aborted later', { error: failed.message }),
@@ -157,8 +161,28 @@ export class Transactions {
   /** Ends the transaction, and asks until that is answered: from the first attempt on, it may have been committed. */
   async #commit(): Promise<void> {
     const { brokers, transactionalId } = this.#options
-    const request = { ...this.#producer(), transactionalId, transactionResult: true }
-    await brokers.insist(() => this.#coordinated((coordinator) => coordinator.endTxn(request)))
+    const producer = this.#producer()
+    const request = { ...producer, transactionalId, transactionResult: true }
+    try {
+      await brokers.insist(() => this.#coordinated((coordinator) => coordinator.endTxn(request)))
+    } catch (error) {
+      this.#identity = null
+      throw isFenced(error) ? await this.#fence(error, producer) : error
+    }
+  }
+
+  /**
+   * What it means that the brokers take no more from a producer: somebody else has its id, or they have aborted a
+   * transaction that was open for too long, of which nothing is written then.
+   */
+  async #fence(error: unknown, producer: ProducerIdentity | null): Promise<unknown> {
+    const { transactionalId } = this.#options
+    const state = await this.#insist(() =>
+      this.#coordinated((coordinator) => transactionState(coordinator, transactionalId)),
+    )
+    if (!producer || !isAborted(state, producer)) return error
+    const message = 'Kafka has aborted a transaction that could not be ended in time'
+    return new NothingWritten(new TicklakeError('unavailable', message, { cause: error }))
   }
 
   /** Asks the broker that keeps our transactions, which is looked for anew after each failure. */

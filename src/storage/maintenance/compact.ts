@@ -1,0 +1,200 @@
+import { type TableLayout, TicklakeError } from '#core'
+import { type SqlValue, sqlString, type TableEngine } from '#engine'
+import { fileColumns } from '../file-columns.js'
+import type { DataFile } from '../iceberg/manifest.js'
+import { currentSchema, type TableMetadata } from '../iceberg/metadata.js'
+import { parquetRelation } from '../parquet-relation.js'
+import { predicatesOf } from '../predicates.js'
+import { prepareFiles } from '../prepare.js'
+import type { FileIndex } from '../prune.js'
+import { Rewrite } from '../rewrite.js'
+import type { RowFilter } from '../table.js'
+import type { TableHead } from '../table-head.js'
+import type { UnnumberedFiles } from '../unnumbered-files.js'
+import { type CompactionGroup, type CompactionPolicy, compactionGroups, piecesOf } from './compaction-plan.js'
+import type { TaskRun } from './task.js'
+
+/** Of which rows the files are compacted, and how. */
+export interface CompactionOptions extends Pick<RowFilter, 'startMicros' | 'endMicros'> {
+  readonly targetBytes: number
+  readonly minInputs: number
+}
+
+/** What a compaction would do, or has done. */
+export interface CompactionReport {
+  readonly filesBefore: number
+  readonly filesAfter: number
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  readonly rows: number
+  /** Groups that were left as they are, since somebody else had changed them meanwhile. */
+  readonly passedOver: number
+}
+
+export interface Compactable {
+  readonly head: TableHead
+  readonly layout: TableLayout
+  readonly engine: TableEngine
+  readonly index: FileIndex
+  readonly unnumbered: UnnumberedFiles
+}
+
+/** The groups of files that would be written anew now. */
+export async function compactionPlan(
+  { head, layout, index }: Compactable,
+  options: CompactionOptions,
+): Promise<readonly CompactionGroup[]> {
+  const { metadata } = head
+  const policy: CompactionPolicy = {
+    ...options,
+    specId: metadata.defaultSpecId,
+    sortOrderId: metadata.defaultSortOrderId,
+  }
+  const predicates = predicatesOf(layout, options)
+  const { live } = await index.liveFiles(metadata, metadata.currentSnapshotId, predicates)
+  return compactionGroups(live, policy)
+}
+
+/** What these groups would become, by their sizes alone. */
+export function predicted(groups: readonly CompactionGroup[], targetBytes: number): CompactionReport {
+  const sum = (of: (group: CompactionGroup) => number) => groups.reduce((all, group) => all + of(group), 0)
+  return {
+    filesBefore: sum(({ files }) => files.length),
+    filesAfter: sum((group) => piecesOf(group, targetBytes)),
+    bytesBefore: sum(({ bytes }) => bytes),
+    bytesAfter: sum(({ bytes }) => bytes),
+    rows: sum(({ rows }) => rows),
+    passedOver: 0,
+  }
+}
+
+/**
+ * Writes small files anew as fewer, sorted ones, group by group, each in a commit of its own. Appends never wait for
+ * it. Rows and their content are counted before and after; `corrupt`, and nothing committed, when they differ.
+ */
+export async function compact(
+  table: Compactable,
+  options: CompactionOptions,
+  { signal, progress }: TaskRun,
+): Promise<CompactionReport> {
+  const groups = await compactionPlan(table, options)
+  let report: CompactionReport = { ...predicted([], options.targetBytes) }
+  for (const [index, group] of groups.entries()) {
+    signal.throwIfAborted()
+    progress(index, groups.length)
+    const added = await compactGroup(table, group, piecesOf(group, options.targetBytes))
+    report =
+      added === null
+        ? { ...report, passedOver: report.passedOver + 1 }
+        : {
+            filesBefore: report.filesBefore + group.files.length,
+            filesAfter: report.filesAfter + added.length,
+            bytesBefore: report.bytesBefore + group.bytes,
+            bytesAfter: report.bytesAfter + added.reduce((sum, { fileSizeBytes }) => sum + fileSizeBytes, 0),
+            rows: report.rows + group.rows,
+            passedOver: report.passedOver,
+          }
+  }
+  progress(groups.length, groups.length)
+  return report
+}
+
+/** The files that a group has become; null when it was left as it is. */
+async function compactGroup(
+  { head, layout, engine, unnumbered }: Compactable,
+  group: CompactionGroup,
+  pieces: number,
+): Promise<readonly DataFile[] | null> {
+  const { metadata, context } = head
+  const snapshotId = metadata.currentSnapshotId
+  if (snapshotId === null) return null
+  const columns = fileColumns(layout, currentSchema(metadata))
+  const release = head.hold(snapshotId)
+  try {
+    const relation = parquetRelation(await unnumbered.named(metadata, group.files), columns)
+    const before = await contentOf(engine, relation)
+    const cuts = await cutsOf(engine, layout, relation, pieces)
+    if (cuts.length === 0 && group.files.length === 1 && pieces > 1) return null
+    const added: DataFile[] = []
+    for (const where of cuts.length === 0 ? ['true'] : cuts) {
+      added.push(...(await write({ head, layout, engine }, metadata, relation, where)))
+    }
+    const after = await contentOf(engine, parquetRelation(added, columns))
+    if (before.rows !== after.rows || before.checksum !== after.checksum) {
+      const paths = group.files.map(({ path }) => path).join(', ')
+      const message = `${before.rows} rows (${before.checksum}) became ${after.rows} (${after.checksum})`
+      throw new TicklakeError('corrupt', `a compaction of ${paths} would change rows: ${message}`)
+    }
+    await head.commit(new Rewrite(context, { operation: 'replace', snapshotId, removed: group.files, added }))
+    return added
+  } catch (error) {
+    // Somebody else has rewritten these files, or deleted rows of them: the next plan sees what there is then.
+    if (error instanceof TicklakeError && error.code === 'conflict') return null
+    throw error
+  } finally {
+    release()
+  }
+}
+
+async function write(
+  { head, layout, engine }: Pick<Compactable, 'head' | 'layout' | 'engine'>,
+  metadata: TableMetadata,
+  relation: string,
+  where: string,
+): Promise<readonly DataFile[]> {
+  const rows = `(SELECT * FROM ${relation} WHERE ${where})`
+  const time = `${layout.partitionColumn}`
+  const { columns } = await engine.read(
+    `SELECT count(*), list(DISTINCT epoch_us(${time}) // 86400000000)::VARCHAR FROM ${rows}`,
+  )
+  const days = new Set<number>(JSON.parse(String(columns[1]?.[0] ?? '[]')))
+  const { files } = await prepareFiles(
+    { layout, engine, objects: head.context.objects, metadata },
+    { relation: rows, rowCount: Number(columns[0]?.[0]), days },
+    head.newFileName(),
+  )
+  return files
+}
+
+/** Rows, and a checksum of what they hold that does not hang on their order. */
+async function contentOf(engine: TableEngine, relation: string): Promise<{ rows: number; checksum: string }> {
+  const { columns } = await engine.read(
+    `SELECT count(*), coalesce(sum(hash(content)::HUGEINT), 0)::VARCHAR FROM ${relation} AS content`,
+  )
+  return { rows: Number(columns[0]?.[0]), checksum: String(columns[1]?.[0]) }
+}
+
+/**
+ * Conditions that cut the rows at values of the leading sort column into pieces of about as many rows; none when there
+ * is one piece. So each file has symbols of its own, and a query for some of them leaves the others out.
+ */
+async function cutsOf(
+  engine: TableEngine,
+  { columns, sortColumns }: TableLayout,
+  relation: string,
+  pieces: number,
+): Promise<readonly string[]> {
+  const leading = columns.find(({ name }) => name === sortColumns[0])
+  if (pieces < 2 || leading?.type !== 'string') return []
+  const { name } = leading
+  const counted = await engine.read(
+    `SELECT ${name}, count(*) FROM ${relation} GROUP BY ALL ORDER BY ALL NULLS LAST`,
+  )
+  const [values = [], counts = []] = counted.columns
+  const rows = counts.reduce<number>((sum, count) => sum + Number(count), 0)
+  const starts: SqlValue[] = []
+  let passed = 0
+  for (const [index, value] of values.entries()) {
+    if (value !== null && passed >= (rows * (starts.length + 1)) / pieces) starts.push(value)
+    passed += Number(counts[index])
+  }
+  if (starts.length === 0) return []
+  const literal = (value: SqlValue) => sqlString(String(value))
+  return [
+    `${name} < ${literal(starts[0]!)}`,
+    ...starts
+      .slice(1)
+      .map((end, index) => `${name} >= ${literal(starts[index]!)} AND ${name} < ${literal(end)}`),
+    `(${name} >= ${literal(starts.at(-1)!)} OR ${name} IS NULL)`,
+  ]
+}
