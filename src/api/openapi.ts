@@ -265,7 +265,8 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       version,
       description:
         'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts; a price is in ' +
-        "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text.",
+        "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text. " +
+        "/iceberg is a catalog of the tables by Iceberg's REST Catalog Open API specification, which describes it.",
     },
   })
 }
