@@ -31,18 +31,24 @@ export class AnsweredRequests<A extends { readonly text: string }> {
     const entry: Answered<A> = { fingerprint, answer: work(), bytes: 0 }
     this.#answered.set(key, entry)
     entry.answer.then(
-      ({ text }) => this.#keep(entry, text.length),
-      () => this.#answered.delete(key),
+      ({ text }) => this.#keep(key, entry, text.length),
+      () => this.#isKnown(key, entry) && this.#answered.delete(key),
     )
     return entry.answer
   }
 
-  #keep(entry: Answered<A>, bytes: number): void {
+  /** False when it has made room for others meanwhile. */
+  #isKnown(key: string, entry: Answered<A>): boolean {
+    return this.#answered.get(key) === entry
+  }
+
+  #keep(key: string, entry: Answered<A>, bytes: number): void {
+    if (!this.#isKnown(key, entry)) return
     entry.bytes = bytes
     this.#bytes += bytes
-    for (const [key, oldest] of this.#answered) {
+    for (const [oldestKey, oldest] of this.#answered) {
       if (this.#answered.size <= MAX_KEYS && this.#bytes <= MAX_BYTES) return
-      this.#answered.delete(key)
+      this.#answered.delete(oldestKey)
       this.#bytes -= oldest.bytes
     }
   }
