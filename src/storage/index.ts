@@ -1,4 +1,5 @@
-export { type FileColumn, fileColumns } from './file-columns.js'
+export type { Evolution } from './evolution.js'
+export { duckdbType, type FileColumn, fileColumns } from './file-columns.js'
 export { type CreateTable, createdTable, parseCreateTable } from './iceberg/create-table.js'
 export type { EmptyTable } from './iceberg/draft.js'
 export { type Expiry, type ExpiryPolicy, expirable, expired } from './iceberg/expiry.js'
