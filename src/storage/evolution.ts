@@ -19,7 +19,8 @@ export type Evolution =
   | { readonly of: 'partition-spec'; readonly changes: readonly SpecChange[] }
   | { readonly of: 'sort-order'; readonly by: readonly SortBy[] }
   | { readonly of: 'ref'; readonly make: NewRef }
-  | { readonly of: 'ref'; readonly drop: string; readonly type: 'branch' | 'tag' }
+  /** `type`: as what it is to be dropped. */
+  | { readonly of: 'ref'; readonly drop: string; readonly type?: 'branch' | 'tag' }
 
 /** Names that the rows of a tail have besides those of the layout. */
 const TAIL_NAMES = ['source_row']
@@ -79,13 +80,18 @@ function evolved(base: TableMetadata, evolution: Evolution, nowMs: number): Tabl
       return changeOrder(base, evolution.by, nowMs)
     case 'ref':
       if ('make' in evolution) return makeRef(base, evolution.make, nowMs)
-      return dropped(base, evolution.drop, evolution.type, nowMs)
+      return dropped(base, evolution, nowMs)
   }
 }
 
-function dropped(base: TableMetadata, name: string, type: 'branch' | 'tag', nowMs: number): TableMetadata {
+function dropped(
+  base: TableMetadata,
+  { drop: name, type }: Extract<Evolution, { drop: string }>,
+  nowMs: number,
+): TableMetadata {
   const ref = refNamed(base, name)
-  if (ref && ref.type !== type) throw refused(`${name} is a ${ref.type}: drop it as one`)
+  if (ref && type !== undefined && ref.type !== type)
+    throw refused(`${name} is a ${ref.type}: drop it as one`)
   return dropRef(base, name, nowMs)
 }
 
