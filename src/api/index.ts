@@ -1,5 +1,6 @@
 export type { TableJson } from './admin.js'
 export { Admission, type AdmissionBounds } from './admission.js'
+export type { RefJson } from './evolution.js'
 export type { Vitals } from './health.js'
 export type { IcebergOptions } from './iceberg-server.js'
 export type { IngestRouteOptions } from './ingest-routes.js'

@@ -23,6 +23,7 @@ import type { EmbeddedRegistry } from '#ingest'
 import type { QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
+import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
@@ -194,6 +195,7 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    app.use('/admin/tables', evolutionRouter(tables))
     app
       .route('/admin/quarantine/replay')
       .post(async (request, response) => {
