@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
 import { type Engine, sqlString } from '#engine'
 import type { DataFile } from '#storage'
 import type { CommitContext, TableChange } from '../../src/storage/commit.js'
@@ -13,6 +12,7 @@ import {
   writeManifest,
   writeManifestList,
 } from '../../src/storage/manifest-writer.js'
+import { localLocation } from '../../src/storage/objects/local.js'
 
 /** A delete file to write. */
 interface NewDeletes {
@@ -72,7 +72,7 @@ function deleteFile(
   foreign: Pick<ForeignFields, 'content' | 'equalityIds' | 'referencedDataFile'>,
 ): DataFile {
   return {
-    path: pathToFileURL(path).href,
+    path: localLocation(path),
     partition,
     recordCount,
     fileSizeBytes: statSync(path).size,

@@ -2,10 +2,10 @@ import { join } from 'node:path'
 import { createLogger, dayOfMicros, EMPTY_LEDGER, systemClock, type TableDefinition } from '#core'
 import type { Engine } from '#engine'
 import { type LogRows, localPath, type PinnedVersion, type StreamTable, Warehouse } from '#storage'
+import { withoutThird } from '../../support/deleted-rows.js'
 import { MarketRows } from '../../support/market-rows.js'
 import { batchOfRows, long, type Row } from '../../support/row-batch.js'
 import { SeededRandom } from '../../support/seeded-random.js'
-import { withoutThird } from './deleted-rows.js'
 
 const PARTITION_COUNT = 3
 

@@ -1,18 +1,17 @@
 import { join } from 'node:path'
 import { type Engine, sqlString } from '#engine'
 import { localPath } from '#storage'
-import { FileIndex } from '../../../src/storage/prune.js'
-import type { TableHead } from '../../../src/storage/table-head.js'
-import { equalityDeletes, ForeignDeletes, positionDeletes } from '../../support/foreign-deletes.js'
-import type { Row } from '../../support/row-batch.js'
-import type { FixtureOptions } from './fixtures.js'
+import { FileIndex } from '../../src/storage/prune.js'
+import type { TableHead } from '../../src/storage/table-head.js'
+import { equalityDeletes, ForeignDeletes, positionDeletes } from './foreign-deletes.js'
+import type { Row } from './row-batch.js'
 
 /** Commits deletes of every third row of each file, as another engine would, and gives the rows that are left. */
 export async function withoutThird(
   engine: Engine,
   head: TableHead,
   rows: readonly Row[],
-  kind: NonNullable<FixtureOptions['deletes']>,
+  kind: 'by position' | 'by value',
 ): Promise<readonly Row[]> {
   const { metadata, context } = head
   const { live } = await new FileIndex(context.manifests).liveFiles(metadata, metadata.currentSnapshotId, [])
