@@ -57,6 +57,7 @@ import type {
 import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
 import {
   bytesRead,
+  hasDeletes,
   NOTHING,
   planScan,
   routeOf,
@@ -264,13 +265,14 @@ export class QueryRouter {
     })
   }
 
-  /** How many rows a selection has. Without a restriction the manifests and the tail know it. */
+  /** How many rows a selection has. Without a restriction the manifests and the tail know it, unless rows are deleted. */
   count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     return using(pinOf(this.#table(request.table), request.asOf, null), async (pinned) => {
       const gaps = openGaps(pinned.withOpenGaps, request)
       const scan = await planScan(pinned, rowFilter(request))
-      const statement = countsEveryRow(request) ? null : countStatement(request, scan, options.encoding)
+      const isKnown = countsEveryRow(request) && !hasDeletes(scan)
+      const statement = isKnown ? null : countStatement(request, scan, options.encoding)
       const answer = {
         encoding: options.encoding,
         fields: COUNT_FIELDS.map((field) => field.name),
