@@ -6,6 +6,7 @@ import { Admission, createApi, Loads } from '#api'
 import { SessionCalendars, systemClock, TRADES } from '#core'
 import { Loader, Poster, Replay } from '#ingest'
 import { QueryRouter } from '#query'
+import { maintenanceOf } from '../../test/support/maintained.js'
 import { AnonymousMemory } from '../anonymous-memory.js'
 import { childInput, runChild } from '../child.js'
 import { median, percentile } from '../statistics.js'
@@ -40,6 +41,7 @@ async function serve(parts: Parts) {
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
+    maintenance: maintenanceOf([], systemClock),
     iceberg: { catalog, isReadOnly: config.catalog.readOnly },
     ingest: {
       poster: new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys }),

@@ -1,13 +1,24 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
+import { JOB_KINDS, type JobKind } from '#storage'
 import { tableDetailSchema, tableSchema } from './admin.js'
 import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
 import { INGEST_BODIES, ingestHeaders, ingestParameters, ingestSchema } from './ingest-routes.js'
 import { loadParameters, loadSchema } from './load-routes.js'
+import { jobRequestSchema, jobSchema, planSchema } from './maintenance-routes.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
+
+const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
+  compact:
+    'Writes small files anew as fewer, sorted ones, by the newest partition spec and order, without deleted rows',
+  'rewrite-manifests': 'Writes the manifests anew, each with the files of neighbouring partitions',
+  'expire-snapshots': 'Lets old snapshots go, and the files that nobody else needs',
+  'remove-orphans': 'Removes files that belong to no snapshot, or tells which there are',
+  verify: 'Reads every data file and compares it with what its manifest says',
+}
 
 const META = z
   .object({
@@ -92,6 +103,9 @@ const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
 }
 
 const TABLE = z.string().meta({ description: 'trades, quotes or quarantine', example: 'trades' })
+const MAINTAINED = z
+  .string()
+  .meta({ description: 'trades, quotes, quarantine or sequence_gaps', example: 'trades' })
 const REF = z.string().meta({ description: 'name of a branch or tag', example: 'end-of-2025' })
 
 const PAGE =
@@ -213,6 +227,50 @@ export function openApiDocument(resources: readonly Resource[], version: string)
         ...(data ? { 200: json('As it is now', envelope(data)) } : { 204: { description: 'It is gone' } }),
         default: PROBLEM_RESPONSE,
       },
+    })
+  }
+  registry.registerPath({
+    method: 'get',
+    path: '/admin/tables/{table}/plan',
+    summary: 'What a compaction of a table would do now',
+    tags: ['admin'],
+    request: { params: z.object({ table: MAINTAINED }) },
+    responses: { 200: json('The plan', envelope(planSchema)), default: PROBLEM_RESPONSE },
+  })
+  for (const kind of JOB_KINDS) {
+    registry.registerPath({
+      method: 'post',
+      path: `/admin/tables/{table}/${kind}`,
+      summary: JOB_SUMMARIES[kind],
+      tags: ['admin'],
+      request: {
+        params: z.object({ table: MAINTAINED }),
+        body: { required: false, content: { 'application/json': { schema: jobRequestSchema } } },
+      },
+      responses: {
+        202: json('The job; its Location tells how far it is', envelope(jobSchema)),
+        default: PROBLEM_RESPONSE,
+      },
+    })
+  }
+  registry.registerPath({
+    method: 'get',
+    path: '/admin/jobs',
+    summary: 'The jobs of this process, newest first; ended ones are forgotten after some time',
+    tags: ['admin'],
+    responses: { 200: json('The jobs', envelope(jobSchema.array())), default: PROBLEM_RESPONSE },
+  })
+  for (const [method, path, summary] of [
+    ['get', '/admin/jobs/{id}', 'A job'],
+    ['post', '/admin/jobs/{id}/cancel', 'Tells a job to stop; what it has committed stays'],
+  ] as const) {
+    registry.registerPath({
+      method,
+      path,
+      summary,
+      tags: ['admin'],
+      request: { params: z.object({ id: z.string().meta({ description: 'id of the job' }) }) },
+      responses: { 200: json('As it is now', envelope(jobSchema)), default: PROBLEM_RESPONSE },
     })
   }
   registry.registerPath({

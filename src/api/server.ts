@@ -32,6 +32,7 @@ import { type IcebergOptions, icebergFailure, icebergRouter } from './iceberg-se
 import { type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
+import { jobRouter, type Maintaining, maintenanceRouter } from './maintenance-routes.js'
 import { lakeMetrics, type QueryDurations } from './metrics.js'
 import { openApiDocument } from './openapi.js'
 import type { Format } from './parameters.js'
@@ -50,6 +51,7 @@ export interface ApiOptions {
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
+  readonly maintenance: Maintaining
   /** Served below /iceberg. */
   readonly iceberg: IcebergOptions
   readonly ingest: IngestRouteOptions
@@ -195,7 +197,9 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    app.use('/admin/tables', maintenanceRouter(this.#options.maintenance))
     app.use('/admin/tables', evolutionRouter(tables))
+    app.use('/admin/jobs', jobRouter(this.#options.maintenance))
     app
       .route('/admin/quarantine/replay')
       .post(async (request, response) => {

@@ -27,7 +27,7 @@ import {
   Replay,
 } from '#ingest'
 import { QueryRouter } from '#query'
-import { type StreamTable, Warehouse } from '#storage'
+import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from './calendars.js'
 import { openLog } from './log.js'
 import { openRegistry } from './registry.js'
@@ -140,6 +140,15 @@ export class Lake {
     const pressure = await steps.start(
       new Pressure({ consumers, heapShare, bounds: pressureBounds(config.pressure), clock, logger }),
     )
+    const maintenance = await steps.start(
+      new Maintenance({
+        tables: [...warehouse.compactables.values()],
+        policy: maintenancePolicy(config.maintenance),
+        clock,
+        logger,
+        mayRun: () => pressure.state === 'normal',
+      }),
+    )
     const formatFolders = [FORMATS]
     const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
@@ -164,6 +173,7 @@ export class Lake {
       tables,
       loads,
       schemaRegistry: served,
+      maintenance,
       iceberg: { catalog: warehouse.catalog, isReadOnly: config.catalog.readOnly },
       ingest: { poster, admit, maxBodyBytes },
       replay: new Replay({ log, registry, clock, logger }),
@@ -227,6 +237,11 @@ export function inspectionOf(
       logger: logger.child({ table: name }),
       sessions,
     })
+}
+
+function maintenancePolicy(settings: Config['maintenance']): MaintenancePolicy {
+  const { snapshotMaxAgeMs: maxAgeMs, snapshotMinToKeep: minToKeep, snapshotMaxCount, ...rest } = settings
+  return { ...rest, snapshots: { maxAgeMs, minToKeep, maxCount: Math.max(snapshotMaxCount, minToKeep) } }
 }
 
 function pressureBounds(settings: Config['pressure']): PressureBounds {

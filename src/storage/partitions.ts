@@ -33,7 +33,7 @@ export async function partitionsOf(
   limit: number,
 ): Promise<readonly RowPartition[] | null> {
   const dividers = spec.fields.map((field) => dividerOf(columns, schema, field))
-  if (isDayOnly(layout, spec)) return daysOf(dividers[0]!, rows.days)
+  if (rows.days !== null && isDayOnly(layout, spec)) return daysOf(dividers[0]!, rows.days)
   if (dividers.some((divider) => divider === null)) return null
   return divided(
     engine,

@@ -7,6 +7,6 @@ export interface SettledRows {
   /** What the relation yields; absent: the columns of the layout. */
   readonly columns?: readonly FileColumn[]
   readonly rowCount: number
-  /** UTC days (from 1970-01-01) of the partition column. */
-  readonly days: ReadonlySet<number>
+  /** UTC days (from 1970-01-01) of the partition column, all of which has a value; null: not known. */
+  readonly days: ReadonlySet<number> | null
 }

@@ -22,6 +22,7 @@ import type { CommitContext } from './commit.js'
 import { GAP_SOURCES, GapTable } from './gap-table.js'
 import type { FlushPolicy } from './hot-tail.js'
 import { newTableMetadata } from './iceberg/metadata.js'
+import type { Compactable } from './maintenance/compact.js'
 import { Manifests } from './manifests.js'
 import { LocalObjectStore, localLocation } from './objects/local.js'
 import { currentOffsets } from './position.js'
@@ -29,6 +30,7 @@ import { FileIndex } from './prune.js'
 import { IcebergStreamTable } from './stream-table.js'
 import type { StreamTable } from './table.js'
 import { TableHead } from './table-head.js'
+import { UnnumberedFiles } from './unnumbered-files.js'
 
 const TABLES: readonly TableDefinition[] = [TRADES, QUOTES, QUARANTINE]
 
@@ -55,20 +57,20 @@ export interface WarehouseOptions {
 export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   /** By name: those of the tables, and that of what is derived from them. */
-  readonly heads: ReadonlyMap<string, TableHead>
+  readonly compactables: ReadonlyMap<string, Compactable>
   /** The tables for other engines, and those that they make. */
   readonly catalog: CatalogServer
   readonly #gaps: GapTable
 
   private constructor(
     tables: ReadonlyMap<TableName, StreamTable>,
-    heads: readonly TableHead[],
+    compactables: readonly Compactable[],
     gaps: GapTable,
     catalog: CatalogServer,
   ) {
     this.tables = tables
     this.catalog = catalog
-    this.heads = new Map(heads.map((head) => [head.name, head]))
+    this.compactables = new Map(compactables.map((table) => [table.head.name, table]))
     this.#gaps = gaps
   }
 
@@ -115,13 +117,15 @@ export class Warehouse implements Service {
     const layouts = new Map([SEQUENCE_GAPS, ...TABLES].map((layout) => [layout.name, layout]))
     const own = heads.map((head) => ({ head, layout: layouts.get(head.name)! }))
     const others = new RestCatalog({ context, warehouse, namespace: NAMESPACE, own })
-    return new Warehouse(tables, heads, gaps, others)
+    const unnumbered = new UnnumberedFiles(engine)
+    const compactables = own.map((table) => ({ ...table, engine, index, unnumbered }))
+    return new Warehouse(tables, compactables, gaps, others)
   }
 
   async start(): Promise<void> {
     for (const table of this.tables.values()) await table.start()
     // What was committed before the last end, and is not derived yet.
-    for (const head of this.heads.values()) this.#gaps.follow(head)
+    for (const { head } of this.compactables.values()) this.#gaps.follow(head)
   }
 
   async stop(): Promise<void> {

@@ -173,7 +173,7 @@ export class TableLife {
 
   async compact(): Promise<void> {
     const { targetBytes, minInputs, ...table } = this.#compactable()
-    await compact(table, { targetBytes, minInputs }, RUN)
+    await compact(table, { targetBytes, minInputs, patient: this.#options.random.oneIn(2) }, RUN)
   }
 
   async compactWhileAppending(): Promise<void> {

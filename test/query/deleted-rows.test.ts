@@ -70,7 +70,7 @@ test.each(['by position', 'by value'] as const)(
     const ofFiles = await page(null)
     expect(await count()).toEqual(['{"count":60}'])
 
-    const left = await withoutThird(engine, warehouse.heads.get('trades')!, rows, kind)
+    const left = await withoutThird(engine, warehouse.compactables.get('trades')!.head, rows, kind)
     expect(left).toHaveLength(40)
     expect(await count()).toEqual(['{"count":40}'])
     const now = await page(null)

@@ -115,7 +115,7 @@ class Travelled {
 
   /** Rows of another engine, with values in the column that was added. */
   async foreign(): Promise<void> {
-    const head = this.#warehouse.heads.get('trades')!
+    const head = this.#warehouse.compactables.get('trades')!.head
     const { metadata, context } = head
     const columns = wholeColumns(TRADES, currentSchema(metadata))
     const id = `foreign-${this.#foreign++}`
@@ -145,11 +145,11 @@ class Travelled {
   }
 
   async compact(): Promise<number> {
-    const head = this.#warehouse.heads.get('trades')!
+    const head = this.#warehouse.compactables.get('trades')!.head
     const index = new FileIndex(new Manifests(head.context.objects))
     const { filesBefore } = await compact(
       { head, layout: TRADES, engine, index, unnumbered: new UnnumberedFiles(engine) },
-      { targetBytes: 2 ** 27, minInputs: 2 },
+      { targetBytes: 2 ** 27, minInputs: 2, patient: false },
       { signal: new AbortController().signal, progress: () => {} },
     )
     this.#remember()

@@ -148,7 +148,7 @@ describe('deletes', () => {
     const table = await newTable()
     await table.append([row(0n, 'BHP', 1n, 0)])
     const { files } = await table.index.selectFiles(table.head.metadata, table.snapshotId, [])
-    const options = { targetBytes: files[0]!.fileSizeBytes, minInputs: 3 }
+    const options = { targetBytes: files[0]!.fileSizeBytes, minInputs: 3, patient: false }
     await table.change((base) => ({ ...base, defaultSortOrderId: files[0]!.sortOrderId ?? 0 }))
     expect(await compactionPlan(table.compactable, options)).toEqual([])
     const file = await table.valueDeletes(['symbol'], [row(0n, 'BHP', 0n, 0)], [])

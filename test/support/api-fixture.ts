@@ -11,6 +11,7 @@ import { type Clock, createLogger, systemClock } from '#core'
 import { EmbeddedRegistry } from '#ingest'
 import { MemoryStore } from '../../src/ingest/log/memory-store.js'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
+import { maintenanceOf } from './maintained.js'
 import { memoryCatalog } from './memory-catalog.js'
 
 /** A server on a free port over fixture tables. */
@@ -65,6 +66,7 @@ export async function openApiFixture(
     tables,
     loads,
     schemaRegistry,
+    maintenance: maintenanceOf([], clock),
     iceberg: { catalog: memoryCatalog(clock), isReadOnly: isCatalogReadOnly },
     ingest: { ...TAKING_NOTHING, ...ingest },
     replay: REPLAYING_NOTHING,

@@ -25,7 +25,7 @@ import { createTyped, drawnRow, rowsOf, shownRow, TYPED, type TypedRow, typedTab
 const HOUR = 3_600_000_000n
 export const RUN = { signal: new AbortController().signal, progress: () => {} }
 /** Small enough for files to be too large now and then. */
-export const COMPACTION = { targetBytes: 20_000, minInputs: 3 }
+export const COMPACTION = { targetBytes: 20_000, minInputs: 3, patient: false }
 /** Of each of these a row may be known by its values. */
 const KEYS = [
   ['symbol'],

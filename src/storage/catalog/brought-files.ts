@@ -38,16 +38,11 @@ export async function checkBroughtFiles(
 async function checkManifest(
   { manifests }: CommitContext,
   table: TableMetadata,
-  { path, content, partitionSpecId }: ManifestFile,
+  { path, partitionSpecId }: ManifestFile,
 ): Promise<void> {
   checkPlace(table, path)
   if (!table.partitionSpecs.some(({ specId }) => specId === partitionSpecId)) {
     throw refused(`${path} is of partition spec ${partitionSpecId}, which the table does not have`)
-  }
-  if (content === 'deletes') {
-    throw refused(
-      `${path} holds delete files, which are not read here: have your engine write data files anew (copy-on-write)`,
-    )
   }
   for (const entry of (await manifests.read(path)).entries) checkFile(table, entry)
 }

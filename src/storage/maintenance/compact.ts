@@ -21,6 +21,7 @@ const MAX_FILES = 10_000
 export interface CompactionOptions extends Pick<RowFilter, 'startMicros' | 'endMicros'> {
   readonly targetBytes: number
   readonly minInputs: number
+  readonly patient: boolean
 }
 
 /** What a compaction would do, or has done. */
@@ -76,7 +77,8 @@ export function predicted(groups: readonly CompactionGroup[], targetBytes: numbe
 
 /**
  * Writes small files anew as fewer, sorted ones, group by group, each in a commit of its own. Appends never wait for
- * it. Rows that are deleted are not written again. Rows and their content are counted before and after; `corrupt`, and nothing committed, when they differ.
+ * it. Rows that are deleted are not written again. Rows and their content are counted before and after; `corrupt`, and
+ * nothing committed, when they differ.
  */
 export async function compact(
   table: Compactable,
@@ -186,14 +188,10 @@ async function write(
   where: string,
 ): Promise<readonly DataFile[]> {
   const rows = `(SELECT * FROM ${relation} WHERE ${where})`
-  const time = `${layout.partitionColumn}`
-  const { columns: counted } = await engine.read(
-    `SELECT count(*), list(DISTINCT epoch_us(${time}) // 86400000000)::VARCHAR FROM ${rows}`,
-  )
-  const days = new Set<number>(JSON.parse(String(counted[1]?.[0] ?? '[]')))
+  const { columns: counted } = await engine.read(`SELECT count(*) FROM ${rows}`)
   const { files, specId } = await prepareFiles(
     { layout, engine, objects: head.context.objects, metadata, maxFiles: MAX_FILES },
-    { relation: rows, columns, rowCount: Number(counted[0]?.[0]), days },
+    { relation: rows, columns, rowCount: Number(counted[0]?.[0]), days: null },
     head.newFileName(),
   )
   if (specId === metadata.defaultSpecId) return files

@@ -6,6 +6,8 @@ export interface CompactionPolicy {
   readonly targetBytes: number
   /** Fewer files are left alone, unless they must move. */
   readonly minInputs: number
+  /** Leave a file alone that is larger than all other small ones together: for what is done again and again. */
+  readonly patient: boolean
   /** What new files are written by: files of another spec or order must move. */
   readonly specId: number
   readonly sortOrderId: number
@@ -27,8 +29,9 @@ const MAX_TARGETS_A_GROUP = 4
 
 /**
  * Which files become fewer: of each partition those that are too small or too large, and those that were written by
- * another spec or sort order or have deleted rows, packed in the order in which they came. Where nothing is gained there is no group, so that
- * compaction comes to rest.
+ * another spec or sort order or have deleted rows, packed in the order in which they came. Where nothing is gained there
+ * is no group, so that compaction comes to rest. A patient one lets a file wait that is larger than all the others
+ * together: so a row of a day that still grows is written again only as often as the day doubles.
  */
 export function compactionGroups(
   files: readonly LiveFile[],
@@ -42,7 +45,8 @@ export function compactionGroups(
   }
   return [...partitions].flatMap(([key, candidates]) => {
     const isOldSpec = Number(key.split(' ')[0]) !== policy.specId
-    return packed(candidates, policy.targetBytes * MAX_TARGETS_A_GROUP).filter(
+    const chosen = isOldSpec || !policy.patient ? candidates : withoutGiants(candidates, policy)
+    return packed(chosen, policy.targetBytes * MAX_TARGETS_A_GROUP).filter(
       (group) => isOldSpec || isGain(group, policy),
     )
   })
@@ -58,6 +62,25 @@ function isGood(file: ReadableFile, specId: number, policy: CompactionPolicy): b
   const share = file.fileSizeBytes / policy.targetBytes
   const isOfSize = share >= SMALL_SHARE && share <= LARGE_SHARE
   return isOfSize && specId === policy.specId && file.sortOrderId === policy.sortOrderId
+}
+
+function withoutGiants(
+  files: readonly ReadableFile[],
+  { targetBytes, sortOrderId }: CompactionPolicy,
+): readonly ReadableFile[] {
+  // Others are there for another reason than that they are small.
+  const small = files.filter(
+    (file) =>
+      !file.deletes && file.sortOrderId === sortOrderId && file.fileSizeBytes < targetBytes * SMALL_SHARE,
+  )
+  let rest = small.reduce((sum, { fileSizeBytes }) => sum + fileSizeBytes, 0)
+  const giants = new Set<ReadableFile>()
+  for (const file of [...small].sort((a, b) => b.fileSizeBytes - a.fileSizeBytes)) {
+    rest -= file.fileSizeBytes
+    if (file.fileSizeBytes <= rest) break
+    giants.add(file)
+  }
+  return files.filter((file) => !giants.has(file))
 }
 
 function packed(files: readonly ReadableFile[], maxBytes: number): readonly CompactionGroup[] {

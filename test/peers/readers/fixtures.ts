@@ -112,7 +112,7 @@ export async function writeFixture(
     [...warehouse.tables.values()].map(async (table): Promise<FixtureTable> => {
       const { definition } = table
       const filled = await fill(table, fixture, seed)
-      const head = warehouse.heads.get(definition.name)!
+      const head = warehouse.compactables.get(definition.name)!.head
       const rows = fixture.deletes ? await withoutThird(engine, head, filled, fixture.deletes) : filled
       const pinned = table.pin()
       const path = localPath(pinned.metadata.location)
