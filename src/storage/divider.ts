@@ -1,9 +1,11 @@
-import { type LayoutColumn, MICROS_PER_DAY, parseDecimal, type TableLayout } from '#core'
-import { type SqlValue, sqlString } from '#engine'
+import { MICROS_PER_DAY } from '#core'
+import { type SqlValue, sqlName, sqlString } from '#engine'
+import type { FileColumn } from './file-columns.js'
 import { type PartitionField, parseTransform, partitionType } from './iceberg/partition.js'
-import { type Schema, TYPE_NAMES } from './iceberg/schema.js'
+import type { Schema } from './iceberg/schema.js'
 import { applyTransform, type Period, partitionFolder, periodStart } from './iceberg/transform.js'
 import { baseType, type Value } from './iceberg/values.js'
+import { unscaled } from './statistics.js'
 
 /** How one field of a spec divides rows. */
 export interface Divider {
@@ -18,29 +20,40 @@ export interface Divider {
 
 /** A folder's name is cut to this: file systems take 255 bytes. Nobody reads a partition from its name. */
 const MAX_FOLDER_LENGTH = 200
-/** A key of each type. */
-const SAMPLE_KEYS: Readonly<Record<LayoutColumn['type'], SqlValue>> = {
-  string: '',
+/** A value of each type. */
+const SAMPLES: Readonly<Record<string, Value>> = {
+  boolean: true,
   int: 0,
   long: 0n,
-  timestamptz: 0n,
+  float: 0,
+  double: 0,
   date: 0,
-  decimal: '0',
-  binary: '',
+  time: 0n,
+  timestamp: 0n,
+  timestamptz: 0n,
+  decimal: 0n,
+  string: '',
+  uuid: new Uint8Array(16),
+  binary: new Uint8Array(),
+  fixed: new Uint8Array(),
 }
 /** Partition values that manifests of ours can hold. */
 const WRITABLE = new Set(['boolean', 'int', 'long', 'date', 'timestamp', 'timestamptz', 'string'])
 
-/** How a field divides the rows of a layout; null when ticklake cannot divide rows so. */
-export function dividerOf(layout: TableLayout, schema: Schema, field: PartitionField): Divider | null {
+/** How a field divides rows of these columns; null when ticklake cannot divide rows so. */
+export function dividerOf(
+  columns: readonly FileColumn[],
+  schema: Schema,
+  field: PartitionField,
+): Divider | null {
   const transform = parseTransform(field.transform)
   const written = partitionType(field, schema)
   if (written === null || !WRITABLE.has(baseType(written))) return null
-  const column = layout.columns.find(({ id }) => id === field.sourceId)
-  const type = column ? TYPE_NAMES[column.type] : written
+  const column = columns.find(({ id }) => id === field.sourceId)
+  const type = column?.type ?? written
   const folder = (value: Value | null) =>
     partitionFolder(field.name, transform, type, value).slice(0, MAX_FOLDER_LENGTH)
-  // A column that another engine has added: our rows have nothing in it.
+  // A column that was added since: the rows have nothing in it.
   if (!column || transform.kind === 'void') {
     return { keySql: '0', value: () => null, folder, where: () => 'true' }
   }
@@ -52,7 +65,7 @@ export function dividerOf(layout: TableLayout, schema: Schema, field: PartitionF
     case 'day':
     case 'hour': {
       const period = transform.kind
-      if (column.type !== 'timestamptz' && (column.type !== 'date' || period === 'hour')) return null
+      if (!isTimestamp(type) && (type !== 'date' || period === 'hour')) return null
       return {
         keySql: periodKeySql(column, period),
         value: (key) => applyTransform(transform, type, startOfKey(column, period, key)) ?? null,
@@ -61,83 +74,98 @@ export function dividerOf(layout: TableLayout, schema: Schema, field: PartitionF
       }
     }
     default: {
-      const columnValue = (key: SqlValue) => (key === null ? null : valueOfKey(column, key))
+      const sample = SAMPLES[baseType(type)]
       // A transform has a value for each one of a type, or for none.
-      if (applyTransform(transform, type, columnValue(SAMPLE_KEYS[column.type])) === undefined) return null
+      if (sample === undefined || applyTransform(transform, type, sample) === undefined) return null
+      const keySql = valueKeySql(column)
       return {
-        keySql: valueKeySql(column),
-        value: (key) => applyTransform(transform, type, columnValue(key)) ?? null,
+        keySql,
+        value: (key) => applyTransform(transform, type, key === null ? null : valueOfKey(type, key)) ?? null,
         folder,
         where: (value, keys) =>
           value === null
-            ? `${column.name} IS NULL`
-            : `${column.name} IN (${[...keys].map((key) => keyLiteral(column, key)).join(', ')})`,
+            ? `${sqlName(column.name)} IS NULL`
+            : `${keySql} IN (${[...keys].map(keyLiteral).join(', ')})`,
       }
     }
   }
 }
 
 /** The hour or day of a column, counted from 1970, rounded down; what is longer is worked out of days. */
-function periodKeySql({ name, type }: LayoutColumn, period: Period): string {
+function periodKeySql({ name, type }: FileColumn, period: Period): string {
   if (type === 'date') return daysSql(name)
-  const micros = `epoch_us(${name})`
+  const micros = `epoch_us(${sqlName(name)})`
   const length = period === 'hour' ? MICROS_PER_DAY / 24 : MICROS_PER_DAY
   return `(${micros} - ((${micros} % ${length} + ${length}) % ${length})) // ${length}`
 }
 
-function startOfKey({ type }: LayoutColumn, period: Period, key: SqlValue): Value | null {
+function startOfKey({ type }: FileColumn, period: Period, key: SqlValue): Value | null {
   if (key === null) return null
   return type === 'date' ? Number(key) : periodStart(period === 'hour' ? 'hour' : 'day', Number(key))
 }
 
-function periodWhere({ name, type }: LayoutColumn, period: Period, value: Value | null): string {
-  if (value === null) return `${name} IS NULL`
+function periodWhere({ name, type }: FileColumn, period: Period, value: Value | null): string {
+  const column = sqlName(name)
+  if (value === null) return `${column} IS NULL`
+  const literal = (micros: bigint) => {
+    if (type === 'date') return `DATE '1970-01-01' + ${micros / BigInt(MICROS_PER_DAY)}`
+    return type === 'timestamp' ? `make_timestamp(${micros})` : `make_timestamptz(${micros})`
+  }
   const [start, end] = [periodStart(period, Number(value)), periodStart(period, Number(value) + 1)]
-  if (type !== 'date') return `${name} >= make_timestamptz(${start}) AND ${name} < make_timestamptz(${end})`
-  const day = (micros: bigint) => `DATE '1970-01-01' + ${micros / BigInt(MICROS_PER_DAY)}`
-  return `${name} >= ${day(start)} AND ${name} < ${day(end)}`
+  return `${column} >= ${literal(start)} AND ${column} < ${literal(end)}`
 }
 
-/** A column's value as a number or a text. */
-function valueKeySql({ name, type }: LayoutColumn): string {
-  const sql: Record<LayoutColumn['type'], string> = {
-    string: name,
-    int: name,
-    long: name,
-    timestamptz: `epoch_us(${name})`,
-    date: daysSql(name),
-    decimal: `CAST(${name} AS VARCHAR)`,
-    binary: `hex(${name})`,
+/** A column's value as a truth, a number or a text. */
+function valueKeySql({ name, type }: FileColumn): string {
+  const column = sqlName(name)
+  switch (baseType(type)) {
+    case 'date':
+      return daysSql(name)
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+      return `epoch_us(${column})`
+    case 'decimal':
+    case 'uuid':
+      return `CAST(${column} AS VARCHAR)`
+    case 'binary':
+    case 'fixed':
+      return `hex(${column})`
+    default:
+      return column
   }
-  return sql[type]
 }
 
-function valueOfKey({ name, type }: LayoutColumn, key: SqlValue): Value {
-  const read: Record<LayoutColumn['type'], () => Value> = {
-    string: () => String(key),
-    int: () => Number(key),
-    long: () => BigInt(String(key)),
-    timestamptz: () => BigInt(String(key)),
-    date: () => Number(key),
-    decimal: () => parseDecimal(name, String(key)),
-    binary: () => Buffer.from(String(key), 'hex'),
+function valueOfKey(type: string, key: Exclude<SqlValue, null>): Value {
+  switch (baseType(type)) {
+    case 'int':
+    case 'date':
+      return Number(key)
+    case 'long':
+    case 'time':
+    case 'timestamp':
+    case 'timestamptz':
+      return BigInt(key)
+    case 'decimal':
+      return unscaled(type, String(key))
+    case 'uuid':
+      return Buffer.from(String(key).replaceAll('-', ''), 'hex')
+    case 'binary':
+    case 'fixed':
+      return Buffer.from(String(key), 'hex')
+    default:
+      return key
   }
-  return read[type]()
 }
 
-function keyLiteral({ type }: LayoutColumn, key: SqlValue): string {
-  const sql: Record<LayoutColumn['type'], () => string> = {
-    string: () => sqlString(String(key)),
-    int: () => String(key),
-    long: () => String(key),
-    timestamptz: () => `make_timestamptz(${key})`,
-    date: () => `DATE '1970-01-01' + ${key}`,
-    decimal: () => `CAST('${key}' AS DECIMAL(18,8))`,
-    binary: () => `unhex('${key}')`,
-  }
-  return sql[type]()
+function keyLiteral(key: SqlValue): string {
+  return typeof key === 'string' ? sqlString(key) : String(key)
 }
 
 function daysSql(name: string): string {
-  return `(${name} - DATE '1970-01-01')`
+  return `(${sqlName(name)} - DATE '1970-01-01')`
+}
+
+function isTimestamp(type: string): boolean {
+  return type === 'timestamptz' || type === 'timestamp'
 }

@@ -1,6 +1,7 @@
 import { assert, type TableLayout } from '#core'
 import type { SqlValue, TableEngine } from '#engine'
 import { type Divider, dividerOf } from './divider.js'
+import type { FileColumn } from './file-columns.js'
 import type { PartitionSpec } from './iceberg/partition.js'
 import type { Schema } from './iceberg/schema.js'
 import type { Value } from './iceberg/values.js'
@@ -20,17 +21,18 @@ export interface RowPartition {
 const MAX_KEYS = 50_000
 
 /**
- * The partitions of rows under a spec, or null when it takes more than `limit` of them, more keys than are looked at, or
+ * The partitions of rows of these columns under a spec, or null when it takes more than `limit` of them, more keys than are looked at, or
  * a transform that is not known. Only a spec that is the day of the layout's own column needs no look at the rows.
  */
 export async function partitionsOf(
   engine: TableEngine,
   layout: TableLayout,
+  columns: readonly FileColumn[],
   { schema, spec }: { readonly schema: Schema; readonly spec: PartitionSpec },
   rows: SettledRows,
   limit: number,
 ): Promise<readonly RowPartition[] | null> {
-  const dividers = spec.fields.map((field) => dividerOf(layout, schema, field))
+  const dividers = spec.fields.map((field) => dividerOf(columns, schema, field))
   if (isDayOnly(layout, spec)) return daysOf(dividers[0]!, rows.days)
   if (dividers.some((divider) => divider === null)) return null
   return divided(

@@ -1,23 +1,15 @@
-import {
-  assert,
-  dayOfMicros,
-  type LayoutColumn,
-  parseDecimal,
-  parseTimeNanos,
-  type TableLayout,
-  TicklakeError,
-} from '#core'
-import type { ColumnStatistics, ParquetFile, TableEngine } from '#engine'
+import { assert, type TableLayout, TicklakeError } from '#core'
+import type { ParquetFile, TableEngine } from '#engine'
+import { type FileColumn, layoutColumns } from './file-columns.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { defaultSpec, schemaOfSpec, type TableMetadata } from './iceberg/metadata.js'
 import type { PartitionSpec } from './iceberg/partition.js'
-import { TYPE_NAMES } from './iceberg/schema.js'
-import { lowerBound, upperBound, type Value } from './iceberg/values.js'
 import { localPath } from './objects/local.js'
 import type { ObjectStore } from './objects/object-store.js'
 import { isDayOnly, partitionsOf, type RowPartition } from './partitions.js'
 import { type RowOrder, rowOrder } from './row-order.js'
 import type { SettledRows } from './settled-rows.js'
+import { boundOf } from './statistics.js'
 
 /** Rows of a Parquet row group: DuckDB's default, and its unit of parallel reading. */
 const ROW_GROUP_ROWS = 122_880
@@ -31,6 +23,8 @@ export interface PrepareContext {
   readonly objects: ObjectStore
   /** Of the table as it is now: where its files are, how they are partitioned and sorted. */
   readonly metadata: TableMetadata
+  /** More than these are written by days. Absent: 32, as many as a flush has time for. */
+  readonly maxFiles?: number
 }
 
 /** Files that are durable, and in no snapshot yet. */
@@ -42,7 +36,7 @@ export interface PreparedFiles {
 
 /**
  * Writes rows as one sorted Parquet file for each partition of the table's default spec, durable, and describes them for
- * a manifest. When that would take more than 32 files, or the spec can't be followed (an unknown transform), they are
+ * a manifest. When that would take more than `maxFiles`, or the spec can't be followed (an unknown transform), they are
  * written by days instead, by a spec that the table had from the beginning: ingest goes on, and compaction moves them on.
  * `fileName` must be new: no path is ever used twice.
  *
@@ -53,13 +47,16 @@ export async function prepareFiles(
   rows: SettledRows,
   fileName: string,
 ): Promise<PreparedFiles> {
-  const { spec, partitions } = await partition(context, rows)
-  const order = rowOrder(context.layout, context.metadata)
+  const columns = rows.columns ?? layoutColumns(context.layout)
+  const { spec, partitions } = await partition(context, rows, columns)
+  const order = rowOrder(context.layout, columns, context.metadata)
   // Two partitions may have one folder: null and the text "null", or two names that are cut.
   const isDays = isDayOnly(context.layout, spec)
   const files: DataFile[] = []
   for (const [index, one] of partitions.entries()) {
-    files.push(await writePartition(context, rows, one, order, isDays ? fileName : `${fileName}-${index}`))
+    files.push(
+      await writePartition(context, rows, columns, one, order, isDays ? fileName : `${fileName}-${index}`),
+    )
   }
   const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0)
   assert(rowCount === rows.rowCount, 'every row is in the file of its partition')
@@ -67,35 +64,31 @@ export async function prepareFiles(
 }
 
 async function partition(
-  { layout, engine, metadata }: PrepareContext,
+  { layout, engine, metadata, maxFiles = MAX_FILES }: PrepareContext,
   rows: SettledRows,
+  columns: readonly FileColumn[],
 ): Promise<{ readonly spec: PartitionSpec; readonly partitions: readonly RowPartition[] }> {
   const wanted = defaultSpec(metadata)
   if (rows.rowCount === 0) return { spec: wanted, partitions: [] }
-  const partitions = await partitionsOf(
-    engine,
-    layout,
-    { schema: schemaOfSpec(metadata, wanted), spec: wanted },
-    rows,
-    MAX_FILES,
-  )
+  const by = (spec: PartitionSpec) =>
+    partitionsOf(engine, layout, columns, { schema: schemaOfSpec(metadata, spec), spec }, rows, maxFiles)
+  const partitions = await by(wanted)
   if (partitions !== null) return { spec: wanted, partitions }
   const spec = metadata.partitionSpecs.find((candidate) => isDayOnly(layout, candidate))
-  const byDay =
-    spec &&
-    (await partitionsOf(engine, layout, { schema: schemaOfSpec(metadata, spec), spec }, rows, MAX_FILES))
+  const byDay = spec && (await by(spec))
   if (spec && byDay) return { spec, partitions: byDay }
   const fields = wanted.fields.map(({ name, transform }) => `${name} (${transform})`).join(', ')
   throw new TicklakeError(
     'conflict',
-    `${metadata.location} is partitioned by ${fields}, which ${rows.rowCount} rows can't be written by in ${MAX_FILES} files, ` +
+    `${metadata.location} is partitioned by ${fields}, which ${rows.rowCount} rows can't be written by in ${maxFiles} files, ` +
       `and has no spec of days to write them by: add one by ${layout.partitionColumn}`,
   )
 }
 
 async function writePartition(
-  { layout, engine, objects, metadata }: PrepareContext,
+  { engine, objects, metadata }: PrepareContext,
   { relation }: SettledRows,
+  columns: readonly FileColumn[],
   { values, folder, where }: RowPartition,
   order: RowOrder,
   fileName: string,
@@ -106,21 +99,21 @@ async function writePartition(
   const written = await engine.writeParquet({
     select: `SELECT * FROM ${relation} ${where === null ? '' : `WHERE ${where}`} ORDER BY ${order.sql}`,
     path: localPath(path),
-    fieldIds: new Map(layout.columns.map(({ name, id }) => [name, id])),
+    fieldIds: new Map(columns.map(({ name, id }) => [name, id])),
     rowGroupRows: ROW_GROUP_ROWS,
   })
   const { sizeBytes } = await objects.seal(path)
   return {
     path,
     partition: values,
-    ...describe(layout.columns, written),
+    ...describe(columns, written),
     fileSizeBytes: sizeBytes,
     sortOrderId: order.id,
   }
 }
 
 function describe(
-  columns: readonly LayoutColumn[],
+  columns: readonly FileColumn[],
   written: ParquetFile,
 ): Omit<DataFile, 'path' | 'partition' | 'fileSizeBytes' | 'sortOrderId'> {
   const known = columns.flatMap((column) => {
@@ -143,26 +136,4 @@ function describe(
     upperBounds: bounds('max'),
     splitOffsets: written.splitOffsets,
   }
-}
-
-function boundOf(column: LayoutColumn, statistics: ColumnStatistics, side: 'min' | 'max'): Uint8Array | null {
-  const text = statistics[side]
-  // DuckDB prints a binary minimum as hex without saying where it cut it off: no bound is safe.
-  if (text === undefined || column.type === 'binary') return null
-  const value = parseStatistic(column, text)
-  const type = TYPE_NAMES[column.type]
-  return side === 'min' ? lowerBound(type, value) : upperBound(type, value)
-}
-
-function parseStatistic(column: LayoutColumn, text: string): Value {
-  const parse: Record<Exclude<LayoutColumn['type'], 'binary'>, () => Value> = {
-    string: () => text,
-    int: () => Number(text),
-    long: () => BigInt(text),
-    decimal: () => parseDecimal(column.name, text),
-    date: () => dayOfMicros(parseTimeNanos(column.name, text) / 1000n),
-    timestamptz: () => parseTimeNanos(column.name, text.replace(/\+00$/, 'Z')) / 1000n,
-  }
-  // The caller has left out binary columns.
-  return parse[column.type as Exclude<LayoutColumn['type'], 'binary'>]()
 }

@@ -2,18 +2,20 @@ import { TicklakeError } from '#core'
 import { type CommitContext, hasCommit, type TableChange } from './commit.js'
 import type { DataFile, ManifestEntry } from './iceberg/manifest.js'
 import { type ManifestFile, settled } from './iceberg/manifest-list.js'
-import { addSnapshot, defaultSpec, snapshotById, specById, type TableMetadata } from './iceberg/metadata.js'
+import { addSnapshot, snapshotById, specById, type TableMetadata } from './iceberg/metadata.js'
 import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Summary } from './iceberg/snapshot.js'
 import { inParallel } from './in-parallel.js'
 import { liveManifests, newSnapshotId, writeManifest, writeManifestList } from './manifest-writer.js'
 
-/** Files in the place of others, durable already, of the default partition spec. */
+/** Files in the place of others, durable already. */
 export interface RewriteRequest {
   readonly operation: Exclude<Operation, 'append'>
   /** The snapshot that `removed` was read at. */
   readonly snapshotId: bigint
   readonly removed: readonly DataFile[]
   readonly added: readonly DataFile[]
+  /** The partition spec that `added` is written by; the default one when it is not given. */
+  readonly specId?: number
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary
 }
@@ -111,7 +113,7 @@ export class Rewrite implements TableChange {
 
   #write(base: TableMetadata): Promise<ManifestFile> {
     this.#added ??= writeManifest(this.#context, base, {
-      spec: defaultSpec(base),
+      spec: specById(base, this.#request.specId ?? base.defaultSpecId),
       content: 'data',
       entries: this.#request.added.map((file) => ({
         status: 'added',

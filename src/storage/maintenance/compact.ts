@@ -1,6 +1,6 @@
 import { type TableLayout, TicklakeError } from '#core'
 import { type SqlValue, sqlString, type TableEngine } from '#engine'
-import { fileColumns } from '../file-columns.js'
+import { type FileColumn, wholeColumns } from '../file-columns.js'
 import type { DataFile } from '../iceberg/manifest.js'
 import { currentSchema, type TableMetadata } from '../iceberg/metadata.js'
 import { parquetRelation } from '../parquet-relation.js'
@@ -13,6 +13,9 @@ import type { TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
 import { type CompactionGroup, type CompactionPolicy, compactionGroups, piecesOf } from './compaction-plan.js'
 import type { TaskRun } from './task.js'
+
+/** Unlike a flush, a compaction has the time for all partitions that a group of files may become. */
+const MAX_FILES = 10_000
 
 /** Of which rows the files are compacted, and how. */
 export interface CompactionOptions extends Pick<RowFilter, 'startMicros' | 'endMicros'> {
@@ -108,7 +111,7 @@ async function compactGroup(
   const { metadata, context } = head
   const snapshotId = metadata.currentSnapshotId
   if (snapshotId === null) return null
-  const columns = fileColumns(layout, currentSchema(metadata))
+  const columns = wholeColumns(layout, currentSchema(metadata))
   const release = head.hold(snapshotId)
   try {
     const relation = parquetRelation(await unnumbered.named(metadata, group.files), columns)
@@ -117,7 +120,7 @@ async function compactGroup(
     if (cuts.length === 0 && group.files.length === 1 && pieces > 1) return null
     const added: DataFile[] = []
     for (const where of cuts.length === 0 ? ['true'] : cuts) {
-      added.push(...(await write({ head, layout, engine }, metadata, relation, where)))
+      added.push(...(await write({ head, layout, engine }, metadata, columns, relation, where)))
     }
     const after = await contentOf(engine, parquetRelation(added, columns))
     if (before.rows !== after.rows || before.checksum !== after.checksum) {
@@ -125,7 +128,9 @@ async function compactGroup(
       const message = `${before.rows} rows (${before.checksum}) became ${after.rows} (${after.checksum})`
       throw new TicklakeError('corrupt', `a compaction of ${paths} would change rows: ${message}`)
     }
-    await head.commit(new Rewrite(context, { operation: 'replace', snapshotId, removed: group.files, added }))
+    const { defaultSpecId: specId } = metadata
+    const request = { operation: 'replace', snapshotId, removed: group.files, added, specId } as const
+    await head.commit(new Rewrite(context, request))
     return added
   } catch (error) {
     // Somebody else has rewritten these files, or deleted rows of them: the next plan sees what there is then.
@@ -139,21 +144,24 @@ async function compactGroup(
 async function write(
   { head, layout, engine }: Pick<Compactable, 'head' | 'layout' | 'engine'>,
   metadata: TableMetadata,
+  columns: readonly FileColumn[],
   relation: string,
   where: string,
 ): Promise<readonly DataFile[]> {
   const rows = `(SELECT * FROM ${relation} WHERE ${where})`
   const time = `${layout.partitionColumn}`
-  const { columns } = await engine.read(
+  const { columns: counted } = await engine.read(
     `SELECT count(*), list(DISTINCT epoch_us(${time}) // 86400000000)::VARCHAR FROM ${rows}`,
   )
-  const days = new Set<number>(JSON.parse(String(columns[1]?.[0] ?? '[]')))
-  const { files } = await prepareFiles(
-    { layout, engine, objects: head.context.objects, metadata },
-    { relation: rows, rowCount: Number(columns[0]?.[0]), days },
+  const days = new Set<number>(JSON.parse(String(counted[1]?.[0] ?? '[]')))
+  const { files, specId } = await prepareFiles(
+    { layout, engine, objects: head.context.objects, metadata, maxFiles: MAX_FILES },
+    { relation: rows, columns, rowCount: Number(counted[0]?.[0]), days },
     head.newFileName(),
   )
-  return files
+  if (specId === metadata.defaultSpecId) return files
+  const message = `${metadata.location} has a partition spec that its files cannot be moved to`
+  throw new TicklakeError('conflict', `${message}: they stay as they are`)
 }
 
 /** Rows, and a checksum of what they hold that does not hang on their order. */
