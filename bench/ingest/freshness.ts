@@ -41,7 +41,14 @@ async function serve(parts: Parts) {
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
     ingest: {
-      poster: new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys }),
+      poster: new Poster({
+        log,
+        registry,
+        clock: systemClock,
+        maxRows,
+        maxBytes: maxBodyBytes,
+        maxKeys: idempotencyKeys,
+      }),
       admit: (bytes) => admission.enter(bytes),
       maxBodyBytes,
     },

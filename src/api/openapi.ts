@@ -191,7 +191,9 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     tags: ['admin'],
     request: {
       params: z.object({
-        table: z.string().meta({ description: 'trades, quotes or quarantine', example: 'trades' }),
+        table: z
+          .string()
+          .meta({ description: 'trades, quotes, quarantine or corrections', example: 'trades' }),
       }),
     },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },

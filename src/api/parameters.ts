@@ -3,6 +3,8 @@ import { QUARANTINE_REASONS } from '#core'
 import {
   BAR_FIELDS,
   BAR_SOURCES,
+  CORRECTION_FIELDS,
+  CORRECTION_STATES,
   DEFAULT_LIMIT,
   type Field,
   MARKET_TABLES,
@@ -91,6 +93,13 @@ export const quarantineParameters = {
     .meta({ description: 'line: of a file that was loaded or of a posted body; record: of the log' }),
 }
 
+/** Which corrections. */
+export const correctionListParameters = {
+  of: oneOf(MARKET_TABLES).optional().meta({ description: 'of rows of which table; both when absent' }),
+  state: oneOf(CORRECTION_STATES).optional().meta({ description: 'what has become of them' }),
+  source: optionalText('who asked for them', 'desk-3'),
+}
+
 export const receivedParameters = {
   start: optionalText(
     'when the log took it, inclusive: RFC 3339, a date (its midnight UTC) or nanoseconds since 1970',
@@ -100,7 +109,9 @@ export const receivedParameters = {
 }
 
 export const tableParameter = {
-  table: oneOf(['trades', 'quotes', 'quarantine']).default('trades').meta({ description: 'which table' }),
+  table: oneOf(['trades', 'quotes', 'quarantine', 'corrections'])
+    .default('trades')
+    .meta({ description: 'which table' }),
 }
 
 export const barParameters = {
@@ -137,6 +148,7 @@ export function rowFieldsParameter(table: MarketTable) {
 export const barFieldsParameter = fieldsParameter(BAR_FIELDS)
 
 export const quarantineFieldsParameter = fieldsParameter(QUARANTINE_FIELDS)
+export const correctionFieldsParameter = fieldsParameter(CORRECTION_FIELDS)
 
 /** `fields` of latest, checked by the route: which there are is known only with `of`. */
 export const uncheckedFieldsParameter = {

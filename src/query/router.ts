@@ -13,6 +13,7 @@ import {
 import { BAR_FIELDS } from './bar-fields.js'
 import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
 import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
+import { CORRECTION_FIELDS, correctionsStatement, madeCorrections } from './corrections.js'
 import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
 import {
   COVERAGE_FIELDS,
@@ -42,6 +43,7 @@ import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
 import { encodeReceipt } from './receipt.js'
 import type {
   BarsRequest,
+  CorrectionsRequest,
   CountRequest,
   CoverageRequest,
   LatestRequest,
@@ -257,6 +259,23 @@ export class QueryRouter {
       read: async (pinned, after) => {
         const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
         const statement = quarantineStatement(request, scan, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
+      },
+    })
+  }
+
+  /** One page of corrections, in the order in which the log took them, with what has become of them. */
+  corrections(request: CorrectionsRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: 'corrections',
+      request,
+      fields: chooseFields(CORRECTION_FIELDS, request.fields),
+      keyForm: ORDER_KEY_FORM,
+      usesWatermarks: false,
+      read: async (pinned, after) => {
+        const made = madeCorrections(this.#tables)
+        const scan = await planScan(pinned, {})
+        const statement = correctionsStatement(request, scan, made, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
       },
     })

@@ -1,3 +1,4 @@
+export type { RowChange } from './corrected-rows.js'
 export { type FileColumn, fileColumns } from './file-columns.js'
 export { type CreateTable, createdTable, parseCreateTable } from './iceberg/create-table.js'
 export type { EmptyTable } from './iceberg/draft.js'
@@ -15,6 +16,13 @@ export { changeSpec, type SpecChange } from './iceberg/spec-change.js'
 export { applyUpdates, createByUpdates, parseUpdates } from './iceberg/updates.js'
 export { localPath } from './objects/local.js'
 export { parquetRelation } from './parquet-relation.js'
+export {
+  appliedOffsets,
+  type CorrectionPlan,
+  type RowCorrection,
+  RowCorrections,
+} from './row-corrections.js'
+export type { RowTarget } from './row-target.js'
 export type {
   AppendedFiles,
   FileSelection,

@@ -18,6 +18,8 @@ export interface RewriteRequest {
   readonly specId?: number
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary
+  /** Throws when the change must not be made to this metadata. */
+  readonly check?: (base: TableMetadata) => void
 }
 
 /**
@@ -48,7 +50,8 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, added, summary } = this.#request
+    const { operation, removed, added, summary, check } = this.#request
+    check?.(base)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)
     this.#checkDeletes(base, live)

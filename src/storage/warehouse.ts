@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import {
   type Clock,
+  CORRECTIONS,
   type Logger,
   QUARANTINE,
   QUOTES,
@@ -24,11 +25,12 @@ import { Manifests } from './manifests.js'
 import { LocalObjectStore, localLocation } from './objects/local.js'
 import { currentOffsets } from './position.js'
 import { FileIndex } from './prune.js'
+import { RowCorrections } from './row-corrections.js'
 import { IcebergStreamTable } from './stream-table.js'
 import type { StreamTable } from './table.js'
 import { TableHead } from './table-head.js'
 
-const TABLES: readonly TableDefinition[] = [TRADES, QUOTES, QUARANTINE]
+const TABLES: readonly TableDefinition[] = [TRADES, QUOTES, QUARANTINE, CORRECTIONS]
 
 /** The namespace of the tables, and so their folder below the warehouse. */
 const NAMESPACE = 'market_data'
@@ -54,14 +56,18 @@ export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   /** By name: those of the tables, and that of what is derived from them. */
   readonly heads: ReadonlyMap<string, TableHead>
+  /** Of the tables of events: what corrects their committed rows. */
+  readonly corrections: ReadonlyMap<TableName, RowCorrections>
   readonly #gaps: GapTable
 
   private constructor(
     tables: ReadonlyMap<TableName, StreamTable>,
     heads: readonly TableHead[],
+    corrections: ReadonlyMap<TableName, RowCorrections>,
     gaps: GapTable,
   ) {
     this.tables = tables
+    this.corrections = corrections
     this.heads = new Map(heads.map((head) => [head.name, head]))
     this.#gaps = gaps
   }
@@ -93,6 +99,7 @@ export class Warehouse implements Service {
     const gaps = new GapTable({ engine, head: ofGaps, logger })
     const heads = [ofGaps]
     const tables = new Map<TableName, StreamTable>()
+    const corrections = new Map<TableName, RowCorrections>()
     for (const definition of TABLES) {
       const { name } = definition
       const head = await open(definition, options.partitionCount)
@@ -104,8 +111,10 @@ export class Warehouse implements Service {
         new IcebergStreamTable({ definition, head, partitionCount, engine, index, flush, logger }),
       )
       head.onChange(() => gaps.follow(head))
+      if (definition !== TRADES && definition !== QUOTES) continue
+      corrections.set(name, new RowCorrections({ head, layout: definition, engine, index }))
     }
-    return new Warehouse(tables, heads, gaps)
+    return new Warehouse(tables, heads, corrections, gaps)
   }
 
   async start(): Promise<void> {
