@@ -10,6 +10,7 @@ import {
   type Statement,
   textColumn,
 } from './answer.js'
+import { answerMeta } from './answer-meta.js'
 import { BAR_FIELDS } from './bar-fields.js'
 import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
 import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
@@ -40,7 +41,6 @@ import {
 } from './page-token.js'
 import { QUALITY_FIELDS, qualityStatement } from './quality.js'
 import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
-import { encodeReceipt } from './receipt.js'
 import type {
   BarsRequest,
   CorrectionsRequest,
@@ -56,16 +56,7 @@ import type {
   SymbolsRequest,
 } from './request.js'
 import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
-import {
-  bytesRead,
-  NOTHING,
-  planScan,
-  routeOf,
-  rowFilter,
-  rowsScanned,
-  type Scan,
-  scannedFiles,
-} from './scan.js'
+import { NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, snapshotRows } from './snapshots.js'
 import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
 import {
@@ -391,24 +382,7 @@ export class QueryRouter {
     return table
   }
 
-  #meta(
-    { version, metadata }: PinnedVersion,
-    scan: Scan,
-    startedMs: number,
-    gaps: OpenGaps | null,
-  ): AnswerMeta {
-    return {
-      route: routeOf(scan),
-      receipt: encodeReceipt(metadata.tableUuid, version),
-      snapshotId: version.snapshotId === null ? null : String(version.snapshotId),
-      engine: 'duckdb',
-      cache: 'none',
-      filesTotal: scan.filesTotal,
-      filesRead: scannedFiles(scan).length,
-      rowsScanned: rowsScanned(scan),
-      bytesRead: bytesRead(scan),
-      elapsedMs: Math.round((this.#clock.monotonicMs() - startedMs) * 100) / 100,
-      gaps,
-    }
+  #meta(pinned: PinnedVersion, scan: Scan, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
+    return answerMeta(pinned, scan, this.#clock.monotonicMs() - startedMs, gaps)
   }
 }
