@@ -321,7 +321,7 @@ describe('a commit of corrections', () => {
 })
 
 describe('corrections in the order of their log', () => {
-  test.each(Array.from({ length: 10 }, (_, seed) => seed + 1))(
+  test.each(Array.from({ length: 5 }, (_, seed) => seed + 1))(
     'agree with a list of rows at every version, whatever fails, restarts or is compacted meanwhile: seed %i',
     async (seed) => {
       const random = new SeededRandom(seed)
@@ -329,7 +329,8 @@ describe('corrections in the order of their log', () => {
       const table = await Fixture.open(seed, fault)
       const log: RowCorrection[] = []
       const model = new Map<number, Trade>()
-      let [next, made, refusals] = [0, 0, 0]
+      const refused = new Set<RowCorrection>()
+      let [next, made] = [0, 0]
       const versions = new Map<bigint, readonly Trade[]>()
       const untilItHolds = async (work: () => Promise<void>) => {
         for (;;) {
@@ -342,7 +343,7 @@ describe('corrections in the order of their log', () => {
           }
         }
       }
-      for (let step = 0; step < 25; step++) {
+      for (let step = 0; step < 15; step++) {
         const rows = Array.from({ length: 1 + random.below(20) }, () => randomTrade(random, next++))
         await untilItHolds(async () => {
           if (currentOffsets(table.head.metadata)[0] === next) return
@@ -352,15 +353,14 @@ describe('corrections in the order of their log', () => {
         for (let count = random.below(6); count > 0; count--) log.push(randomCorrection(random, next))
         await untilItHolds(async () => {
           const from = table.rows.position(1)
-          const pending = log.slice(from[0])
-          if (pending.length === 0) return
+          const pending = log.slice(from[0]).filter((one) => !refused.has(one))
           const plan = await table.rows.plan(pending)
           if (random.oneIn(5)) await table.compact()
+          // Durable before the commit, as in the topic.
+          for (const index of plan.refused.keys()) refused.add(pending[index]!)
           await table.rows.commit(plan, from, [log.length])
-          // What was refused moves nothing when nothing else was made, and is refused again.
-          expect([...plan.refused.keys()]).toEqual(refusedBy(model, pending))
         })
-        for (const one of log.slice(made)) if (!apply(model, one)) refusals++
+        for (const one of log.slice(made)) expect(apply(model, one)).toBe(!refused.has(one))
         made = log.length
         if (random.oneIn(4)) await untilItHolds(() => table.compact())
         const expected = [...model.values()].sort((a, b) => a.offset - b.offset)
@@ -370,8 +370,8 @@ describe('corrections in the order of their log', () => {
       for (const [snapshotId, expected] of [...versions].slice(-6)) {
         expect(await table.trades(snapshotId)).toEqual(expected)
       }
-      expect(made - refusals).toBeGreaterThan(5)
-      expect(refusals).toBeGreaterThan(0)
+      expect(log.length - refused.size).toBeGreaterThan(5)
+      expect(refused.size).toBeGreaterThan(0)
     },
   )
 })
@@ -420,11 +420,6 @@ function apply(model: Map<number, Trade>, { target, change }: RowCorrection): bo
     flags: row.flags | QualityFlag.corrected,
   })
   return true
-}
-
-function refusedBy(model: ReadonlyMap<number, Trade>, corrections: readonly RowCorrection[]): number[] {
-  const copy = new Map(model)
-  return corrections.flatMap((correction, index) => (apply(copy, correction) ? [] : [index]))
 }
 
 function scaled(text: string): bigint {
