@@ -26,7 +26,7 @@ export interface CorrectorOptions {
   readonly corrections: StreamTable
   /** The table whose rows they are of. */
   readonly table: StreamTable
-  readonly rows: RowCorrections
+  readonly rows: Pick<RowCorrections, 'position' | 'plan' | 'commit' | 'reload'>
   /** Whether corrections of no table that there is are its business: it refuses them. */
   readonly takesUnknown: boolean
   readonly engine: TableEngine
