@@ -19,6 +19,7 @@ export { parquetRelation } from './parquet-relation.js'
 export {
   appliedOffsets,
   type CorrectionPlan,
+  cancelledRows,
   type RowCorrection,
   RowCorrections,
 } from './row-corrections.js'

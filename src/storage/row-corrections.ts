@@ -23,6 +23,8 @@ import { UnnumberedFiles } from './unnumbered-files.js'
 
 /** Summary key: how far the topic of the corrections has been applied to the table. Snapshots carry it forward. */
 const CORRECTIONS_KEY = 'ticklake.corrections'
+/** Summary key: how many rows corrections have cancelled so far. */
+const CANCELLED_KEY = 'ticklake.cancelled'
 
 /** One row, and what is to become of it. */
 export interface RowCorrection {
@@ -107,6 +109,9 @@ export class RowCorrections {
     const release = head.hold(snapshotId)
     try {
       const { metadata } = head
+      const cancelled = files
+        .flatMap(({ changes }) => changes)
+        .filter(({ isCancelled }) => isCancelled).length
       const added: DataFile[] = []
       for (const { file, changes } of files) added.push(...(await this.#write(metadata, file, changes)))
       const change = new Rewrite(head.context, {
@@ -115,7 +120,11 @@ export class RowCorrections {
         removed: files.map(({ file }) => file),
         added,
         specId: metadata.defaultSpecId,
-        summary: { [CORRECTIONS_KEY]: formatVector(to) },
+        summary: {
+          [CORRECTIONS_KEY]: formatVector(to),
+          // Counted on from this metadata: any other with corrections since is refused below.
+          [CANCELLED_KEY]: String(cancelledRows(metadata) + cancelled),
+        },
         check: (base) => requirePosition(base, from),
       })
       await head.commit(change)
@@ -208,6 +217,11 @@ export class RowCorrections {
 export function appliedOffsets(metadata: TableMetadata): OffsetVector {
   const text = currentSnapshot(metadata)?.summary[CORRECTIONS_KEY]
   return text === undefined ? [] : parseVector(text)
+}
+
+/** How many rows of a table were cancelled by corrections, as its metadata says. */
+export function cancelledRows(metadata: TableMetadata): number {
+  return Number(currentSnapshot(metadata)?.summary[CANCELLED_KEY] ?? 0)
 }
 
 function requirePosition(base: TableMetadata, from: OffsetVector): void {

@@ -96,6 +96,8 @@ describe('corrections over HTTP', () => {
       // Rounded half-even, and corrected.
       ['m1', '36.12345679', '1394492400000000001', 1 | (1 << 11)],
     ])
+    const quality = (await (await fetch(`${lake.url}/v1/quality/tables`)).json()) as { data: readonly Row[] }
+    expect(quality.data[0]).toMatchObject({ received: 3, accepted: 3, cancelled: 1 })
     const count = await fetch(`${lake.url}/v1/trades/count`)
     expect(await count.json()).toMatchObject({ data: { count: 2 } })
   })

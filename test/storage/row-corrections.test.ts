@@ -2,28 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createLogger, formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError, TRADES } from '#core'
-import { Engine, sqlString } from '#engine'
-import { fileColumns, parquetRelation, type RowChange, type RowCorrection, RowCorrections } from '#storage'
-import { Append } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import { currentSchema, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
-import { compact } from '../../src/storage/maintenance/compact.js'
-import { Manifests } from '../../src/storage/manifests.js'
-import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
+import { formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError } from '#core'
+import { Engine } from '#engine'
+import type { RowChange, RowCorrection } from '#storage'
 import { currentOffsets } from '../../src/storage/position.js'
-import { prepareFiles } from '../../src/storage/prepare.js'
-import { FileIndex } from '../../src/storage/prune.js'
-import { TableHead } from '../../src/storage/table-head.js'
-import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
-import { FaultyObjectStore } from '../support/faulty-object-store.js'
-import { ManualClock } from '../support/manual-clock.js'
+import { CorrectionTable, type Trade, trade } from '../support/correction-table.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
-const logger = createLogger({ level: 'silent', format: 'text' })
-const objects = new LocalObjectStore()
-const RUN = { signal: new AbortController().signal, progress: () => {} }
-const FIRST_DAY = 16_000
+/** Trades of the model are of so many days. */
 const DAYS = 3
 
 let directory: string
@@ -31,158 +17,13 @@ let engine: Engine
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'ticklake-corrections-'))
   const tempDirectory = join(directory, 'tmp')
-  engine = await Engine.open({
-    memoryLimit: '1GB',
-    threads: 1,
-    tempDirectory,
-    connections: 2,
-    maxWaiting: 10,
-  })
+  const bounds = { memoryLimit: '1GB', threads: 1, connections: 2, maxWaiting: 10 }
+  engine = await Engine.open({ ...bounds, tempDirectory })
 })
 afterAll(async () => {
   await engine.close()
   await rm(directory, { recursive: true })
 })
-
-interface Trade {
-  readonly offset: number
-  readonly symbol: string
-  readonly messageId: string | null
-  readonly micros: bigint
-  /** Scaled by 10^8. */
-  readonly price: bigint
-  readonly flags: number
-}
-
-/** A table of trades of one partition; its corrections are a plain list, as a topic would be. */
-class Fixture {
-  readonly location: string
-  head: TableHead
-  rows: RowCorrections
-  readonly #index: FileIndex
-  #fence = 1
-  readonly #isFaulty: () => 'none' | 'before' | 'after'
-
-  private constructor(location: string, head: TableHead, isFaulty: () => 'none' | 'before' | 'after') {
-    this.location = location
-    this.head = head
-    this.#isFaulty = isFaulty
-    this.#index = new FileIndex(head.context.manifests)
-    this.rows = this.#corrections()
-  }
-
-  static async open(
-    seed: number,
-    isFaulty: () => 'none' | 'before' | 'after' = () => 'none',
-  ): Promise<Fixture> {
-    const location = localLocation(await mkdtemp(join(directory, 'warehouse-')))
-    const catalog = new FileCatalog(objects, location)
-    const options = { location: `${location}/trades`, uuid: 'u', nowMs: 0, partitionCount: 1 }
-    const { metadata } = await catalog.create(TRADES.name, newTableMetadata(TRADES, options))
-    return new Fixture(location, headOver(location, objects, metadata, seed, 1), isFaulty)
-  }
-
-  /** A process of its own, that knows what is committed and nothing else. Its writes may fail. */
-  async restart(): Promise<void> {
-    const store = new FaultyObjectStore(objects, this.#isFaulty)
-    const { metadata } = await new FileCatalog(objects, this.location).load(TRADES.name)
-    this.#fence++
-    this.head = headOver(this.location, store, metadata, this.#fence * 1000, this.#fence)
-    this.rows = this.#corrections()
-  }
-
-  #corrections(): RowCorrections {
-    return new RowCorrections({ head: this.head, layout: TRADES, engine, index: this.#index })
-  }
-
-  async append(trades: readonly Trade[]): Promise<void> {
-    const { metadata, context } = this.head
-    const cells = TRADES.columns.map(({ name }) => name)
-    const values = trades.map((trade) => {
-      const given: Readonly<Record<string, string>> = {
-        symbol: sqlString(trade.symbol),
-        exchange: `'ASX'`,
-        exchange_timestamp: `make_timestamptz(${trade.micros})`,
-        exchange_nanos: '0',
-        price: `CAST('${formatDecimal(trade.price)}' AS DECIMAL(18,8))`,
-        size: `CAST('1' AS DECIMAL(18,8))`,
-        side: `'unknown'`,
-        message_id: trade.messageId === null ? 'NULL' : sqlString(trade.messageId),
-        quality_flags: String(trade.flags),
-        ingest_timestamp: 'make_timestamptz(0)',
-        source: `'feed'`,
-        log_partition: '0',
-        log_offset: String(trade.offset),
-      }
-      return `(${cells.map((name) => given[name] ?? 'NULL').join(', ')})`
-    })
-    const types = TRADES.columns.map(({ name, type }) => `${name}::${SQL_TYPES[type]} AS ${name}`)
-    const relation = `(SELECT ${types.join(', ')} FROM (VALUES ${values.join(', ')}) AS v(${cells.join(', ')}))`
-    const days = new Set(trades.map(({ micros }) => Number(micros / BigInt(MICROS_PER_DAY))))
-    const { files, specId } = await prepareFiles(
-      { layout: TRADES, engine, objects, metadata },
-      { relation, rowCount: trades.length, days },
-      this.head.newFileName(),
-    )
-    const from = currentOffsets(metadata)
-    const to = [Math.max(...trades.map(({ offset }) => offset)) + 1]
-    await this.head.commit(new Append(context, { files, specId, from, to, summary: {} }))
-  }
-
-  async compact(): Promise<void> {
-    const unnumbered = new UnnumberedFiles(engine)
-    const { head } = this
-    const options = { targetBytes: 1 << 20, minInputs: 2 }
-    await compact({ head, layout: TRADES, engine, index: this.#index, unnumbered }, options, RUN)
-  }
-
-  async trades(snapshotId = this.head.metadata.currentSnapshotId): Promise<readonly Trade[]> {
-    const { metadata } = this.head
-    const { files } = await this.#index.selectFiles(metadata, snapshotId, [])
-    if (files.length === 0) return []
-    const relation = parquetRelation(files, fileColumns(TRADES, currentSchema(metadata)))
-    const { columns, rowCount } = await engine.read(
-      `SELECT log_offset::INTEGER, symbol, message_id, epoch_us(exchange_timestamp),
-         (price * 100000000)::BIGINT, quality_flags FROM ${relation} ORDER BY log_offset`,
-    )
-    return Array.from({ length: rowCount }, (_, row) => ({
-      offset: Number(columns[0]![row]),
-      symbol: String(columns[1]![row]),
-      messageId: columns[2]![row] === null ? null : String(columns[2]![row]),
-      micros: BigInt(String(columns[3]![row])),
-      price: BigInt(String(columns[4]![row])),
-      flags: Number(columns[5]![row]),
-    }))
-  }
-}
-
-const SQL_TYPES = {
-  string: 'VARCHAR',
-  int: 'INTEGER',
-  long: 'BIGINT',
-  timestamptz: 'TIMESTAMPTZ',
-  decimal: 'DECIMAL(18,8)',
-  binary: 'BLOB',
-} as const
-
-function headOver(
-  location: string,
-  store: LocalObjectStore | FaultyObjectStore,
-  metadata: ConstructorParameters<typeof TableHead>[1],
-  seed: number,
-  fence: number,
-): TableHead {
-  const [clock, random] = [new ManualClock(1_400_000_000_000), new SeededRandom(seed)]
-  const catalog = new FileCatalog(store, location)
-  const context = { objects: store, manifests: new Manifests(store), catalog, clock, random, fence, logger }
-  return new TableHead(TRADES.name, metadata, context)
-}
-
-function trade(offset: number, cells: Partial<Trade> = {}): Trade {
-  const micros = BigInt(FIRST_DAY) * BigInt(MICROS_PER_DAY) + BigInt(offset)
-  const base = { symbol: 'BHP', messageId: `m${offset}`, micros, price: 10n ** 8n, flags: 0 }
-  return { offset, ...base, ...cells }
-}
 
 const CANCEL: RowChange = { isCancelled: true, values: new Map(), flags: 0 }
 
@@ -200,7 +41,7 @@ function of(messageId: string, change: RowChange, before = 1_000_000): RowCorrec
 }
 
 async function correct(
-  table: Fixture,
+  table: CorrectionTable,
   corrections: readonly RowCorrection[],
 ): Promise<ReadonlyMap<number, string>> {
   const from = table.rows.position(1)
@@ -211,7 +52,7 @@ async function correct(
 
 describe('a corrected row', () => {
   test('keeps its place in the log; what was known before is still known at the snapshots before', async () => {
-    const table = await Fixture.open(1)
+    const table = await CorrectionTable.open(engine, directory, 1)
     await table.append([trade(0), trade(1), trade(2)])
     const before = table.head.metadata.currentSnapshotId
     const refused = await correct(table, [at(1, replace({ price: '2.5' })), at(2, CANCEL)])
@@ -224,13 +65,14 @@ describe('a corrected row', () => {
     expect(table.head.metadata.snapshots.at(-1)?.summary).toMatchObject({
       operation: 'overwrite',
       'ticklake.corrections': '{"0":2}',
+      'ticklake.cancelled': '1',
       'ticklake.offsets': '{"0":3}',
       'total-records': '2',
     })
   })
 
   test('goes to the partition of its new day', async () => {
-    const table = await Fixture.open(2)
+    const table = await CorrectionTable.open(engine, directory, 2)
     await table.append([trade(0), trade(1)])
     const micros = trade(0).micros + BigInt(MICROS_PER_DAY)
     await correct(table, [of('m0', replace({ exchange_timestamp: String(micros) }))])
@@ -242,7 +84,7 @@ describe('a corrected row', () => {
   })
 
   test('has no longer the flags of a price that is another now', async () => {
-    const table = await Fixture.open(3)
+    const table = await CorrectionTable.open(engine, directory, 3)
     const odd = QualityFlag.priceOutlier | QualityFlag.priceMove | QualityFlag.sequenceGap
     await table.append([trade(0, { flags: odd }), trade(1, { flags: odd })])
     await correct(table, [of('m0', replace({ price: '3' })), of('m1', replace({ venue: 'ASX' }))])
@@ -252,7 +94,7 @@ describe('a corrected row', () => {
   })
 
   test('leaves nothing of its file when it was alone in it', async () => {
-    const table = await Fixture.open(4)
+    const table = await CorrectionTable.open(engine, directory, 4)
     await table.append([trade(0)])
     await correct(table, [of('m0', CANCEL)])
     expect(await table.trades()).toEqual([])
@@ -284,7 +126,7 @@ describe('a correction is refused', () => {
       'the row at offset 1 of partition 0 was cancelled',
     ],
   ])('%s', async (_, corrections, problem) => {
-    const table = await Fixture.open(5)
+    const table = await CorrectionTable.open(engine, directory, 5)
     await table.append([
       trade(0),
       trade(1),
@@ -298,7 +140,7 @@ describe('a correction is refused', () => {
 
 describe('a commit of corrections', () => {
   test('that meets a compaction is planned again, and is not lost to it', async () => {
-    const table = await Fixture.open(6)
+    const table = await CorrectionTable.open(engine, directory, 6)
     await table.append([trade(0)])
     await table.append([trade(1)])
     const corrections = [of('m0', replace({ price: '2' }))]
@@ -311,7 +153,7 @@ describe('a commit of corrections', () => {
   })
 
   test('is made once: from another position it is refused', async () => {
-    const table = await Fixture.open(7)
+    const table = await CorrectionTable.open(engine, directory, 7)
     await table.append([trade(0), trade(1)])
     const plan = await table.rows.plan([of('m0', CANCEL)])
     await correct(table, [of('m1', replace({ price: '2' }))])
@@ -326,7 +168,7 @@ describe('corrections in the order of their log', () => {
     async (seed) => {
       const random = new SeededRandom(seed)
       const fault = () => (random.oneIn(25) ? random.pick(['before', 'after'] as const) : 'none')
-      const table = await Fixture.open(seed, fault)
+      const table = await CorrectionTable.open(engine, directory, seed, fault)
       const log: RowCorrection[] = []
       const model = new Map<number, Trade>()
       const refused = new Set<RowCorrection>()
