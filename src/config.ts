@@ -65,6 +65,7 @@ export interface Config {
     readonly elevatedHeapPercent: number
     readonly criticalHeapPercent: number
   }
+  readonly catalog: { readonly readOnly: boolean }
   readonly engine: {
     readonly memoryLimit: string
     readonly threads: number
@@ -198,6 +199,7 @@ const SETTINGS = section({
     elevatedHeapPercent: whole(1, 100),
     criticalHeapPercent: whole(1, 100),
   }),
+  catalog: section({ readOnly: yesOrNo() }),
   engine: section({
     memoryLimit: text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB'),
     threads: z.union([z.literal('auto'), whole(1, 1024)], {

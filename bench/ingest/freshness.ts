@@ -30,7 +30,7 @@ const batchCount = (input.seconds * 1000) / BATCH_EVERY_MS
 const batchRows = (input.rowsPerSecond * BATCH_EVERY_MS) / 1000
 
 async function serve(parts: Parts) {
-  const { log, registry, tables, engine, config } = parts
+  const { log, registry, tables, engine, catalog, config } = parts
   const tempDirectory = join(config.data, 'temp')
   const loader = new Loader({ log, registry, clock: systemClock, logger, tempDirectory, formatFolders: [] })
   const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
@@ -40,6 +40,7 @@ async function serve(parts: Parts) {
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
+    iceberg: { catalog, isReadOnly: config.catalog.readOnly },
     ingest: {
       poster: new Poster({
         log,

@@ -1,6 +1,8 @@
 export type { TableJson } from './admin.js'
 export { Admission, type AdmissionBounds } from './admission.js'
+export type { RefJson } from './evolution.js'
 export type { Vitals } from './health.js'
+export type { IcebergOptions } from './iceberg-server.js'
 export type { IngestRouteOptions } from './ingest-routes.js'
 export { type LoadJson, loadJson } from './load-routes.js'
 export { type FileLoader, type LoadJob, Loads } from './loads.js'

@@ -2,6 +2,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import { z } from 'zod'
 import { tableDetailSchema, tableSchema } from './admin.js'
 import { CORRECTIONS_PATH } from './corrections.js'
+import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
 import {
   correctionParameters,
@@ -96,6 +97,9 @@ const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   subject: z.string().meta({ description: '<topic>-value', example: 'market-data.trades-value' }),
   version: z.string().meta({ description: 'a number from 1, or latest', example: 'latest' }),
 }
+
+const TABLE = z.string().meta({ description: 'trades, quotes, quarantine or corrections', example: 'trades' })
+const REF = z.string().meta({ description: 'name of a branch or tag', example: 'end-of-2025' })
 
 const PAGE =
   'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
@@ -224,14 +228,27 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     summary: 'A table and its partitions',
     tags: ['admin'],
     request: {
-      params: z.object({
-        table: z
-          .string()
-          .meta({ description: 'trades, quotes, quarantine or corrections', example: 'trades' }),
-      }),
+      params: z.object({ table: TABLE }),
     },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
+  for (const { method, path, summary, body, data } of EVOLUTION_ROUTES) {
+    const params = { table: TABLE, ...(path.includes('{name}') && { name: REF }) }
+    registry.registerPath({
+      method,
+      path: `/admin/tables/{table}${path}`,
+      summary,
+      tags: ['admin'],
+      request: {
+        params: z.object(params),
+        ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+      },
+      responses: {
+        ...(data ? { 200: json('As it is now', envelope(data)) } : { 204: { description: 'It is gone' } }),
+        default: PROBLEM_RESPONSE,
+      },
+    })
+  }
   registry.registerPath({
     method: 'post',
     path: '/admin/quarantine/replay',
@@ -301,7 +318,8 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       version,
       description:
         'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts; a price is in ' +
-        "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text.",
+        "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text. " +
+        "/iceberg is a catalog of the tables by Iceberg's REST Catalog Open API specification, which describes it.",
     },
   })
 }

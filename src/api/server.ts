@@ -24,9 +24,12 @@ import type { QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
 import { CORRECTIONS_PATH } from './corrections.js'
+import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
+import { ICEBERG_ROOT } from './iceberg-routes.js'
+import { type IcebergOptions, icebergFailure, icebergRouter } from './iceberg-server.js'
 import { correctionRoute, type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
@@ -48,6 +51,8 @@ export interface ApiOptions {
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
+  /** Served below /iceberg. */
+  readonly iceberg: IcebergOptions
   readonly ingest: IngestRouteOptions
   readonly replay: RecordReplay
   readonly consumers: Vitals['consumers']
@@ -200,6 +205,7 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    app.use('/admin/tables', evolutionRouter(tables))
     app
       .route('/admin/quarantine/replay')
       .post(async (request, response) => {
@@ -208,6 +214,8 @@ class ExpressServer implements ApiServer {
         sendData(response, await replayQuarantine(router, tables, replay, parameters, clientSignal(response)))
       })
       .all(refuseMethod('POST'))
+    // Also before the tables have caught up: what is committed is there.
+    app.use(ICEBERG_ROOT, icebergRouter(this.#options.iceberg))
     // Also before the tables have caught up: what they read may wait for a schema.
     app.use(
       REGISTRY_ROOT,
@@ -279,6 +287,11 @@ class ExpressServer implements ApiServer {
     // Half an answer is out: only a broken connection still tells the client.
     if (response.headersSent) {
       response.destroy()
+      return
+    }
+    if (request.originalUrl.startsWith(`${ICEBERG_ROOT}/`)) {
+      const { status, body } = icebergFailure(error, problem, request)
+      response.status(status).set(headers).type('json').send(JSON.stringify(body))
       return
     }
     if (request.originalUrl.startsWith(`${REGISTRY_ROOT}/`)) {

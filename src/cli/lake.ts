@@ -183,6 +183,7 @@ export class Lake {
       tables,
       loads,
       schemaRegistry: served,
+      iceberg: { catalog: warehouse.catalog, isReadOnly: config.catalog.readOnly },
       ingest: { poster, admit, maxBodyBytes },
       replay: new Replay({ log, registry, clock, logger }),
       consumers,

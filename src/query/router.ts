@@ -1,5 +1,6 @@
 import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
 import type { PinnedVersion, StreamTable } from '#storage'
+import { chosenRowFields } from './added-fields.js'
 import {
   type Answer,
   type AnswerMeta,
@@ -23,7 +24,6 @@ import {
   exchangeDays,
   exchangeDaysStatement,
 } from './coverage.js'
-import { rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { INSTRUMENT_KEY_FORM } from './instrument.js'
@@ -39,6 +39,7 @@ import {
   type PagePosition,
   requestFingerprint,
 } from './page-token.js'
+import { pinOf, using } from './pinned.js'
 import { QUALITY_FIELDS, qualityStatement } from './quality.js'
 import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
 import type {
@@ -83,7 +84,8 @@ interface Reading {
 interface PagedList {
   readonly table: TableName
   readonly request: Page & Selection
-  readonly fields: readonly Pick<Field, 'name'>[]
+  /** Of a version; throws when it lacks one that was asked for. */
+  fields(pinned: PinnedVersion): readonly Pick<Field, 'name'>[]
   readonly keyForm: KeyForm
   /** Whether the rows depend on the watermarks: then all pages have those of the first. */
   readonly usesWatermarks: boolean
@@ -115,7 +117,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: chooseFields(rowFields(request.table), request.fields),
+      fields: ({ columns }) => chosenRowFields(request.table, columns, request.fields),
       keyForm: ORDER_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -131,7 +133,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: barTable(request.of),
       request,
-      fields: chooseFields(BAR_FIELDS, request.fields),
+      fields: () => chooseFields(BAR_FIELDS, request.fields),
       keyForm: BAR_KEY_FORM,
       usesWatermarks: true,
       read: async (pinned, after) => {
@@ -151,7 +153,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: chooseFields(rowFields(request.table), request.fields),
+      fields: ({ columns }) => chosenRowFields(request.table, columns, request.fields),
       keyForm: INSTRUMENT_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -172,7 +174,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: SYMBOL_FIELDS,
+      fields: () => SYMBOL_FIELDS,
       keyForm: INSTRUMENT_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -188,7 +190,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: COVERAGE_FIELDS,
+      fields: () => COVERAGE_FIELDS,
       keyForm: COVERAGE_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -207,7 +209,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: QUALITY_FIELDS,
+      fields: () => QUALITY_FIELDS,
       keyForm: INSTRUMENT_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -222,7 +224,7 @@ export class QueryRouter {
   /** What became of all that was meant for each table of events. The receipt is that of the quarantine. */
   tableQuality(options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
-    return this.#pinned(this.#table('quarantine').pin(), async (pinned) => {
+    return using(this.#table('quarantine').pin(), async (pinned) => {
       const scan = await planScan(pinned, {})
       const statement = refusalsStatement(scan)
       const result = statement && (await runStatement(this.#engine, statement, options.signal))
@@ -244,7 +246,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: 'quarantine',
       request,
-      fields: chooseFields(QUARANTINE_FIELDS, request.fields),
+      fields: () => chooseFields(QUARANTINE_FIELDS, request.fields),
       keyForm: ORDER_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -260,7 +262,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: 'corrections',
       request,
-      fields: chooseFields(CORRECTION_FIELDS, request.fields),
+      fields: () => chooseFields(CORRECTION_FIELDS, request.fields),
       keyForm: ORDER_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -275,7 +277,7 @@ export class QueryRouter {
   /** How many rows a selection has. Without a restriction the manifests and the tail know it. */
   count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
-    return this.#pinned(this.#table(request.table).pin(), async (pinned) => {
+    return using(pinOf(this.#table(request.table), request.asOf, null), async (pinned) => {
       const gaps = openGaps(pinned.withOpenGaps, request)
       const scan = await planScan(pinned, rowFilter(request))
       const statement = countsEveryRow(request) ? null : countStatement(request, scan, options.encoding)
@@ -302,7 +304,7 @@ export class QueryRouter {
   /** The snapshots that a table keeps, oldest first: all of them, in one page. */
   snapshots(request: SnapshotsRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
-    return this.#pinned(this.#table(request.table).pin(), async (pinned) => ({
+    return using(this.#table(request.table).pin(), async (pinned) => ({
       encoding: options.encoding,
       fields: SNAPSHOT_FIELDS,
       rows: snapshotRows(pinned.metadata).map((row) => encodeSnapshot(row, options.encoding)),
@@ -320,15 +322,17 @@ export class QueryRouter {
     const { pageToken } = list.request
     const request = requestFingerprint({ ...list.request, table: list.table })
     const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
-    return this.#pinned(token ? table.pinAt(token.version) : table.pin(), async (pinned) => {
+    const { asOf } = list.request
+    return using(pinOf(table, asOf, token?.version ?? null), async (pinned) => {
       const { version } = pinned
+      const fields = list.fields(pinned).map((field) => field.name)
       const gaps = openGaps(pinned.withOpenGaps, list.request)
       const watermarks = (list.usesWatermarks && token?.watermarks) || pinned.watermarks
       const { scan, page } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
       return {
         encoding: options.encoding,
-        fields: list.fields.map((field) => field.name),
+        fields,
         rows: page.rows,
         single: false,
         complete: true,
@@ -366,14 +370,6 @@ export class QueryRouter {
     const statement = utcDaysStatement(request, scan, after)
     const result = statement && (await runStatement(this.#engine, statement, options.signal))
     return localDays(request.timeZone, (result?.columns[0] ?? []).map(Number), options.signal)
-  }
-
-  async #pinned<T>(pinned: PinnedVersion, use: (pinned: PinnedVersion) => Promise<T>): Promise<T> {
-    try {
-      return await use(pinned)
-    } finally {
-      pinned.release()
-    }
   }
 
   #table(name: TableName): StreamTable {

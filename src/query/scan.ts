@@ -1,5 +1,7 @@
+import { sqlName } from '#engine'
 import {
   type AppendedFiles,
+  duckdbType,
   type FileColumn,
   type PinnedVersion,
   parquetRelation,
@@ -81,6 +83,16 @@ export function bytesRead(scan: Scan): number {
   return scannedFiles(scan).reduce((sum, file) => sum + file.fileSizeBytes, 0)
 }
 
+/** The columns of a slice, and nulls for those that were added to the table since. */
+function inTail(scan: Scan, slice: TailSlice, columns: readonly string[]): string {
+  const cells = columns.map((name) => {
+    const column = scan.columns.find((candidate) => candidate.name === name)
+    if (!column || slice.columns.has(name)) return sqlName(name)
+    return `CAST(NULL AS ${duckdbType(column)}) AS ${sqlName(name)}`
+  })
+  return cells.join(', ')
+}
+
 /** The rows of a scan as one relation with these columns, or null when there is nothing to read. */
 export function relation(scan: Scan, columns: readonly string[]): string | null {
   const list = selectList(columns)
@@ -97,7 +109,7 @@ export function relation(scan: Scan, columns: readonly string[]): string | null 
           `SELECT ${list} FROM ${rowsOf(appended.files, [...columns, ...POSITION_COLUMNS])} WHERE ${appended.where ?? 'true'}`,
         ]
       : []),
-    ...scan.tail.map((slice) => `SELECT ${list} FROM ${slice.relation}`),
+    ...scan.tail.map((slice) => `SELECT ${inTail(scan, slice, columns)} FROM ${slice.relation}`),
   ]
   return parts.length === 0 ? null : `(${parts.join(' UNION ALL ')})`
 }

@@ -2,7 +2,7 @@ import { assert, type TableLayout } from '#core'
 import type { SqlValue, TableEngine } from '#engine'
 import { type Divider, dividerOf } from './divider.js'
 import type { FileColumn } from './file-columns.js'
-import type { PartitionSpec } from './iceberg/partition.js'
+import { isDayOnly, type PartitionSpec } from './iceberg/partition.js'
 import type { Schema } from './iceberg/schema.js'
 import type { Value } from './iceberg/values.js'
 import type { SettledRows } from './settled-rows.js'
@@ -41,13 +41,6 @@ export async function partitionsOf(
     rows,
     limit,
   )
-}
-
-/** Whether a spec is the UTC day of the layout's partition column, and nothing else. */
-export function isDayOnly(layout: TableLayout, { fields }: PartitionSpec): boolean {
-  const [field] = fields
-  if (!field || fields.length > 1 || field.transform !== 'day') return false
-  return layout.columns.find(({ id }) => id === field.sourceId)?.name === layout.partitionColumn
 }
 
 async function divided(

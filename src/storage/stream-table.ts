@@ -11,12 +11,15 @@ import {
 } from '#core'
 import type { TableEngine } from '#engine'
 import { Append } from './append.js'
-import { fileColumns } from './file-columns.js'
+import { type Evolution, Evolve } from './evolution.js'
+import { type FileColumn, fileColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
-import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
+import { currentSchema, currentSnapshot, snapshotById, type TableMetadata } from './iceberg/metadata.js'
+import { type AsOf, schemaAsOf, snapshotAsOf } from './iceberg/refs.js'
+import { TableLedger } from './ledger.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
-import { currentOffsets } from './position.js'
+import { currentOffsets, offsetsOf } from './position.js'
 import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
@@ -56,12 +59,14 @@ export class IcebergStreamTable implements StreamTable {
   readonly #flusher: Flusher
   readonly #unnumbered: UnnumberedFiles
   readonly #head: TableHead
+  readonly #tailColumns: ReadonlySet<string>
   #tail: HotTail | null = null
 
   constructor(options: StreamTableOptions) {
     const { definition, head, logger } = options
     this.definition = definition
     this.#options = options
+    this.#tailColumns = new Set(definition.columns.map(({ name }) => name))
     this.#unnumbered = new UnnumberedFiles(options.engine)
     this.#head = head
     head.onChange((metadata) => this.#changed(metadata))
@@ -81,7 +86,7 @@ export class IcebergStreamTable implements StreamTable {
       clock: this.#head.context.clock,
       policy: flush,
       start: this.committedOffsets(),
-      watermarks: parseWatermarks(this.#head.metadata),
+      watermarks: parseWatermarks(currentSnapshot(this.#head.metadata)?.summary ?? {}),
       ledger: await this.ledger(),
       onSealed: () => this.#flusher.flushSealed(tail),
     })
@@ -108,6 +113,12 @@ export class IcebergStreamTable implements StreamTable {
 
   metadata(): TableMetadata {
     return this.#head.metadata
+  }
+
+  async evolve(evolution: Evolution): Promise<TableMetadata> {
+    const { context } = this.#head
+    const { table } = await this.#head.commit(new Evolve(context, this.definition, evolution))
+    return table.metadata
   }
 
   status(): TableStatus {
@@ -166,8 +177,8 @@ export class IcebergStreamTable implements StreamTable {
     const metadata = this.#head.metadata
     const snapshotId = metadata.currentSnapshotId
     const segments = tail.segments()
-    const slices = segments.map((segment) => ({ relation: segment.relation(), rowCount: segment.rowCount }))
-    return this.#hold(segments, slices, {
+    const slices = segments.map((segment) => this.#slice(segment, null))
+    return this.#hold(metadata, segments, slices, {
       version: { snapshotId, offsets: tail.end },
       watermarks: tail.watermarks,
       instruments: tail.instruments,
@@ -190,13 +201,12 @@ export class IcebergStreamTable implements StreamTable {
     }
     const where = beforeSql(offsets)
     const segments = tail.segments().filter((segment) => !covers(segment.start, offsets))
-    const slices = segments.map((segment) => ({
-      relation: segment.relation(covers(offsets, segment.end) ? null : where),
-      rowCount: segment.rowCount,
-    }))
-    return this.#hold(segments, slices, {
+    const slices = segments.map((segment) =>
+      this.#slice(segment, covers(offsets, segment.end) ? null : where),
+    )
+    return this.#hold(metadata, segments, slices, {
       version,
-      watermarks: parseWatermarks(metadata),
+      watermarks: parseWatermarks(currentSnapshot(metadata)?.summary ?? {}),
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
@@ -214,6 +224,28 @@ export class IcebergStreamTable implements StreamTable {
     })
   }
 
+  async pinAsOf(asOf: AsOf, snapshotId: bigint | null): Promise<PinnedVersion> {
+    const { metadata, context } = this.#head
+    const snapshot = snapshotId === null ? snapshotAsOf(metadata, asOf) : snapshotById(metadata, snapshotId)
+    const { summary } = snapshot
+    const release = this.#head.hold(snapshot.snapshotId)
+    try {
+      const ledger = new TableLedger(await readLedger(context.objects, summary))
+      const columns = fileColumns(this.definition, schemaAsOf(metadata, asOf, snapshot))
+      const rest = {
+        version: { snapshotId: snapshot.snapshotId, offsets: offsetsOf(snapshot) },
+        watermarks: parseWatermarks(summary),
+        instruments: ledger.instruments,
+        withOpenGaps: ledger.withOpenGaps,
+        select: (filter: RowFilter) => this.#select(metadata, snapshot.snapshotId, filter),
+        selectAppended: async () => ({ files: [], where: null }),
+      }
+      return this.#hold(metadata, [], [], rest, columns)
+    } finally {
+      release()
+    }
+  }
+
   #running(): HotTail {
     if (!this.#tail) throw new TicklakeError('unavailable', `${this.definition.name} is not running`)
     return this.#tail
@@ -229,18 +261,24 @@ export class IcebergStreamTable implements StreamTable {
     return { files: await this.#unnumbered.named(metadata, files), filesTotal }
   }
 
+  #slice(segment: TailSegment, where: string | null): TailSlice {
+    return { relation: segment.relation(where), columns: this.#tailColumns, rowCount: segment.rowCount }
+  }
+
   #hold(
+    metadata: TableMetadata,
     segments: readonly TailSegment[],
     tail: readonly TailSlice[],
     rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'release'>,
+    columns: readonly FileColumn[] = fileColumns(this.definition, currentSchema(metadata)),
   ): PinnedVersion {
     for (const segment of segments) segment.retain()
     const releaseSnapshots = this.#head.hold(rest.version.snapshotId)
     let held = true
     return {
       ...rest,
-      metadata: this.#head.metadata,
-      columns: fileColumns(this.definition, currentSchema(this.#head.metadata)),
+      metadata,
+      columns,
       tail,
       release: () => {
         if (held) for (const segment of segments) segment.release()

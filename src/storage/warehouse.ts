@@ -16,7 +16,9 @@ import {
   TRADES,
 } from '#core'
 import type { Engine } from '#engine'
+import type { CatalogServer } from './catalog/catalog-server.js'
 import { FileCatalog } from './catalog/file-catalog.js'
+import { RestCatalog } from './catalog/rest-catalog.js'
 import type { CommitContext } from './commit.js'
 import { GAP_SOURCES, GapTable } from './gap-table.js'
 import type { FlushPolicy } from './hot-tail.js'
@@ -58,6 +60,8 @@ export class Warehouse implements Service {
   readonly heads: ReadonlyMap<string, TableHead>
   /** Of the tables of events: what corrects their committed rows. */
   readonly corrections: ReadonlyMap<TableName, RowCorrections>
+  /** The tables for other engines, and those that they make. */
+  readonly catalog: CatalogServer
   readonly #gaps: GapTable
 
   private constructor(
@@ -65,16 +69,19 @@ export class Warehouse implements Service {
     heads: readonly TableHead[],
     corrections: ReadonlyMap<TableName, RowCorrections>,
     gaps: GapTable,
+    catalog: CatalogServer,
   ) {
     this.tables = tables
     this.corrections = corrections
+    this.catalog = catalog
     this.heads = new Map(heads.map((head) => [head.name, head]))
     this.#gaps = gaps
   }
 
   static async open(options: WarehouseOptions): Promise<Warehouse> {
     const objects = new LocalObjectStore()
-    const location = localLocation(join(resolve(options.directory), 'warehouse', NAMESPACE))
+    const warehouse = localLocation(join(resolve(options.directory), 'warehouse'))
+    const location = `${warehouse}/${NAMESPACE}`
     const catalog = new FileCatalog(objects, location)
     const { clock, random, logger, fence, engine, flush } = options
     const manifests = new Manifests(objects)
@@ -114,7 +121,10 @@ export class Warehouse implements Service {
       if (definition !== TRADES && definition !== QUOTES) continue
       corrections.set(name, new RowCorrections({ head, layout: definition, engine, index }))
     }
-    return new Warehouse(tables, heads, corrections, gaps)
+    const layouts = new Map([SEQUENCE_GAPS, ...TABLES].map((layout) => [layout.name, layout]))
+    const own = heads.map((head) => ({ head, layout: layouts.get(head.name)! }))
+    const others = new RestCatalog({ context, warehouse, namespace: NAMESPACE, own })
+    return new Warehouse(tables, heads, corrections, gaps, others)
   }
 
   async start(): Promise<void> {

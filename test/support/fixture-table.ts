@@ -147,7 +147,11 @@ export class FixtureTable implements StreamTable {
       version,
       metadata: this.metadata(),
       columns: fileColumns(this.definition, icebergSchema(this.definition)),
-      tail: tail.map((batch) => ({ relation: batch.name, rowCount: batch.rows.length })),
+      tail: tail.map((batch) => ({
+        relation: batch.name,
+        columns: new Set(this.definition.columns.map(({ name }) => name)),
+        rowCount: batch.rows.length,
+      })),
       watermarks: new Map(this.watermarks),
       instruments: this.instruments,
       withOpenGaps: [...this.instruments.values()],
@@ -164,6 +168,14 @@ export class FixtureTable implements StreamTable {
         if (this.pinCount === 0) for (const resolve of this.#unpinned.splice(0)) resolve()
       },
     }
+  }
+
+  pinAsOf(): Promise<PinnedVersion> {
+    return Promise.reject(new Error('a fixture table has no history'))
+  }
+
+  evolve(): Promise<TableMetadata> {
+    return Promise.reject(new Error('a fixture table stays as it is'))
   }
 
   metadata(): TableMetadata {

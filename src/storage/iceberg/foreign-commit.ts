@@ -1,5 +1,6 @@
 import type { TableLayout } from '#core'
 import { currentSchema, currentSnapshot, MAIN, type TableMetadata } from './metadata.js'
+import { isDayOnly } from './partition.js'
 import { refused } from './refusal.js'
 import { icebergSchema } from './schema.js'
 import { OFFSETS_KEY, type Snapshot, type Summary, ticklakeKeys } from './snapshot.js'
@@ -18,6 +19,7 @@ export function foreignCommit(base: TableMetadata, next: TableMetadata, layout: 
   if (next === base) return base
   checkProperties(base, next)
   checkColumns(next, layout)
+  checkDays(base, next, layout)
   if (next.location !== base.location) {
     throw refused(
       `the files of ${layout.name} lie at ${base.location}: a table that a log fills does not move`,
@@ -67,7 +69,8 @@ function checkProperties(base: TableMetadata, next: TableMetadata): void {
   }
 }
 
-function checkColumns(next: TableMetadata, layout: TableLayout): void {
+/** Refuses a schema without a column that ingest writes, or with another type than it writes. */
+export function checkColumns(next: TableMetadata, layout: TableLayout): void {
   const columns = columnsOf(currentSchema(next), 'schema')
   for (const written of columnsOf(icebergSchema(layout), layout.name)) {
     const column = columns.find(({ id }) => id === written.id)
@@ -78,6 +81,15 @@ function checkColumns(next: TableMetadata, layout: TableLayout): void {
     }
     if (column.required) throw refused(`${what}, cannot become required`)
   }
+}
+
+/** A flush that cannot follow the default spec writes by days: their spec stays. */
+export function checkDays(base: TableMetadata, next: TableMetadata, layout: TableLayout): void {
+  const hasDays = ({ partitionSpecs }: TableMetadata) =>
+    partitionSpecs.some((spec) => isDayOnly(layout, spec))
+  if (!hasDays(base) || hasDays(next)) return
+  const what = `the partition spec of ${layout.name} by day of ${layout.partitionColumn}`
+  throw refused(`${what} stays: ingest writes by it what it cannot write by another one`)
 }
 
 function only(all: Summary, key: string): Summary {

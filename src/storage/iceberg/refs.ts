@@ -1,5 +1,6 @@
 import { TicklakeError } from '#core'
-import { currentSnapshot, snapshotById, type TableMetadata } from './metadata.js'
+import { currentSchema, currentSnapshot, snapshotById, type TableMetadata } from './metadata.js'
+import type { Schema } from './schema.js'
 import type { Snapshot, SnapshotRef } from './snapshot.js'
 
 /** The state of a table that somebody asks for. A ref is a branch or a tag. */
@@ -31,6 +32,13 @@ export function snapshotAsOf(metadata: TableMetadata, asOf: AsOf): Snapshot {
       throw new TicklakeError('not_found', message)
     }
   }
+}
+
+/** What a state is read by (spec: Snapshots): a branch goes on and has the current schema, all else the one of its time. */
+export function schemaAsOf(metadata: TableMetadata, asOf: AsOf, { schemaId }: Snapshot): Schema {
+  const current = currentSchema(metadata)
+  if (asOf.kind === 'ref' && refNamed(metadata, asOf.name)?.type === 'branch') return current
+  return metadata.schemas.find((schema) => schema.schemaId === schemaId) ?? current
 }
 
 function snapshotAt(metadata: TableMetadata, timeMs: number): Snapshot {

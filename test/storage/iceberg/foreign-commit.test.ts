@@ -116,3 +116,15 @@ test('what would break ingest is refused, with the reason', () => {
     )
   }
 })
+
+test('the partition spec by days stays, whatever the default is: a flush falls back on it', () => {
+  const unpartitioned = commit(
+    table,
+    { action: 'add-spec', spec: { fields: [] } },
+    { action: 'set-default-spec', 'spec-id': -1 },
+  )
+  expect(unpartitioned.defaultSpecId).toBe(1)
+  expect(() => commit(unpartitioned, { action: 'remove-partition-specs', 'spec-ids': [0] })).toThrow(
+    'the partition spec of trades by day of exchange_timestamp stays',
+  )
+})
