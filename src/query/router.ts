@@ -57,7 +57,7 @@ import type {
   SymbolsRequest,
 } from './request.js'
 import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
-import { NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
+import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, snapshotRows } from './snapshots.js'
 import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
 import {
@@ -274,13 +274,14 @@ export class QueryRouter {
     })
   }
 
-  /** How many rows a selection has. Without a restriction the manifests and the tail know it. */
+  /** How many rows a selection has. Without a restriction the manifests and the tail know it, unless rows are deleted. */
   count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     return using(pinOf(this.#table(request.table), request.asOf, null), async (pinned) => {
       const gaps = openGaps(pinned.withOpenGaps, request)
       const scan = await planScan(pinned, rowFilter(request))
-      const statement = countsEveryRow(request) ? null : countStatement(request, scan, options.encoding)
+      const isKnown = countsEveryRow(request) && !hasDeletes(scan)
+      const statement = isKnown ? null : countStatement(request, scan, options.encoding)
       const answer = {
         encoding: options.encoding,
         fields: COUNT_FIELDS.map((field) => field.name),

@@ -72,7 +72,12 @@ export function routeOf(scan: Scan): Route {
   return scannedFiles(scan).length === 0 ? 'real-time' : 'hybrid'
 }
 
-/** Rows of the files and tail slices, before any filter. */
+/** True when rows of the files may be deleted: how many are left is known only once they are read. */
+export function hasDeletes(scan: Scan): boolean {
+  return scannedFiles(scan).some(({ deletes }) => deletes !== undefined)
+}
+
+/** Rows of the files and tail slices, before any filter, and before what is deleted of them. */
 export function rowsScanned(scan: Scan): number {
   const inFiles = scannedFiles(scan).reduce((sum, file) => sum + file.recordCount, 0)
   return scan.tail.reduce((sum, slice) => sum + slice.rowCount, inFiles)

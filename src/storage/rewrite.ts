@@ -1,5 +1,6 @@
 import { TicklakeError } from '#core'
 import { type CommitContext, hasCommit, type TableChange } from './commit.js'
+import { type DeleteIndex, deletesOf } from './deletes.js'
 import type { DataFile, ManifestEntry } from './iceberg/manifest.js'
 import { type ManifestFile, settled } from './iceberg/manifest-list.js'
 import { addSnapshot, snapshotById, specById, type TableMetadata } from './iceberg/metadata.js'
@@ -14,6 +15,8 @@ export interface RewriteRequest {
   readonly snapshotId: bigint
   readonly removed: readonly DataFile[]
   readonly added: readonly DataFile[]
+  /** Delete files that leave, since they apply to no data file. Default: none. */
+  readonly removedDeletes?: readonly DataFile[]
   /** The partition spec that `added` is written by; the default one when it is not given. */
   readonly specId?: number
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
@@ -50,12 +53,13 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, added, summary, check } = this.#request
+    const { operation, removed, added, removedDeletes = [], summary, check } = this.#request
     check?.(base)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)
-    this.#checkDeletes(base, live)
-    const kept = await this.#without(base, live)
+    const { sequenceNumber: readAt } = snapshotById(base, this.#request.snapshotId)
+    const later = await deletesOf(this.#context.manifests, base, live, readAt)
+    const kept = await this.#without(base, live, later)
     const own = added.length === 0 ? [] : [await this.#write(base)]
     return addSnapshot(base, {
       operation,
@@ -64,20 +68,33 @@ export class Rewrite implements TableChange {
       manifestList: await writeManifestList(this.#context, base, snapshotId, [...own, ...kept], attempt),
       added,
       removed,
+      removedDeletes,
       summary: { ...summary, [COMMIT_ID_KEY]: this.id(), [FENCE_KEY]: String(fence) },
       properties: {},
     })
   }
 
-  /** The manifests without the files that leave: those that list some are written anew. */
-  async #without(base: TableMetadata, manifests: readonly ManifestFile[]): Promise<readonly ManifestFile[]> {
-    const leaving = new Set(this.#request.removed.map(({ path }) => path))
+  /** The manifests without the files that leave: those that list some are written anew. `later`: see above. */
+  async #without(
+    base: TableMetadata,
+    manifests: readonly ManifestFile[],
+    later: DeleteIndex | null,
+  ): Promise<readonly ManifestFile[]> {
+    const { removed, removedDeletes = [] } = this.#request
+    const leaving = new Set([...removed, ...removedDeletes].map(({ path }) => path))
     let found = 0
     const kept = await inParallel(manifests, async (manifest) => {
-      if (manifest.content !== 'data') return manifest
+      if (manifest.content === 'deletes' && removedDeletes.length === 0) return manifest
       const { entries } = await this.#context.manifests.read(manifest.path)
       const left = entries.filter(({ status, file }) => status !== 'deleted' && leaving.has(file.path))
       if (left.length === 0) return manifest
+      const hurt =
+        manifest.content === 'data' &&
+        left.find((entry) => later && later.of(manifest.partitionSpecId, settled(entry, manifest)).length > 0)
+      if (hurt) {
+        const message = `rows of ${hurt.file.path} were deleted since it was read`
+        throw new TicklakeError('conflict', `${message}: read again`)
+      }
       found += left.length
       let rewritten = this.#rewritten.get(manifest.path)
       if (!rewritten) {
@@ -107,7 +124,7 @@ export class Rewrite implements TableChange {
       })
     return writeManifest(this.#context, base, {
       spec: specById(base, manifest.partitionSpecId),
-      content: 'data',
+      content: manifest.content,
       entries: live,
       snapshotId: this.#snapshotId,
       name: this.id(),
@@ -129,15 +146,5 @@ export class Rewrite implements TableChange {
       name: this.id(),
     })
     return this.#added
-  }
-
-  #checkDeletes(base: TableMetadata, live: readonly ManifestFile[]): void {
-    const { sequenceNumber: readAt } = snapshotById(base, this.#request.snapshotId)
-    const late = live.find(({ content, sequenceNumber }) => content === 'deletes' && sequenceNumber > readAt)
-    if (!late) return
-    throw new TicklakeError(
-      'conflict',
-      `rows of ${base.location} were deleted meanwhile (${late.path}): read again`,
-    )
   }
 }

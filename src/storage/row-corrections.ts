@@ -19,7 +19,7 @@ import { Rewrite } from './rewrite.js'
 import { contentOf, daysOf } from './row-content.js'
 import { contradiction, type FoundRow, isMeant, type RowTarget, targetPredicates } from './row-target.js'
 import type { TableHead } from './table-head.js'
-import { UnnumberedFiles } from './unnumbered-files.js'
+import { type ReadableFile, UnnumberedFiles } from './unnumbered-files.js'
 
 /** Summary key: how far the topic of the corrections has been applied to the table. Snapshots carry it forward. */
 const CORRECTIONS_KEY = 'ticklake.corrections'
@@ -38,7 +38,7 @@ export interface CorrectionPlan {
   readonly refused: ReadonlyMap<number, string>
   readonly snapshotId: bigint | null
   /** Files that hold rows that change. */
-  readonly files: readonly { readonly file: DataFile; readonly changes: readonly PlacedChange[] }[]
+  readonly files: readonly { readonly file: ReadableFile; readonly changes: readonly PlacedChange[] }[]
 }
 
 export interface RowCorrectionsOptions {
@@ -50,7 +50,7 @@ export interface RowCorrectionsOptions {
 
 /** A row that was found, and what has become of it so far. */
 interface State extends FoundRow {
-  readonly file: DataFile
+  readonly file: ReadableFile
   change: PlacedChange | null
 }
 
@@ -87,7 +87,7 @@ export class RowCorrections {
       if (problem !== null) refused.set(index, problem)
       else meant[0]!.change = merged(meant[0]!, change)
     }
-    const byFile = new Map<DataFile, PlacedChange[]>()
+    const byFile = new Map<ReadableFile, PlacedChange[]>()
     for (const { file, change } of states) {
       if (change === null) continue
       const known = byFile.get(file)
@@ -140,7 +140,7 @@ export class RowCorrections {
 
   async #find(metadata: TableMetadata, targets: readonly RowTarget[]): Promise<readonly State[]> {
     const { layout, index, engine } = this.#options
-    const candidates = new Map<string, DataFile>()
+    const candidates = new Map<string, ReadableFile>()
     for (const predicates of targetPredicates(layout, targets)) {
       const { live } = await index.liveFiles(metadata, metadata.currentSnapshotId, predicates)
       for (const { file } of live) candidates.set(file.path, file)
@@ -174,7 +174,7 @@ export class RowCorrections {
   /** The file's rows as they are then, as new files. `corrupt`, when any other row were changed. */
   async #write(
     metadata: TableMetadata,
-    file: DataFile,
+    file: ReadableFile,
     changes: readonly PlacedChange[],
   ): Promise<readonly DataFile[]> {
     const { layout, engine, head } = this.#options
@@ -204,7 +204,7 @@ export class RowCorrections {
     throw new TicklakeError('conflict', `${message}: they are corrected once it has another`)
   }
 
-  async #relation(metadata: TableMetadata, file: DataFile): Promise<string> {
+  async #relation(metadata: TableMetadata, file: ReadableFile): Promise<string> {
     return parquetRelation(await this.#unnumbered.named(metadata, [file]), this.#columns(metadata))
   }
 

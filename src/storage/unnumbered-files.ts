@@ -1,4 +1,6 @@
+import { TicklakeError } from '#core'
 import { sqlString, type TableEngine } from '#engine'
+import type { DeleteFile } from './deletes.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { TableMetadata } from './iceberg/metadata.js'
 import { nameMapping } from './iceberg/name-mapping.js'
@@ -8,6 +10,8 @@ import { localPath } from './objects/local.js'
 export interface ReadableFile extends DataFile {
   /** Only of a file without field ids: what its columns are named, by the ids that they stand for. */
   readonly columnNames?: ReadonlyMap<number, string>
+  /** Only of a file that another engine has deleted rows of: what says which. Its counts and bounds are of all rows. */
+  readonly deletes?: readonly DeleteFile[]
 }
 
 /** Files that are known, by path. Once there are so many, all are forgotten and looked at again. */
@@ -27,8 +31,16 @@ export class UnnumberedFiles {
     this.#engine = engine
   }
 
-  /** The files with the names of their columns, where they need them. */
-  async named(metadata: TableMetadata, files: readonly DataFile[]): Promise<readonly ReadableFile[]> {
+  /**
+   * The files with the names of their columns, where they need them. `conflict` when that is a delete file, which no
+   * mapping is for: read by ids that it has not, it would delete nothing.
+   */
+  async named(metadata: TableMetadata, files: readonly ReadableFile[]): Promise<readonly ReadableFile[]> {
+    const [unnumbered] = await this.among(files.flatMap(({ deletes = [] }) => deletes))
+    if (unnumbered) {
+      const message = `${unnumbered.path} deletes rows of ${metadata.location}, and its columns have no field ids`
+      throw new TicklakeError('conflict', `${message}: rewrite the data files with the engine that wrote it`)
+    }
     const ids = nameMapping(metadata)
     if (ids === null || files.length === 0) return files
     await this.#look(files)
@@ -45,12 +57,12 @@ export class UnnumberedFiles {
   }
 
   /** Those of the files that have a column without a field id. */
-  async among(files: readonly DataFile[]): Promise<readonly DataFile[]> {
+  async among<T extends Pick<DataFile, 'path'>>(files: readonly T[]): Promise<readonly T[]> {
     await this.#look(files)
     return files.filter(({ path }) => this.#known.get(path) !== null)
   }
 
-  async #look(files: readonly DataFile[]): Promise<void> {
+  async #look(files: readonly Pick<DataFile, 'path'>[]): Promise<void> {
     if (this.#known.size + files.length > MAX_KNOWN_FILES) this.#known.clear()
     const unknown = files.filter(({ path }) => !this.#known.has(path))
     if (unknown.length === 0) return

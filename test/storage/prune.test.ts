@@ -5,8 +5,7 @@ import { commitAppend } from '../../src/storage/append.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
 import type { DataFile } from '../../src/storage/iceberg/manifest.js'
-import { encodeManifestList, type ManifestFile } from '../../src/storage/iceberg/manifest-list.js'
-import { addSnapshot, newTableMetadata, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { newTableMetadata, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { predicatesOf } from '../../src/storage/predicates.js'
@@ -196,45 +195,6 @@ describe('file selection', () => {
     const { metadata, index } = await openTable()
     expect(await index.selectFiles(metadata, null, [])).toEqual({ files: [], filesTotal: 0 })
     await expect(index.selectFiles(metadata, 5n, [])).rejects.toMatchObject({ code: 'gone' })
-  })
-
-  test('refuses a snapshot with delete files rather than show deleted rows', async () => {
-    const { objects, append, index } = await openTable()
-    const metadata = await append(
-      filesOf([{ symbol: 'BHP', exchange: 'ASX', micros: 5n }], 0).map(({ file }) => file),
-    )
-    const deletes: ManifestFile = {
-      path: `${LOCATION}/metadata/d.avro`,
-      lengthBytes: 1,
-      partitionSpecId: 0,
-      content: 'deletes',
-      sequenceNumber: 2,
-      minSequenceNumber: 2,
-      addedSnapshotId: 9n,
-      addedFiles: 1,
-      existingFiles: 0,
-      deletedFiles: 0,
-      addedRows: 1,
-      existingRows: 0,
-      deletedRows: 0,
-      partitions: null,
-      keyMetadata: null,
-    }
-    const owner = { snapshotId: 9n, parentSnapshotId: metadata.currentSnapshotId, sequenceNumber: 2 }
-    const manifestList = `${LOCATION}/metadata/snap-9.avro`
-    await objects.create(manifestList, encodeManifestList(owner, [deletes]))
-    const next = {
-      snapshotId: 9n,
-      nowMs: clock.nowMs(),
-      manifestList,
-      operation: 'append' as const,
-      added: [],
-      removed: [],
-      summary: {},
-      properties: {},
-    }
-    const foreign = addSnapshot(metadata, next)
-    await expect(index.selectFiles(foreign, 9n, [])).rejects.toThrow('holds delete files of another engine')
   })
 })
 

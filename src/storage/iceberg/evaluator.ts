@@ -147,7 +147,8 @@ function serialised(type: string, value: Value): Uint8Array | null {
   }
 }
 
-function hasValues(file: DataFile, fieldId: number): boolean {
+/** False only if the column is known to have nothing but nulls. */
+export function hasValues(file: DataFile, fieldId: number): boolean {
   const values = file.valueCounts.get(fieldId)
   const nulls = file.nullValueCounts.get(fieldId)
   return values === undefined || nulls === undefined || nulls < values
@@ -165,7 +166,7 @@ function mayMatch(test: ValueTest, lower: Uint8Array | null, upper: Uint8Array |
 }
 
 /** Known to be below: false when either is missing or the two cannot be compared. */
-function isBelow(type: string, a: Uint8Array | null, b: Uint8Array | null): boolean {
+export function isBelow(type: string, a: Uint8Array | null, b: Uint8Array | null): boolean {
   const order = a === null || b === null ? null : compareValues(type, a, b)
   return order !== null && order < 0
 }

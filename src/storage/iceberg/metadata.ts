@@ -122,6 +122,8 @@ export interface NewSnapshot {
   readonly added: readonly DataFile[]
   /** Data files that the parent has and this one has not. */
   readonly removed: readonly DataFile[]
+  /** Delete files of which the same is true. Default: none. */
+  readonly removedDeletes?: readonly DataFile[]
   /** Summary keys of ours, over those carried forward from the parent. */
   readonly summary: Summary
   /** Properties that change in the same commit. */

@@ -31,6 +31,8 @@ export interface CompactionReport {
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly rows: number
+  /** Delete files that have left the table, since no data file is left that they are about. */
+  readonly deletesDropped: number
   /** Groups that were left as they are, since somebody else had changed them meanwhile. */
   readonly passedOver: number
 }
@@ -68,62 +70,99 @@ export function predicted(groups: readonly CompactionGroup[], targetBytes: numbe
     bytesBefore: sum(({ bytes }) => bytes),
     bytesAfter: sum(({ bytes }) => bytes),
     rows: sum(({ rows }) => rows),
+    deletesDropped: 0,
     passedOver: 0,
   }
 }
 
 /**
  * Writes small files anew as fewer, sorted ones, group by group, each in a commit of its own. Appends never wait for
- * it. Rows and their content are counted before and after; `corrupt`, and nothing committed, when they differ.
+ * it. Rows that are deleted are not written again. Rows and their content are counted before and after; `corrupt`, and nothing committed, when they differ.
  */
 export async function compact(
   table: Compactable,
   options: CompactionOptions,
   { signal, progress }: TaskRun,
 ): Promise<CompactionReport> {
-  const groups = await compactionPlan(table, options)
-  let report: CompactionReport = { ...predicted([], options.targetBytes) }
-  for (const [index, group] of groups.entries()) {
-    signal.throwIfAborted()
-    progress(index, groups.length)
-    const added = await compactGroup(table, group, piecesOf(group, options.targetBytes))
-    report =
-      added === null
-        ? { ...report, passedOver: report.passedOver + 1 }
-        : {
-            filesBefore: report.filesBefore + group.files.length,
-            filesAfter: report.filesAfter + added.length,
-            bytesBefore: report.bytesBefore + group.bytes,
-            bytesAfter: report.bytesAfter + added.reduce((sum, { fileSizeBytes }) => sum + fileSizeBytes, 0),
-            rows: report.rows + group.rows,
-            passedOver: report.passedOver,
-          }
+  const { head, index } = table
+  const { currentSnapshotId: snapshotId } = head.metadata
+  let report = predicted([], options.targetBytes)
+  if (snapshotId === null) return report
+  // What is deleted is known as of this snapshot: a commit tells later deletes from those by it.
+  const release = head.hold(snapshotId)
+  try {
+    const groups = await compactionPlan(table, options)
+    for (const [done, group] of groups.entries()) {
+      signal.throwIfAborted()
+      progress(done, groups.length)
+      const added = await compactGroup(table, snapshotId, group, piecesOf(group, options.targetBytes))
+      report =
+        added === null ? { ...report, passedOver: report.passedOver + 1 } : counting(report, group, added)
+    }
+    progress(groups.length, groups.length)
+  } finally {
+    release()
   }
-  progress(groups.length, groups.length)
-  return report
+  return { ...report, deletesDropped: await dropIdleDeletes(head, index) }
+}
+
+function counting(
+  report: CompactionReport,
+  group: CompactionGroup,
+  added: readonly DataFile[],
+): CompactionReport {
+  const total = (of: (file: DataFile) => number) => added.reduce((all, file) => all + of(file), 0)
+  return {
+    ...report,
+    filesBefore: report.filesBefore + group.files.length,
+    filesAfter: report.filesAfter + added.length,
+    bytesBefore: report.bytesBefore + group.bytes,
+    bytesAfter: report.bytesAfter + total(({ fileSizeBytes }) => fileSizeBytes),
+    rows: report.rows + total(({ recordCount }) => recordCount),
+  }
+}
+
+/** Takes the delete files out of the table that no data file needs any more; how many there were. */
+async function dropIdleDeletes(head: TableHead, index: FileIndex): Promise<number> {
+  const { metadata, context } = head
+  const removedDeletes = await index.idleDeletes(metadata)
+  const { currentSnapshotId: snapshotId } = metadata
+  if (snapshotId === null || removedDeletes.length === 0) return 0
+  const request = { operation: 'replace', snapshotId, removed: [], added: [], removedDeletes } as const
+  try {
+    await head.commit(new Rewrite(context, request))
+    return removedDeletes.length
+  } catch (error) {
+    // Somebody else has dropped some of them: the rest stays until the next time.
+    if (error instanceof TicklakeError && error.code === 'conflict') return 0
+    throw error
+  }
 }
 
 /** The files that a group has become; null when it was left as it is. */
 async function compactGroup(
   { head, layout, engine, unnumbered }: Compactable,
+  snapshotId: bigint,
   group: CompactionGroup,
   pieces: number,
 ): Promise<readonly DataFile[] | null> {
   const { metadata, context } = head
-  const snapshotId = metadata.currentSnapshotId
-  if (snapshotId === null) return null
   const columns = wholeColumns(layout, currentSchema(metadata))
-  const release = head.hold(snapshotId)
   try {
     const relation = parquetRelation(await unnumbered.named(metadata, group.files), columns)
     const before = await contentOf(engine, relation)
     const cuts = await cutsOf(engine, layout, relation, pieces)
-    if (cuts.length === 0 && group.files.length === 1 && pieces > 1) return null
+    const [first, ...others] = group.files
+    if (cuts.length === 0 && others.length === 0 && pieces > 1 && !first?.deletes) return null
     const added: DataFile[] = []
     for (const where of cuts.length === 0 ? ['true'] : cuts) {
       added.push(...(await write({ head, layout, engine }, metadata, columns, relation, where)))
     }
-    const after = await contentOf(engine, parquetRelation(added, columns))
+    // Of a group whose rows are all deleted there is no file.
+    const after =
+      added.length === 0
+        ? { rows: 0, checksum: '0' }
+        : await contentOf(engine, parquetRelation(added, columns))
     if (before.rows !== after.rows || before.checksum !== after.checksum) {
       const paths = group.files.map(({ path }) => path).join(', ')
       const message = `${before.rows} rows (${before.checksum}) became ${after.rows} (${after.checksum})`
@@ -137,8 +176,6 @@ async function compactGroup(
     // Somebody else has rewritten these files, or deleted rows of them: the next plan sees what there is then.
     if (error instanceof TicklakeError && error.code === 'conflict') return null
     throw error
-  } finally {
-    release()
   }
 }
 

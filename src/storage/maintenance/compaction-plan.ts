@@ -1,5 +1,5 @@
-import type { DataFile } from '../iceberg/manifest.js'
 import type { LiveFile } from '../prune.js'
+import type { ReadableFile } from '../unnumbered-files.js'
 
 export interface CompactionPolicy {
   /** Size that files should have. */
@@ -13,8 +13,9 @@ export interface CompactionPolicy {
 
 /** Files that are read and written anew together. */
 export interface CompactionGroup {
-  readonly files: readonly DataFile[]
+  readonly files: readonly ReadableFile[]
   readonly bytes: number
+  /** With those that are deleted already. */
   readonly rows: number
 }
 
@@ -26,14 +27,14 @@ const MAX_TARGETS_A_GROUP = 4
 
 /**
  * Which files become fewer: of each partition those that are too small or too large, and those that were written by
- * another spec or sort order, packed in the order in which they came. Where nothing is gained there is no group, so that
+ * another spec or sort order or have deleted rows, packed in the order in which they came. Where nothing is gained there is no group, so that
  * compaction comes to rest.
  */
 export function compactionGroups(
   files: readonly LiveFile[],
   policy: CompactionPolicy,
 ): readonly CompactionGroup[] {
-  const partitions = new Map<string, DataFile[]>()
+  const partitions = new Map<string, ReadableFile[]>()
   for (const { specId, file } of files) {
     if (isGood(file, specId, policy)) continue
     const key = `${specId} ${file.partition.map(String).join('/')}`
@@ -52,14 +53,15 @@ export function piecesOf({ bytes }: CompactionGroup, targetBytes: number): numbe
   return Math.max(1, Math.round(bytes / targetBytes))
 }
 
-function isGood(file: DataFile, specId: number, policy: CompactionPolicy): boolean {
+function isGood(file: ReadableFile, specId: number, policy: CompactionPolicy): boolean {
+  if (file.deletes) return false
   const share = file.fileSizeBytes / policy.targetBytes
   const isOfSize = share >= SMALL_SHARE && share <= LARGE_SHARE
   return isOfSize && specId === policy.specId && file.sortOrderId === policy.sortOrderId
 }
 
-function packed(files: readonly DataFile[], maxBytes: number): readonly CompactionGroup[] {
-  const bins: { files: DataFile[]; bytes: number; rows: number }[] = []
+function packed(files: readonly ReadableFile[], maxBytes: number): readonly CompactionGroup[] {
+  const bins: { files: ReadableFile[]; bytes: number; rows: number }[] = []
   for (const file of files) {
     let bin = bins.at(-1)
     if (!bin || bin.bytes + file.fileSizeBytes > maxBytes) {
@@ -74,7 +76,7 @@ function packed(files: readonly DataFile[], maxBytes: number): readonly Compacti
 }
 
 function isGain(group: CompactionGroup, { targetBytes, minInputs, sortOrderId }: CompactionPolicy): boolean {
-  if (group.files.some((file) => file.sortOrderId !== sortOrderId)) return true
+  if (group.files.some((file) => file.deletes || file.sortOrderId !== sortOrderId)) return true
   const pieces = piecesOf(group, targetBytes)
   if (group.files.length < minInputs) return pieces > group.files.length
   return pieces !== group.files.length
