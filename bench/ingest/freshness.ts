@@ -44,7 +44,14 @@ async function serve(parts: Parts) {
     maintenance: maintenanceOf([], systemClock),
     iceberg: { catalog, isReadOnly: config.catalog.readOnly },
     ingest: {
-      poster: new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys }),
+      poster: new Poster({
+        log,
+        registry,
+        clock: systemClock,
+        maxRows,
+        maxBytes: maxBodyBytes,
+        maxKeys: idempotencyKeys,
+      }),
       admit: (bytes) => admission.enter(bytes),
       maxBodyBytes,
     },

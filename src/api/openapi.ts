@@ -2,9 +2,16 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import { z } from 'zod'
 import { JOB_KINDS, type JobKind } from '#storage'
 import { tableDetailSchema, tableSchema } from './admin.js'
+import { CORRECTIONS_PATH } from './corrections.js'
 import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
-import { INGEST_BODIES, ingestHeaders, ingestParameters, ingestSchema } from './ingest-routes.js'
+import {
+  correctionParameters,
+  INGEST_BODIES,
+  ingestHeaders,
+  ingestParameters,
+  ingestSchema,
+} from './ingest-routes.js'
 import { loadParameters, loadSchema } from './load-routes.js'
 import { jobRequestSchema, jobSchema, planSchema } from './maintenance-routes.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
@@ -102,14 +109,20 @@ const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   version: z.string().meta({ description: 'a number from 1, or latest', example: 'latest' }),
 }
 
-const TABLE = z.string().meta({ description: 'trades, quotes or quarantine', example: 'trades' })
+const TABLE = z.string().meta({ description: 'trades, quotes, quarantine or corrections', example: 'trades' })
 const MAINTAINED = z
   .string()
-  .meta({ description: 'trades, quotes, quarantine or sequence_gaps', example: 'trades' })
+  .meta({ description: 'trades, quotes, quarantine, corrections or sequence_gaps', example: 'trades' })
 const REF = z.string().meta({ description: 'name of a branch or tag', example: 'end-of-2025' })
 
 const PAGE =
   'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
+
+const CORRECTION_ROWS = z.string().meta({
+  description:
+    'corrections: `table` (trades, quotes), `action` (cancel, replace), the row by `message_id` or by `log_partition` and `log_offset`, `reason`; of a replace the fields that change, named as in answers. `symbol` and `exchange`, if given, must be those of the row. With an `id`, of one source, it is made once',
+  example: '{"table":"trades","action":"replace","message_id":"m1","price":"36.67","reason":"fat finger"}',
+})
 
 function envelope(data: z.ZodType) {
   return z.object({
@@ -172,6 +185,27 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       },
     })
   }
+  registry.registerPath({
+    method: 'post',
+    path: CORRECTIONS_PATH,
+    summary: 'Takes corrections, which are the body: each cancels or replaces one row',
+    tags: ['ingest'],
+    request: {
+      query: correctionParameters,
+      headers: ingestHeaders,
+      body: {
+        required: true,
+        content: Object.fromEntries(INGEST_BODIES.map((type) => [type, { schema: CORRECTION_ROWS }])),
+      },
+    },
+    responses: {
+      202: json(
+        'The accepted ones are durable in the log, and are made soon, in its order: GET says what became of them. The others are in quarantine',
+        envelope(ingestSchema),
+      ),
+      default: PROBLEM_RESPONSE,
+    },
+  })
   registry.registerPath({
     method: 'post',
     path: '/v1/loads',

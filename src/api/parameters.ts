@@ -3,6 +3,8 @@ import { QUARANTINE_REASONS } from '#core'
 import {
   BAR_FIELDS,
   BAR_SOURCES,
+  CORRECTION_FIELDS,
+  CORRECTION_STATES,
   DEFAULT_LIMIT,
   type Field,
   MARKET_TABLES,
@@ -109,6 +111,13 @@ export const quarantineParameters = {
     .meta({ description: 'line: of a file that was loaded or of a posted body; record: of the log' }),
 }
 
+/** Which corrections. */
+export const correctionListParameters = {
+  of: oneOf(MARKET_TABLES).optional().meta({ description: 'of rows of which table; both when absent' }),
+  state: oneOf(CORRECTION_STATES).optional().meta({ description: 'what has become of them' }),
+  source: optionalText('who asked for them', 'desk-3'),
+}
+
 export const receivedParameters = {
   ...asOfParameter,
   start: optionalText(
@@ -119,7 +128,9 @@ export const receivedParameters = {
 }
 
 export const tableParameter = {
-  table: oneOf(['trades', 'quotes', 'quarantine']).default('trades').meta({ description: 'which table' }),
+  table: oneOf(['trades', 'quotes', 'quarantine', 'corrections'])
+    .default('trades')
+    .meta({ description: 'which table' }),
 }
 
 export const barParameters = {
@@ -162,6 +173,7 @@ export function rowFieldsParameter(table: MarketTable) {
 export const barFieldsParameter = fieldsParameter(BAR_FIELDS)
 
 export const quarantineFieldsParameter = fieldsParameter(QUARANTINE_FIELDS)
+export const correctionFieldsParameter = fieldsParameter(CORRECTION_FIELDS)
 
 /** `fields` of latest: which there are is known only with `of`. */
 export const eitherFieldsParameter = {

@@ -23,13 +23,14 @@ import type { EmbeddedRegistry } from '#ingest'
 import type { QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
+import { CORRECTIONS_PATH } from './corrections.js'
 import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
 import { ICEBERG_ROOT } from './iceberg-routes.js'
 import { type IcebergOptions, icebergFailure, icebergRouter } from './iceberg-server.js'
-import { type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
+import { correctionRoute, type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
 import { jobRouter, type Maintaining, maintenanceRouter } from './maintenance-routes.js'
@@ -172,6 +173,7 @@ class ExpressServer implements ApiServer {
       next()
     })
     for (const resource of RESOURCES) {
+      if (resource.path === CORRECTIONS_PATH) continue
       get(resource.path, (request, response) => this.#answer(resource, request, response))
     }
     const load = loadRoutes(loads, tempDirectory)
@@ -185,6 +187,14 @@ class ExpressServer implements ApiServer {
       .route('/v1/ingest/:table')
       .post((request, response) => post(request, response))
       .all(refuseMethod('POST'))
+    const correct = correctionRoute(ingest, clock)
+    const listCorrections = RESOURCES.find(({ path }) => path === CORRECTIONS_PATH)
+    assert(listCorrections !== undefined, 'what was posted can be asked for')
+    app
+      .route(CORRECTIONS_PATH)
+      .get((request, response) => this.#answer(listCorrections, request, response))
+      .post((request, response) => correct(request, response))
+      .all(refuseMethod('GET, HEAD, POST'))
     get('/admin/tables', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
       const described = await Promise.all([...tables.keys()].map((name) => describeTable(tables, name)))

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Admission, createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import {
+  assert,
   type Clock,
   heapShare,
   type Ledger,
@@ -16,6 +17,7 @@ import {
 import { Engine, FencedLock } from '#engine'
 import {
   Consumer,
+  Corrector,
   type Inspector,
   Loader,
   type LoadRequest,
@@ -136,6 +138,16 @@ export class Lake {
       consumers.push(await steps.start(consumer))
     }
 
+    const corrections = warehouse.tables.get('corrections')
+    assert(corrections !== undefined, 'there is a table of the corrections')
+    for (const [name, rows] of warehouse.corrections) {
+      const table = warehouse.tables.get(name)
+      assert(table !== undefined, 'rows that are corrected are those of a table')
+      const takesUnknown = name === 'trades'
+      const parts = { log, registry, corrections, table, rows, takesUnknown, engine, clock, logger }
+      await steps.start(new Corrector(parts))
+    }
+
     const { tables } = warehouse
     const pressure = await steps.start(
       new Pressure({ consumers, heapShare, bounds: pressureBounds(config.pressure), clock, logger }),
@@ -153,7 +165,14 @@ export class Lake {
     const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
     const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
-    const poster = new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys })
+    const poster = new Poster({
+      log,
+      registry,
+      maxRows,
+      maxBytes: maxBodyBytes,
+      maxKeys: idempotencyKeys,
+      clock,
+    })
     const admission = new Admission(bounds)
     const admit = (bytes: number) => {
       pressure.requireRoom()
@@ -228,7 +247,7 @@ export function inspectionOf(
   logger: Logger,
 ): ((start: Ledger) => Promise<Inspector>) | null {
   const { name } = table.definition
-  if (name === 'quarantine') return null
+  if (name === 'quarantine' || name === 'corrections') return null
   const { largeGap, dedupe } = quality
   return (start) =>
     openInspector(table, start, engine, {

@@ -1,5 +1,6 @@
 export type { Answer, AnswerMeta, AnswerOptions, QueryEngine } from './answer.js'
 export { BAR_FIELDS } from './bar-fields.js'
+export { CORRECTION_FIELDS } from './corrections.js'
 export { COUNT_FIELDS } from './count.js'
 export { COVERAGE_FIELDS } from './coverage.js'
 export { rowFields } from './event-fields.js'
@@ -11,6 +12,8 @@ export {
   BAR_SOURCES,
   type BarSource,
   type BarsRequest,
+  CORRECTION_STATES,
+  type CorrectionsRequest,
   DEFAULT_LIMIT,
   type LatestRequest,
   MARKET_TABLES,

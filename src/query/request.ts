@@ -88,6 +88,20 @@ export interface QuarantineRequest extends Selection, Page {
   readonly fields: readonly string[] | null
 }
 
+/** What has become of a correction so far. */
+export const CORRECTION_STATES = ['pending', 'made', 'refused'] as const
+
+/** Times are those at which the log took the corrections. */
+export interface CorrectionsRequest extends Selection, Page {
+  /** Of rows of which table. Null, here and below: no restriction. */
+  readonly of: MarketTable | null
+  readonly state: (typeof CORRECTION_STATES)[number] | null
+  readonly source: string | null
+  readonly order: Order
+  /** Names from `CORRECTION_FIELDS`; null: all. */
+  readonly fields: readonly string[] | null
+}
+
 export interface SnapshotsRequest {
   readonly table: TableName
 }

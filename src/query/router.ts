@@ -11,9 +11,11 @@ import {
   type Statement,
   textColumn,
 } from './answer.js'
+import { answerMeta } from './answer-meta.js'
 import { BAR_FIELDS } from './bar-fields.js'
 import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
 import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
+import { CORRECTION_FIELDS, correctionsStatement, madeCorrections } from './corrections.js'
 import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
 import {
   COVERAGE_FIELDS,
@@ -40,9 +42,9 @@ import {
 import { pinOf, using } from './pinned.js'
 import { QUALITY_FIELDS, qualityStatement } from './quality.js'
 import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
-import { encodeReceipt } from './receipt.js'
 import type {
   BarsRequest,
+  CorrectionsRequest,
   CountRequest,
   CoverageRequest,
   LatestRequest,
@@ -55,17 +57,7 @@ import type {
   SymbolsRequest,
 } from './request.js'
 import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
-import {
-  bytesRead,
-  hasDeletes,
-  NOTHING,
-  planScan,
-  routeOf,
-  rowFilter,
-  rowsScanned,
-  type Scan,
-  scannedFiles,
-} from './scan.js'
+import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, snapshotRows } from './snapshots.js'
 import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
 import {
@@ -265,6 +257,23 @@ export class QueryRouter {
     })
   }
 
+  /** One page of corrections, in the order in which the log took them, with what has become of them. */
+  corrections(request: CorrectionsRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: 'corrections',
+      request,
+      fields: () => chooseFields(CORRECTION_FIELDS, request.fields),
+      keyForm: ORDER_KEY_FORM,
+      usesWatermarks: false,
+      read: async (pinned, after) => {
+        const made = madeCorrections(this.#tables)
+        const scan = await planScan(pinned, {})
+        const statement = correctionsStatement(request, scan, made, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
+      },
+    })
+  }
+
   /** How many rows a selection has. Without a restriction the manifests and the tail know it, unless rows are deleted. */
   count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
@@ -370,24 +379,7 @@ export class QueryRouter {
     return table
   }
 
-  #meta(
-    { version, metadata }: PinnedVersion,
-    scan: Scan,
-    startedMs: number,
-    gaps: OpenGaps | null,
-  ): AnswerMeta {
-    return {
-      route: routeOf(scan),
-      receipt: encodeReceipt(metadata.tableUuid, version),
-      snapshotId: version.snapshotId === null ? null : String(version.snapshotId),
-      engine: 'duckdb',
-      cache: 'none',
-      filesTotal: scan.filesTotal,
-      filesRead: scannedFiles(scan).length,
-      rowsScanned: rowsScanned(scan),
-      bytesRead: bytesRead(scan),
-      elapsedMs: Math.round((this.#clock.monotonicMs() - startedMs) * 100) / 100,
-      gaps,
-    }
+  #meta(pinned: PinnedVersion, scan: Scan, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
+    return answerMeta(pinned, scan, this.#clock.monotonicMs() - startedMs, gaps)
   }
 }

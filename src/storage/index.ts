@@ -1,6 +1,7 @@
 export type { LoadedTable } from './catalog/catalog.js'
 export type { CatalogServer, Properties, TableCommit, TableIdentifier } from './catalog/catalog-server.js'
 export { parseIdentifier, parseNamespace, parseTableCommit } from './catalog/requests.js'
+export type { RowChange } from './corrected-rows.js'
 export type { Evolution } from './evolution.js'
 export { duckdbType, type FileColumn, fileColumns } from './file-columns.js'
 export { type CreateTable, createdTable, parseCreateTable } from './iceberg/create-table.js'
@@ -24,6 +25,14 @@ export { JOB_KINDS, type Job, type JobKind } from './maintenance/jobs.js'
 export { type JobRequest, Maintenance, type MaintenancePolicy } from './maintenance/maintenance.js'
 export { localPath } from './objects/local.js'
 export { parquetRelation } from './parquet-relation.js'
+export {
+  appliedOffsets,
+  type CorrectionPlan,
+  cancelledRows,
+  type RowCorrection,
+  RowCorrections,
+} from './row-corrections.js'
+export type { RowTarget } from './row-target.js'
 export type {
   AppendedFiles,
   FileSelection,

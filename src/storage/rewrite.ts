@@ -21,6 +21,8 @@ export interface RewriteRequest {
   readonly specId?: number
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary
+  /** Throws when the change must not be made to this metadata. */
+  readonly check?: (base: TableMetadata) => void
 }
 
 /**
@@ -51,7 +53,8 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, added, removedDeletes = [], summary } = this.#request
+    const { operation, removed, added, removedDeletes = [], summary, check } = this.#request
+    check?.(base)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)
     const { sequenceNumber: readAt } = snapshotById(base, this.#request.snapshotId)

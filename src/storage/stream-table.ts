@@ -168,6 +168,10 @@ export class IcebergStreamTable implements StreamTable {
     return this.#running().visible(offsets, signal)
   }
 
+  beyond(offsets: OffsetVector, signal: AbortSignal): Promise<void> {
+    return this.#running().beyond(offsets, signal)
+  }
+
   pin(): PinnedVersion {
     const tail = this.#running()
     const metadata = this.#head.metadata

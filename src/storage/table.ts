@@ -159,6 +159,9 @@ export interface StreamTable extends Service {
   /** Resolves when the visible version covers the vector. Aborting the signal ends the wait with its reason. */
   visible(offsets: OffsetVector, signal: AbortSignal): Promise<void>
 
+  /** Resolves when the visible version lies beyond the vector in any partition. Aborting the signal ends the wait with its reason. */
+  beyond(offsets: OffsetVector, signal: AbortSignal): Promise<void>
+
   /** The newest committed metadata. */
   metadata(): TableMetadata
 

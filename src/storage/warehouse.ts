@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import {
   type Clock,
+  CORRECTIONS,
   type Logger,
   QUARANTINE,
   QUOTES,
@@ -27,12 +28,13 @@ import { Manifests } from './manifests.js'
 import { LocalObjectStore, localLocation } from './objects/local.js'
 import { currentOffsets } from './position.js'
 import { FileIndex } from './prune.js'
+import { RowCorrections } from './row-corrections.js'
 import { IcebergStreamTable } from './stream-table.js'
 import type { StreamTable } from './table.js'
 import { TableHead } from './table-head.js'
 import { UnnumberedFiles } from './unnumbered-files.js'
 
-const TABLES: readonly TableDefinition[] = [TRADES, QUOTES, QUARANTINE]
+const TABLES: readonly TableDefinition[] = [TRADES, QUOTES, QUARANTINE, CORRECTIONS]
 
 /** The namespace of the tables, and so their folder below the warehouse. */
 const NAMESPACE = 'market_data'
@@ -58,6 +60,8 @@ export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   /** By name: those of the tables, and that of what is derived from them. */
   readonly compactables: ReadonlyMap<string, Compactable>
+  /** Of the tables of events: what corrects their committed rows. */
+  readonly corrections: ReadonlyMap<TableName, RowCorrections>
   /** The tables for other engines, and those that they make. */
   readonly catalog: CatalogServer
   readonly #gaps: GapTable
@@ -65,10 +69,12 @@ export class Warehouse implements Service {
   private constructor(
     tables: ReadonlyMap<TableName, StreamTable>,
     compactables: readonly Compactable[],
+    corrections: ReadonlyMap<TableName, RowCorrections>,
     gaps: GapTable,
     catalog: CatalogServer,
   ) {
     this.tables = tables
+    this.corrections = corrections
     this.catalog = catalog
     this.compactables = new Map(compactables.map((table) => [table.head.name, table]))
     this.#gaps = gaps
@@ -102,6 +108,7 @@ export class Warehouse implements Service {
     const gaps = new GapTable({ engine, head: ofGaps, logger })
     const heads = [ofGaps]
     const tables = new Map<TableName, StreamTable>()
+    const corrections = new Map<TableName, RowCorrections>()
     for (const definition of TABLES) {
       const { name } = definition
       const head = await open(definition, options.partitionCount)
@@ -113,13 +120,15 @@ export class Warehouse implements Service {
         new IcebergStreamTable({ definition, head, partitionCount, engine, index, flush, logger }),
       )
       head.onChange(() => gaps.follow(head))
+      if (definition !== TRADES && definition !== QUOTES) continue
+      corrections.set(name, new RowCorrections({ head, layout: definition, engine, index }))
     }
     const layouts = new Map([SEQUENCE_GAPS, ...TABLES].map((layout) => [layout.name, layout]))
     const own = heads.map((head) => ({ head, layout: layouts.get(head.name)! }))
     const others = new RestCatalog({ context, warehouse, namespace: NAMESPACE, own })
     const unnumbered = new UnnumberedFiles(engine)
     const compactables = own.map((table) => ({ ...table, engine, index, unnumbered }))
-    return new Warehouse(tables, compactables, gaps, others)
+    return new Warehouse(tables, compactables, corrections, gaps, others)
   }
 
   async start(): Promise<void> {

@@ -243,6 +243,8 @@ export class FixtureTable implements StreamTable {
   }
 
   async visible(): Promise<void> {}
+
+  async beyond(): Promise<void> {}
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
   append(): Promise<void> {

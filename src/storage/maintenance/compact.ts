@@ -8,6 +8,7 @@ import { predicatesOf } from '../predicates.js'
 import { prepareFiles } from '../prepare.js'
 import type { FileIndex } from '../prune.js'
 import { Rewrite } from '../rewrite.js'
+import { contentOf } from '../row-content.js'
 import type { RowFilter } from '../table.js'
 import type { TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
@@ -197,14 +198,6 @@ async function write(
   if (specId === metadata.defaultSpecId) return files
   const message = `${metadata.location} has a partition spec that its files cannot be moved to`
   throw new TicklakeError('conflict', `${message}: they stay as they are`)
-}
-
-/** Rows, and a checksum of what they hold that does not hang on their order. */
-async function contentOf(engine: TableEngine, relation: string): Promise<{ rows: number; checksum: string }> {
-  const { columns } = await engine.read(
-    `SELECT count(*), coalesce(sum(hash(content)::HUGEINT), 0)::VARCHAR FROM ${relation} AS content`,
-  )
-  return { rows: Number(columns[0]?.[0]), checksum: String(columns[1]?.[0]) }
 }
 
 /**
