@@ -33,7 +33,7 @@ export const jobRequestSchema = z
       .min(1)
       .optional()
       .meta({ description: 'expire-snapshots: no more are kept, however young' }),
-    older_than_ms: count.optional().meta({
+    older_than_ms: z.int().min(3_600_000, 'an hour (3600000) or more').optional().meta({
       description: 'remove-orphans: younger files may be of a commit in flight; an hour or more',
     }),
     dry_run: z.boolean().optional().meta({
@@ -69,7 +69,9 @@ export const planSchema = z
   })
   .meta({ id: 'CompactionPlan' })
 
-export function jobJson(job: Job): z.output<typeof jobSchema> {
+export type JobJson = z.output<typeof jobSchema>
+
+export function jobJson(job: Job): JobJson {
   const at = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
   return {
     id: job.id,

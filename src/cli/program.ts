@@ -3,6 +3,7 @@ import { demo } from './demo.js'
 import { evolutionCommands } from './evolution.js'
 import { AlreadyTold, exitCodeOf, failureText } from './failure.js'
 import { load } from './load.js'
+import { maintenanceCommands } from './maintenance.js'
 import { OUTPUTS } from './pages.js'
 import { exportAll, list, replay } from './quarantine.js'
 import { query, SUBJECTS } from './query.js'
@@ -146,12 +147,13 @@ export function program(signal: AbortSignal): Command {
 
   quarantineCommands(root, signal)
 
-  const admin = root.command('admin').description('change tables').helpCommand(false)
+  const admin = root.command('admin').description('change tables, and keep them in order').helpCommand(false)
   const target = (command: Command) =>
     command
       .addOption(new Option(URL_OPTION, SERVER_TO_ASK).conflicts('data'))
       .option(DATA, 'open this folder, in this process')
   evolutionCommands(admin, target, signal)
+  maintenanceCommands(admin, target, signal)
 
   root
     .command('demo')

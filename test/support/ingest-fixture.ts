@@ -37,6 +37,10 @@ export class IngestFixture {
     return this.#lake.url
   }
 
+  get data(): string {
+    return this.#config.data
+  }
+
   async restart(): Promise<void> {
     await this.#lake.stop()
     this.#lake = await startLake(this.#config)
