@@ -21,6 +21,7 @@ import { GapTable } from '../../src/storage/gap-table.js'
 import { currentSnapshot, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { LEDGER_KEY, readLedger, writeLedger } from '../../src/storage/ledger-file.js'
+import { expireSnapshots } from '../../src/storage/maintenance/expire.js'
 import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import type { ObjectStore } from '../../src/storage/objects/object-store.js'
@@ -170,6 +171,8 @@ function silenced(catalog: Catalog, isUnheard: () => boolean): Catalog {
   }
 }
 
+const NOTHING_OLD = { maxAgeMs: -1, minToKeep: 1, maxCount: 1 }
+const RUN = { signal: new AbortController().signal, progress: () => {} }
 const GAP = { sessionDay: 19_800, afterMicros: 1, beforeMicros: 2, detectedMicros: OPEN_MICROS }
 
 function ledgerOf(gaps: Ledger['instruments'][0]['runs'][0]['gaps'], filledGaps: FilledGap[] = []): Ledger {
@@ -272,6 +275,8 @@ describe('sequence_gaps', () => {
         const gaps = starts.at(-1)!
         gaps.follow(lake.trades)
         if (random.oneIn(2)) await gaps.settled()
+        // All that has been read may go.
+        if (random.oneIn(3)) await expireSnapshots(lake.trades, NOTHING_OLD, RUN)
       }
       for (const gaps of starts) await gaps.settled()
       const last = await lake.gaps(starts.length + 1)
