@@ -60,6 +60,7 @@ export function typedTable(
     ...metadata,
     partitionSpecs: [...metadata.partitionSpecs, spec],
     defaultSpecId: 1,
+    lastPartitionId: 1000 + fields.length,
     ...(sort && {
       sortOrders: [...metadata.sortOrders, { orderId: 2, fields: sort, extra: {} }],
       defaultSortOrderId: 2,
