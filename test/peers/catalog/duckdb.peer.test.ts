@@ -67,7 +67,7 @@ test('reads by ATTACH, with filters: counts and exact sums are ours', async () =
   const [tables] = await ask(
     "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'market_data' ORDER BY 1",
   )
-  expect(tables).toEqual([['quarantine'], ['quotes'], ['sequence_gaps'], ['trades']])
+  expect(tables).toEqual([['corrections'], ['quarantine'], ['quotes'], ['sequence_gaps'], ['trades']])
   await expectAgreement()
 })
 
