@@ -65,6 +65,16 @@ export interface Config {
     readonly elevatedHeapPercent: number
     readonly criticalHeapPercent: number
   }
+  readonly catalog: { readonly readOnly: boolean }
+  readonly maintenance: {
+    readonly everyMs: number
+    readonly targetFileBytes: number
+    readonly minInputFiles: number
+    readonly snapshotMaxAgeMs: number
+    readonly snapshotMinToKeep: number
+    readonly snapshotMaxCount: number
+    readonly orphansOlderThanMs: number
+  }
   readonly engine: {
     readonly memoryLimit: string
     readonly threads: number
@@ -197,6 +207,16 @@ const SETTINGS = section({
     criticalLag: whole(1, Number.MAX_SAFE_INTEGER),
     elevatedHeapPercent: whole(1, 100),
     criticalHeapPercent: whole(1, 100),
+  }),
+  catalog: section({ readOnly: yesOrNo() }),
+  maintenance: section({
+    everyMs: whole(0, 86_400_000),
+    targetFileBytes: whole(1_048_576, 2 ** 40),
+    minInputFiles: whole(2, 10_000),
+    snapshotMaxAgeMs: whole(60_000, 10 ** 13),
+    snapshotMinToKeep: whole(1, 10_000),
+    snapshotMaxCount: whole(1, 100_000),
+    orphansOlderThanMs: whole(3_600_000, 10 ** 13),
   }),
   engine: section({
     memoryLimit: text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB'),

@@ -6,6 +6,7 @@ import { Admission, createApi, Loads } from '#api'
 import { SessionCalendars, systemClock, TRADES } from '#core'
 import { Loader, Poster, Replay } from '#ingest'
 import { QueryRouter } from '#query'
+import { maintenanceOf } from '../../test/support/maintained.js'
 import { AnonymousMemory } from '../anonymous-memory.js'
 import { childInput, runChild } from '../child.js'
 import { median, percentile } from '../statistics.js'
@@ -30,7 +31,7 @@ const batchCount = (input.seconds * 1000) / BATCH_EVERY_MS
 const batchRows = (input.rowsPerSecond * BATCH_EVERY_MS) / 1000
 
 async function serve(parts: Parts) {
-  const { log, registry, tables, engine, config } = parts
+  const { log, registry, tables, engine, catalog, config } = parts
   const tempDirectory = join(config.data, 'temp')
   const loader = new Loader({ log, registry, clock: systemClock, logger, tempDirectory, formatFolders: [] })
   const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
@@ -40,8 +41,17 @@ async function serve(parts: Parts) {
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
+    maintenance: maintenanceOf([], systemClock),
+    iceberg: { catalog, isReadOnly: config.catalog.readOnly },
     ingest: {
-      poster: new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys }),
+      poster: new Poster({
+        log,
+        registry,
+        clock: systemClock,
+        maxRows,
+        maxBytes: maxBodyBytes,
+        maxKeys: idempotencyKeys,
+      }),
       admit: (bytes) => admission.enter(bytes),
       maxBodyBytes,
     },

@@ -4,7 +4,7 @@ import { type Config, loadConfig } from '#config'
 import { createLogger, systemClock, systemRandom, type TableName } from '#core'
 import { Engine } from '#engine'
 import { Consumer, EmbeddedRegistry, type Log } from '#ingest'
-import { type StreamTable, Warehouse } from '#storage'
+import { type CatalogServer, type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from '../../src/cli/calendars.js'
 import { CALENDARS, inspectionOf } from '../../src/cli/lake.js'
 import { openLog } from '../../src/cli/log.js'
@@ -19,6 +19,7 @@ export interface Parts {
   readonly registry: EmbeddedRegistry
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly trades: StreamTable
+  readonly catalog: CatalogServer
   consumer(): Consumer
   stop(): Promise<void>
 }
@@ -52,6 +53,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
     registry,
     tables,
     trades,
+    catalog: warehouse.catalog,
     consumer: () =>
       new Consumer({
         log,

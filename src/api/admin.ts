@@ -11,7 +11,13 @@ export const tableSchema = z
     snapshot_id: z.string().nullable().meta({ description: 'newest snapshot; null before the first commit' }),
     snapshots: z.int().meta({ description: 'snapshots that are kept' }),
     files: z.int().meta({ description: 'data files of the newest snapshot' }),
-    rows: z.int().meta({ description: 'rows of the newest version: files and tail' }),
+    rows: z.int().meta({
+      description: 'rows of the newest version: files and tail; with those that delete files take away',
+    }),
+    delete_files: z.int().meta({
+      description:
+        'files by which another engine has deleted rows of the data files; while there are any, the count of a table tells how many rows are left',
+    }),
     rows_in_tail: z.int().meta({ description: 'of these rows, those not yet in a file' }),
     bytes: z.int().meta({ description: 'size of the data files in bytes' }),
     offsets: z.array(z.int()).meta({
@@ -68,6 +74,7 @@ export async function describeTable(
       ...totals,
       rows: totals.rows + rowsInTail,
       rows_in_tail: rowsInTail,
+      delete_files: new Set(files.flatMap(({ deletes = [] }) => deletes.map(({ path }) => path))).size,
       offsets: [...version.offsets],
       committed_offsets: [...table.committedOffsets()],
       partitions: partitionsOf(files, metadata),

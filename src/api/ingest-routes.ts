@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
-import { type Clock, invalid, QUOTES, TRADES } from '#core'
-import type { Poster, PostForm, PostResult } from '#ingest'
+import { type Clock, CORRECTIONS, invalid, QUOTES, TRADES } from '#core'
+import type { Poster, PostForm, PostRequest, PostResult } from '#ingest'
 import { HttpError } from './problem.js'
 import { ClientLeft, readParameters } from './request.js'
 
@@ -57,6 +57,14 @@ export const ingestParameters = z.object({
     }),
 })
 
+/** POST /v1/corrections: what is said of all corrections of a body. */
+export const correctionParameters = z.object({
+  source: name(64, 'a name').default('http').meta({
+    description: 'who asks: `source` of the corrections',
+    example: 'desk-3',
+  }),
+})
+
 export const ingestHeaders = z.object({
   [KEY_HEADER]: name(128, 'a key').optional().meta({
     description:
@@ -108,7 +116,7 @@ const RECEIVE_MS = 30_000
 
 /** Takes the rows of a body and answers once the log has them. */
 export function ingestRoute(
-  { poster, admit, maxBodyBytes }: IngestRouteOptions,
+  options: IngestRouteOptions,
   clock: Clock,
 ): (request: Request, response: Response) => Promise<void> {
   return async (request, response) => {
@@ -120,16 +128,52 @@ export function ingestRoute(
       )
     }
     const parameters = readParameters(request, ingestParameters)
-    const idempotencyKey = readKey(request)
-    const form = formOf(request)
-    const leave = admit(expectedBytes(request, maxBodyBytes))
-    try {
-      const body = await receive(request, maxBodyBytes, clock)
-      const result = await poster.post({ definition, form, body, idempotencyKey, ...parameters })
-      response.json({ data: resultJson(result), complete: true, next_page_token: null })
-    } finally {
-      leave()
-    }
+    const result = await take(options, clock, request, (body) => ({ definition, ...body, ...parameters }))
+    response.json({ data: result, complete: true, next_page_token: null })
+  }
+}
+
+/** Takes corrections, and answers once the log has them: they are made in its order, soon. */
+export function correctionRoute(
+  options: IngestRouteOptions,
+  clock: Clock,
+): (request: Request, response: Response) => Promise<void> {
+  return async (request, response) => {
+    const { source } = readParameters(request, correctionParameters)
+    const result = await take(options, clock, request, ({ form, body, ...rest }) => ({
+      definition: CORRECTIONS,
+      sequence: 'none',
+      source,
+      form,
+      // One alone need not be a list.
+      body: form === 'json' && isObject(body) ? Buffer.concat([OPEN_LIST, body, CLOSE_LIST]) : body,
+      ...rest,
+    }))
+    response.status(202).json({ data: result, complete: true, next_page_token: null })
+  }
+}
+
+const [OPEN_LIST, CLOSE_LIST] = [Buffer.from('['), Buffer.from(']')]
+
+function isObject(body: Buffer): boolean {
+  return body.toString('utf8', 0, body.findIndex((byte) => byte > 0x20) + 1).trim() === '{'
+}
+
+/** What became of a body. */
+async function take(
+  { poster, admit, maxBodyBytes }: IngestRouteOptions,
+  clock: Clock,
+  request: Request,
+  postOf: (body: Pick<PostRequest, 'form' | 'body' | 'idempotencyKey'>) => PostRequest,
+): Promise<z.output<typeof ingestSchema>> {
+  const idempotencyKey = readKey(request)
+  const form = formOf(request)
+  const leave = admit(expectedBytes(request, maxBodyBytes))
+  try {
+    const body = await receive(request, maxBodyBytes, clock)
+    return resultJson(await poster.post(postOf({ form, body, idempotencyKey })))
+  } finally {
+    leave()
   }
 }
 

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { parseFields, rowFields, SYMBOL_FIELDS } from '#query'
+import { rowFields, SYMBOL_FIELDS } from '#query'
 import {
+  eitherFieldsParameter,
   ofTableParameter,
   pageParameters,
   selectionParameters,
   tableParameter,
-  uncheckedFieldsParameter,
 } from './parameters.js'
 import { selectionOf } from './request.js'
 import { defineResource, rowOf, rowsOf, snapshotRowsSchema } from './resource.js'
@@ -14,7 +14,7 @@ import { defineResource, rowOf, rowsOf, snapshotRowsSchema } from './resource.js
 export const latestResource = defineResource({
   path: '/v1/latest',
   summary: 'The newest trade or quote of each instrument, by exchange and symbol',
-  parameters: { ...selectionParameters, ...ofTableParameter, ...uncheckedFieldsParameter, ...pageParameters },
+  parameters: { ...selectionParameters, ...ofTableParameter, ...eitherFieldsParameter, ...pageParameters },
   data: z.array(
     z.union([
       rowOf(rowFields('trades')).meta({ id: 'Trade' }),
@@ -22,9 +22,7 @@ export const latestResource = defineResource({
     ]),
   ),
   answer: (router, parameters, options) => {
-    const { of: table, limit, page_token: pageToken = null } = parameters
-    const known = rowFields(table).map((field) => field.name)
-    const fields = parameters.fields === undefined ? null : parseFields('fields', parameters.fields, known)
+    const { of: table, fields = null, limit, page_token: pageToken = null } = parameters
     return router.latest({ ...selectionOf(parameters), table, fields, limit, pageToken }, options)
   },
 })

@@ -1,12 +1,31 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi'
 import { z } from 'zod'
+import { JOB_KINDS, type JobKind } from '#storage'
 import { tableDetailSchema, tableSchema } from './admin.js'
+import { CORRECTIONS_PATH } from './corrections.js'
+import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
-import { INGEST_BODIES, ingestHeaders, ingestParameters, ingestSchema } from './ingest-routes.js'
+import {
+  correctionParameters,
+  INGEST_BODIES,
+  ingestHeaders,
+  ingestParameters,
+  ingestSchema,
+} from './ingest-routes.js'
 import { loadParameters, loadSchema } from './load-routes.js'
+import { jobRequestSchema, jobSchema, planSchema } from './maintenance-routes.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
+
+const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
+  compact:
+    'Writes small files anew as fewer, sorted ones, by the newest partition spec and order, without deleted rows',
+  'rewrite-manifests': 'Writes the manifests anew, each with the files of neighbouring partitions',
+  'expire-snapshots': 'Lets old snapshots go, and the files that nobody else needs',
+  'remove-orphans': 'Removes files that belong to no snapshot, or tells which there are',
+  verify: 'Reads every data file and compares it with what its manifest says',
+}
 
 const META = z
   .object({
@@ -90,8 +109,20 @@ const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
   version: z.string().meta({ description: 'a number from 1, or latest', example: 'latest' }),
 }
 
+const TABLE = z.string().meta({ description: 'trades, quotes, quarantine or corrections', example: 'trades' })
+const MAINTAINED = z
+  .string()
+  .meta({ description: 'trades, quotes, quarantine, corrections or sequence_gaps', example: 'trades' })
+const REF = z.string().meta({ description: 'name of a branch or tag', example: 'end-of-2025' })
+
 const PAGE =
   'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
+
+const CORRECTION_ROWS = z.string().meta({
+  description:
+    'corrections: `table` (trades, quotes), `action` (cancel, replace), the row by `message_id` or by `log_partition` and `log_offset`, `reason`; of a replace the fields that change, named as in answers. `symbol` and `exchange`, if given, must be those of the row. With an `id`, of one source, it is made once',
+  example: '{"table":"trades","action":"replace","message_id":"m1","price":"36.67","reason":"fat finger"}',
+})
 
 function envelope(data: z.ZodType) {
   return z.object({
@@ -156,6 +187,27 @@ export function openApiDocument(resources: readonly Resource[], version: string)
   }
   registry.registerPath({
     method: 'post',
+    path: CORRECTIONS_PATH,
+    summary: 'Takes corrections, which are the body: each cancels or replaces one row',
+    tags: ['ingest'],
+    request: {
+      query: correctionParameters,
+      headers: ingestHeaders,
+      body: {
+        required: true,
+        content: Object.fromEntries(INGEST_BODIES.map((type) => [type, { schema: CORRECTION_ROWS }])),
+      },
+    },
+    responses: {
+      202: json(
+        'The accepted ones are durable in the log, and are made soon, in its order: GET says what became of them. The others are in quarantine',
+        envelope(ingestSchema),
+      ),
+      default: PROBLEM_RESPONSE,
+    },
+  })
+  registry.registerPath({
+    method: 'post',
     path: '/v1/loads',
     summary: 'Loads a file, which is the body',
     tags: ['loads'],
@@ -190,12 +242,71 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     summary: 'A table and its partitions',
     tags: ['admin'],
     request: {
-      params: z.object({
-        table: z.string().meta({ description: 'trades, quotes or quarantine', example: 'trades' }),
-      }),
+      params: z.object({ table: TABLE }),
     },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
+  for (const { method, path, summary, body, data } of EVOLUTION_ROUTES) {
+    const params = { table: TABLE, ...(path.includes('{name}') && { name: REF }) }
+    registry.registerPath({
+      method,
+      path: `/admin/tables/{table}${path}`,
+      summary,
+      tags: ['admin'],
+      request: {
+        params: z.object(params),
+        ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+      },
+      responses: {
+        ...(data ? { 200: json('As it is now', envelope(data)) } : { 204: { description: 'It is gone' } }),
+        default: PROBLEM_RESPONSE,
+      },
+    })
+  }
+  registry.registerPath({
+    method: 'get',
+    path: '/admin/tables/{table}/plan',
+    summary: 'What a compaction of a table would do now',
+    tags: ['admin'],
+    request: { params: z.object({ table: MAINTAINED }) },
+    responses: { 200: json('The plan', envelope(planSchema)), default: PROBLEM_RESPONSE },
+  })
+  for (const kind of JOB_KINDS) {
+    registry.registerPath({
+      method: 'post',
+      path: `/admin/tables/{table}/${kind}`,
+      summary: JOB_SUMMARIES[kind],
+      tags: ['admin'],
+      request: {
+        params: z.object({ table: MAINTAINED }),
+        body: { required: false, content: { 'application/json': { schema: jobRequestSchema } } },
+      },
+      responses: {
+        202: json('The job; its Location tells how far it is', envelope(jobSchema)),
+        default: PROBLEM_RESPONSE,
+      },
+    })
+  }
+  registry.registerPath({
+    method: 'get',
+    path: '/admin/jobs',
+    summary: 'The jobs of this process, newest first; ended ones are forgotten after some time',
+    tags: ['admin'],
+    responses: { 200: json('The jobs', envelope(jobSchema.array())), default: PROBLEM_RESPONSE },
+  })
+  for (const [method, path, summary] of [
+    ['get', '/admin/jobs/{id}', 'A job'],
+    ['post', '/admin/jobs/{id}/cancel', 'Tells a job to stop; what it has committed stays'],
+  ] as const) {
+    registry.registerPath({
+      method,
+      path,
+      summary,
+      tags: ['admin'],
+      request: { params: z.object({ id: z.string().meta({ description: 'id of the job' }) }) },
+      responses: { 200: json('As it is now', envelope(jobSchema)), default: PROBLEM_RESPONSE },
+    })
+  }
   registry.registerPath({
     method: 'post',
     path: '/admin/quarantine/replay',
@@ -265,7 +376,8 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       version,
       description:
         'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts; a price is in ' +
-        "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text.",
+        "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text. " +
+        "/iceberg is a catalog of the tables by Iceberg's REST Catalog Open API specification, which describes it.",
     },
   })
 }

@@ -3,13 +3,17 @@ import { QUARANTINE_REASONS } from '#core'
 import {
   BAR_FIELDS,
   BAR_SOURCES,
+  CORRECTION_FIELDS,
+  CORRECTION_STATES,
   DEFAULT_LIMIT,
   type Field,
   MARKET_TABLES,
   MAX_LIMIT,
   type MarketTable,
+  parseAsOf,
   parseFields,
   parseInterval,
+  parseNames,
   parseSymbols,
   parseTimeZone,
   QUARANTINE_FIELDS,
@@ -34,7 +38,23 @@ export const formatParameter = {
   format: oneOf(FORMATS).optional().meta({ description: 'format of the answer; overrides Accept' }),
 }
 
+/** The state of the table that is meant. */
+export const asOfParameter = {
+  as_of: z
+    .string()
+    .transform((text) => parseAsOf('as_of', text))
+    .optional()
+    .meta({
+      description:
+        'what the table held then: a snapshot id, a time (RFC 3339 or a date), or the name of a branch or tag; only what was ' +
+        'committed counts. Absent: the newest version, with what is in no snapshot yet',
+      example: '2026-11-26T09:00:00Z',
+      type: 'string',
+    }),
+}
+
 export const selectionParameters = {
+  ...asOfParameter,
   symbols: z
     .string()
     .transform((text) => parseSymbols('symbols', text))
@@ -91,7 +111,15 @@ export const quarantineParameters = {
     .meta({ description: 'line: of a file that was loaded or of a posted body; record: of the log' }),
 }
 
+/** Which corrections. */
+export const correctionListParameters = {
+  of: oneOf(MARKET_TABLES).optional().meta({ description: 'of rows of which table; both when absent' }),
+  state: oneOf(CORRECTION_STATES).optional().meta({ description: 'what has become of them' }),
+  source: optionalText('who asked for them', 'desk-3'),
+}
+
 export const receivedParameters = {
+  ...asOfParameter,
   start: optionalText(
     'when the log took it, inclusive: RFC 3339, a date (its midnight UTC) or nanoseconds since 1970',
     '2014-03-10T00:00:00Z',
@@ -100,7 +128,9 @@ export const receivedParameters = {
 }
 
 export const tableParameter = {
-  table: oneOf(['trades', 'quotes', 'quarantine']).default('trades').meta({ description: 'which table' }),
+  table: oneOf(['trades', 'quotes', 'quarantine', 'corrections'])
+    .default('trades')
+    .meta({ description: 'which table' }),
 }
 
 export const barParameters = {
@@ -129,18 +159,33 @@ export const barParameters = {
     }),
 }
 
-/** `fields` of trades or quotes. */
+/** `fields` of trades or quotes; which there are besides is known to the version that is read. */
 export function rowFieldsParameter(table: MarketTable) {
-  return fieldsParameter(rowFields(table))
+  const names = rowFields(table).map((field) => field.name)
+  return {
+    fields: namesParameter(
+      `fields wanted, in order, of ${names.join(', ')} and the columns that were added to the table; all but those when absent`,
+      names.slice(0, 3).join(','),
+    ),
+  }
 }
 
 export const barFieldsParameter = fieldsParameter(BAR_FIELDS)
 
 export const quarantineFieldsParameter = fieldsParameter(QUARANTINE_FIELDS)
+export const correctionFieldsParameter = fieldsParameter(CORRECTION_FIELDS)
 
-/** `fields` of latest, checked by the route: which there are is known only with `of`. */
-export const uncheckedFieldsParameter = {
-  fields: optionalText('fields wanted, in order; all when absent', 'symbol,ts,price'),
+/** `fields` of latest: which there are is known only with `of`. */
+export const eitherFieldsParameter = {
+  fields: namesParameter('fields wanted, in order; all when absent', 'symbol,ts,price'),
+}
+
+function namesParameter(description: string, example: string) {
+  return z
+    .string()
+    .transform((text) => parseNames('fields', text))
+    .optional()
+    .meta({ description, example, type: 'string' })
 }
 
 function fieldsParameter(known: readonly Field[]) {

@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import { z } from 'zod'
 import { invalid } from '#core'
 import { parseRange, type Selection } from '#query'
+import type { AsOf } from '#storage'
 import { FORMATS, type Format } from './parameters.js'
 import { HttpError } from './problem.js'
 
@@ -75,10 +76,12 @@ export function selectionOf(parameters: {
   readonly exchange?: string | undefined
   readonly start?: string | undefined
   readonly end?: string | undefined
+  readonly as_of?: AsOf | undefined
 }): Selection {
   return {
     symbols: parameters.symbols ?? null,
     exchange: parameters.exchange ?? null,
     ...parseRange(parameters.start ?? null, parameters.end ?? null),
+    ...(parameters.as_of && { asOf: parameters.as_of }),
   }
 }

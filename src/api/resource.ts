@@ -91,10 +91,11 @@ export function snapshotRowsSchema(): z.ZodType {
 const TABLE_QUALITY_DOCS: Readonly<Record<(typeof TABLE_QUALITY_FIELDS)[number], string>> = {
   table: 'trades or quotes',
   received: 'accepted + quarantined + duplicates',
-  accepted: 'rows of the table',
+  accepted: 'rows of the table, and those that were cancelled',
   quarantined: 'refused records that were meant for it, lines of loads that are of no instrument too',
   quarantined_reasons: 'these by reason',
   duplicates: 'records dropped because their message id came before',
+  cancelled: 'accepted rows that corrections have taken out again',
   receipt: 'names the version of the table whose rows were counted',
 }
 

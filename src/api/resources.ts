@@ -1,4 +1,5 @@
 import { barsResource } from './bars.js'
+import { correctionsResource } from './corrections.js'
 import { coverageResource } from './coverage.js'
 import { countResource, eventsResource } from './events.js'
 import { latestResource, snapshotsResource, symbolsResource } from './instruments.js'
@@ -19,5 +20,6 @@ export const RESOURCES: readonly Resource[] = [
   qualityResource,
   tableQualityResource,
   quarantineResource,
+  correctionsResource,
   snapshotsResource,
 ]

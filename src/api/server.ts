@@ -23,12 +23,17 @@ import type { EmbeddedRegistry } from '#ingest'
 import type { QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
+import { CORRECTIONS_PATH } from './corrections.js'
+import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
 import { guardHost, guardOrigin, isLoopback } from './host-guard.js'
-import { type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
+import { ICEBERG_ROOT } from './iceberg-routes.js'
+import { type IcebergOptions, icebergFailure, icebergRouter } from './iceberg-server.js'
+import { correctionRoute, type IngestRouteOptions, ingestRoute } from './ingest-routes.js'
 import { loadRoutes } from './load-routes.js'
 import type { Loads } from './loads.js'
+import { jobRouter, type Maintaining, maintenanceRouter } from './maintenance-routes.js'
 import { lakeMetrics, type QueryDurations } from './metrics.js'
 import { openApiDocument } from './openapi.js'
 import type { Format } from './parameters.js'
@@ -47,6 +52,9 @@ export interface ApiOptions {
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
+  readonly maintenance: Maintaining
+  /** Served below /iceberg. */
+  readonly iceberg: IcebergOptions
   readonly ingest: IngestRouteOptions
   readonly replay: RecordReplay
   readonly consumers: Vitals['consumers']
@@ -165,6 +173,7 @@ class ExpressServer implements ApiServer {
       next()
     })
     for (const resource of RESOURCES) {
+      if (resource.path === CORRECTIONS_PATH) continue
       get(resource.path, (request, response) => this.#answer(resource, request, response))
     }
     const load = loadRoutes(loads, tempDirectory)
@@ -178,6 +187,14 @@ class ExpressServer implements ApiServer {
       .route('/v1/ingest/:table')
       .post((request, response) => post(request, response))
       .all(refuseMethod('POST'))
+    const correct = correctionRoute(ingest, clock)
+    const listCorrections = RESOURCES.find(({ path }) => path === CORRECTIONS_PATH)
+    assert(listCorrections !== undefined, 'what was posted can be asked for')
+    app
+      .route(CORRECTIONS_PATH)
+      .get((request, response) => this.#answer(listCorrections, request, response))
+      .post((request, response) => correct(request, response))
+      .all(refuseMethod('GET, HEAD, POST'))
     get('/admin/tables', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
       const described = await Promise.all([...tables.keys()].map((name) => describeTable(tables, name)))
@@ -190,6 +207,9 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    app.use('/admin/tables', maintenanceRouter(this.#options.maintenance))
+    app.use('/admin/tables', evolutionRouter(tables))
+    app.use('/admin/jobs', jobRouter(this.#options.maintenance))
     app
       .route('/admin/quarantine/replay')
       .post(async (request, response) => {
@@ -198,6 +218,8 @@ class ExpressServer implements ApiServer {
         sendData(response, await replayQuarantine(router, tables, replay, parameters, clientSignal(response)))
       })
       .all(refuseMethod('POST'))
+    // Also before the tables have caught up: what is committed is there.
+    app.use(ICEBERG_ROOT, icebergRouter(this.#options.iceberg))
     // Also before the tables have caught up: what they read may wait for a schema.
     app.use(
       REGISTRY_ROOT,
@@ -269,6 +291,11 @@ class ExpressServer implements ApiServer {
     // Half an answer is out: only a broken connection still tells the client.
     if (response.headersSent) {
       response.destroy()
+      return
+    }
+    if (request.originalUrl.startsWith(`${ICEBERG_ROOT}/`)) {
+      const { status, body } = icebergFailure(error, problem, request)
+      response.status(status).set(headers).type('json').send(JSON.stringify(body))
       return
     }
     if (request.originalUrl.startsWith(`${REGISTRY_ROOT}/`)) {

@@ -47,6 +47,17 @@ export class LakeClient {
     return this.#send(`${path}?${searchOf(parameters)}`, init)
   }
 
+  /** Sends a JSON body, or none. */
+  async send(
+    method: 'POST' | 'DELETE',
+    path: string,
+    body: object | null,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const headers = { accept: 'application/json', 'content-type': 'application/json' }
+    return this.#send(path, { method, headers, signal, ...(body && { body: JSON.stringify(body) }) })
+  }
+
   /** Sends a file as the body. */
   async postFile(path: string, parameters: Parameters, file: string, signal: AbortSignal): Promise<Response> {
     return this.#send(`${path}?${searchOf(parameters)}`, {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Admission, createApi, type LoadJob, Loads } from '#api'
 import type { Config } from '#config'
 import {
+  assert,
   type Clock,
   heapShare,
   type Ledger,
@@ -16,6 +17,7 @@ import {
 import { Engine, FencedLock } from '#engine'
 import {
   Consumer,
+  Corrector,
   type Inspector,
   Loader,
   type LoadRequest,
@@ -27,7 +29,7 @@ import {
   Replay,
 } from '#ingest'
 import { QueryRouter } from '#query'
-import { type StreamTable, Warehouse } from '#storage'
+import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from './calendars.js'
 import { openLog } from './log.js'
 import { openRegistry } from './registry.js'
@@ -136,15 +138,41 @@ export class Lake {
       consumers.push(await steps.start(consumer))
     }
 
+    const corrections = warehouse.tables.get('corrections')
+    assert(corrections !== undefined, 'there is a table of the corrections')
+    for (const [name, rows] of warehouse.corrections) {
+      const table = warehouse.tables.get(name)
+      assert(table !== undefined, 'rows that are corrected are those of a table')
+      const takesUnknown = name === 'trades'
+      const parts = { log, registry, corrections, table, rows, takesUnknown, engine, clock, logger }
+      await steps.start(new Corrector(parts))
+    }
+
     const { tables } = warehouse
     const pressure = await steps.start(
       new Pressure({ consumers, heapShare, bounds: pressureBounds(config.pressure), clock, logger }),
+    )
+    const maintenance = await steps.start(
+      new Maintenance({
+        tables: [...warehouse.compactables.values()],
+        policy: maintenancePolicy(config.maintenance),
+        clock,
+        logger,
+        mayRun: () => pressure.state === 'normal',
+      }),
     )
     const formatFolders = [FORMATS]
     const loader = new Loader({ log, registry, clock, logger, tempDirectory, formatFolders, pressure })
     const loads = new Loads({ loader, tables, clock, logger })
     const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
-    const poster = new Poster({ log, registry, maxRows, maxBytes: maxBodyBytes, maxKeys: idempotencyKeys })
+    const poster = new Poster({
+      log,
+      registry,
+      maxRows,
+      maxBytes: maxBodyBytes,
+      maxKeys: idempotencyKeys,
+      clock,
+    })
     const admission = new Admission(bounds)
     const admit = (bytes: number) => {
       pressure.requireRoom()
@@ -164,6 +192,8 @@ export class Lake {
       tables,
       loads,
       schemaRegistry: served,
+      maintenance,
+      iceberg: { catalog: warehouse.catalog, isReadOnly: config.catalog.readOnly },
       ingest: { poster, admit, maxBodyBytes },
       replay: new Replay({ log, registry, clock, logger }),
       consumers,
@@ -217,7 +247,7 @@ export function inspectionOf(
   logger: Logger,
 ): ((start: Ledger) => Promise<Inspector>) | null {
   const { name } = table.definition
-  if (name === 'quarantine') return null
+  if (name === 'quarantine' || name === 'corrections') return null
   const { largeGap, dedupe } = quality
   return (start) =>
     openInspector(table, start, engine, {
@@ -226,6 +256,11 @@ export function inspectionOf(
       logger: logger.child({ table: name }),
       sessions,
     })
+}
+
+function maintenancePolicy(settings: Config['maintenance']): MaintenancePolicy {
+  const { snapshotMaxAgeMs: maxAgeMs, snapshotMinToKeep: minToKeep, snapshotMaxCount, ...rest } = settings
+  return { ...rest, snapshots: { maxAgeMs, minToKeep, maxCount: Math.max(snapshotMaxCount, minToKeep) } }
 }
 
 function pressureBounds(settings: Config['pressure']): PressureBounds {

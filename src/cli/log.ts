@@ -36,9 +36,5 @@ export async function openLog(
       logger,
     }),
   )
-  await log.createTopic(CORRECTIONS_TOPIC, config.log.partitions)
   return { log, schemaStore: log.schemaStore, breakers: log.breakers }
 }
-
-/** Made so that its place is taken under the right settings; nothing reads it yet. */
-const CORRECTIONS_TOPIC = 'market-data.corrections'

@@ -1,7 +1,9 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { demo } from './demo.js'
+import { evolutionCommands } from './evolution.js'
 import { AlreadyTold, exitCodeOf, failureText } from './failure.js'
 import { load } from './load.js'
+import { maintenanceCommands } from './maintenance.js'
 import { OUTPUTS } from './pages.js'
 import { exportAll, list, replay } from './quarantine.js'
 import { query, SUBJECTS } from './query.js'
@@ -119,6 +121,7 @@ export function program(signal: AbortSignal): Command {
       '--of <what>',
       'bars: trades, bid, ask or mid; latest and symbols: trades or quotes (default: trades)',
     )
+    .option('--as-of <state>', 'what was there then: a snapshot id, a time, a branch or a tag')
     .option('--tz <zone>', 'time zone whose midnights bars start from (default: UTC)')
     .option('--order <order>', 'asc or desc, by time (trades, quotes, bars; default: asc)')
     .option('--fields <list>', 'fields of a row, with commas between (not for symbols)')
@@ -143,6 +146,14 @@ export function program(signal: AbortSignal): Command {
     .action((name, options) => tables(name, options, signal))
 
   quarantineCommands(root, signal)
+
+  const admin = root.command('admin').description('change tables, and keep them in order').helpCommand(false)
+  const target = (command: Command) =>
+    command
+      .addOption(new Option(URL_OPTION, SERVER_TO_ASK).conflicts('data'))
+      .option(DATA, 'open this folder, in this process')
+  evolutionCommands(admin, target, signal)
+  maintenanceCommands(admin, target, signal)
 
   root
     .command('demo')

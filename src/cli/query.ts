@@ -15,6 +15,7 @@ export interface QueryOptions extends Target {
   readonly interval?: string
   readonly of?: string
   readonly tz?: string
+  readonly asOf?: string
   readonly order?: string
   readonly fields?: string
   readonly limit: string
@@ -42,10 +43,10 @@ const HINT = '`ticklake query symbols` shows what there is'
 /** Prints the rows that the options ask for, page after page. Says on standard error when there are more. */
 export async function query(subject: Subject, options: QueryOptions, signal: AbortSignal): Promise<void> {
   const rowsWanted = parseLimit(options.limit)
-  const { symbols, exchange, start, end, of, order, tz, interval, output } = options
+  const { symbols, exchange, start, end, of, order, tz, interval, output, asOf: as_of } = options
   requireMeaning(subject, options)
   const fields = options.fields ?? (output === 'table' ? SHOWN[subject] : undefined)
-  const parameters: Parameters = { symbols, exchange, start, end, of, order, tz, interval, fields }
+  const parameters: Parameters = { symbols, exchange, start, end, of, order, tz, interval, fields, as_of }
   const question = { path: `/v1/${subject}`, parameters, output, rowsWanted, hint: HINT }
   await withLake(options, signal, (client) => printRows(client, question, signal))
 }

@@ -9,6 +9,7 @@ export {
   type ColumnBatch,
   type StringColumn,
 } from './column-batch.js'
+export { CORRECTED_COLUMNS, CORRECTION_ACTIONS, CORRECTIONS } from './correction.js'
 export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
 export { diskFull, type ErrorCode, invalid, TicklakeError } from './errors.js'
 export { heapShare } from './heap.js'

@@ -25,6 +25,8 @@ export const QualityFlag = {
   priceMove: 1 << 9,
   /** The first row after its feed had been silent for longer than it should in a session. */
   afterSilence: 1 << 10,
+  /** Values of it were replaced by a correction after it had come. */
+  corrected: 1 << 11,
   /** Per symbol, `sequence_number` rises by one with each event, so that a hole is a loss. */
   contiguousSequence: 1 << 16,
   /** Per symbol, `sequence_number` never falls. */

@@ -23,7 +23,7 @@ export interface ColumnDefinition extends LayoutColumn {
   readonly origin: ColumnOrigin
 }
 
-export type TableName = 'trades' | 'quotes' | 'quarantine'
+export type TableName = 'trades' | 'quotes' | 'quarantine' | 'corrections'
 
 /** How the rows of a table lie in files, whoever fills it. */
 export interface TableLayout {

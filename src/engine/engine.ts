@@ -18,7 +18,7 @@ export interface EngineOptions {
 }
 
 /** What a table does with the engine; queries are other people's business. */
-export type TableEngine = Pick<Engine, 'run' | 'appender' | 'drop' | 'dropped' | 'writeParquet'>
+export type TableEngine = Pick<Engine, 'run' | 'read' | 'appender' | 'drop' | 'dropped' | 'writeParquet'>
 
 /**
  * DuckDB behind one door: an in-memory database whose tables are the hot tail, and which reads Parquet files.
@@ -58,21 +58,17 @@ export class Engine {
    * BIGINT, INTEGER or BOOLEAN.
    */
   async query(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): Promise<QueryResult> {
-    return this.#run(async (connection) => {
-      const result = await connection.run(sql, parameters)
-      const columns = await result.getColumnsJS()
-      // Callers project to these types only (see above), so that no other JavaScript value can come out.
-      return {
-        names: result.columnNames(),
-        rowCount: columns[0]?.length ?? 0,
-        columns: columns as SqlValue[][],
-      }
-    }, signal)
+    return this.#run((connection) => readResult(connection, sql, parameters), signal)
   }
 
   /** Runs one statement for its effect, on the side of the queries: it never waits for their connections. */
   async run(sql: string): Promise<void> {
     await this.#aside((connection) => connection.run(sql))
+  }
+
+  /** As `query`, but on the side of the queries: for what a table wants to know of its own rows. */
+  async read(sql: string): Promise<QueryResult> {
+    return this.#aside((connection) => readResult(connection, sql, {}))
   }
 
   /** Drops a table that nobody reads any more, in its own time. That it cannot fail is why nobody waits for it. */
@@ -158,6 +154,21 @@ export class Engine {
     const next = this.#waiting.shift()
     if (next) next(connection)
     else this.#idle.push(connection)
+  }
+}
+
+async function readResult(
+  connection: DuckDBConnection,
+  sql: string,
+  parameters: SqlParameters,
+): Promise<QueryResult> {
+  const result = await connection.run(sql, parameters)
+  const columns = await result.getColumnsJS()
+  return {
+    names: result.columnNames(),
+    rowCount: columns[0]?.length ?? 0,
+    // Callers project to these types only (see `query`), so that no other JavaScript value can come out.
+    columns: columns as SqlValue[][],
   }
 }
 

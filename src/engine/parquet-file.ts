@@ -18,6 +18,8 @@ export interface ParquetRequest {
 export interface ColumnStatistics {
   readonly min?: string
   readonly max?: string
+  /** Of floats: one of them is no number. Min and max are those of the others. */
+  readonly hasNan: boolean
   readonly nullCount: number
   /** Nulls included. */
   readonly valueCount: number
@@ -54,6 +56,7 @@ export async function writeParquetFile(
     const [min, max] = [statistics.get('min'), statistics.get('max')]
     columns.set(name.slice(1, -1).replaceAll('""', '"'), {
       ...(typeof min === 'string' && typeof max === 'string' ? { min, max } : {}),
+      hasNan: statistics.get('has_nan') === 'true',
       nullCount: Number(statistics.get('null_count') ?? 0),
       valueCount: Number(statistics.get('num_values') ?? row.count),
       sizeBytes: Number(statistics.get('column_size_bytes') ?? 0),

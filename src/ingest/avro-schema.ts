@@ -11,6 +11,7 @@ const RECORD_NAMES: Record<TableName, string> = {
   trades: 'Trade',
   quotes: 'Quote',
   quarantine: 'QuarantinedRecord',
+  corrections: 'Correction',
 }
 
 /** One field of a table's records. */

@@ -1,6 +1,7 @@
 import {
   batchColumn,
   type Clock,
+  CORRECTIONS,
   type ColumnBatch,
   QUARANTINE,
   QUARANTINE_REASONS,
@@ -19,7 +20,7 @@ export interface Refusals {
 }
 
 /** By topic, the tables that records are meant for. */
-const TABLES = new Map([TRADES, QUOTES, QUARANTINE].map(({ topic, name }) => [topic, name]))
+const TABLES = new Map([TRADES, QUOTES, QUARANTINE, CORRECTIONS].map(({ topic, name }) => [topic, name]))
 const REASONS: ReadonlySet<string> = new Set(QUARANTINE_REASONS)
 /** What foreign writers put into the quarantine may say anything; it must not make a metric of each. */
 const OTHER = 'other'

@@ -1,4 +1,5 @@
 export { Consumer, type ConsumerStatus } from './consumer.js'
+export { Corrector, type CorrectorOptions } from './corrector.js'
 export { type Inspector, openInspector } from './inspector.js'
 export { Loader, type LoadRequest, type LoadResult } from './loader.js'
 export { EmbeddedLog } from './log/embedded.js'

@@ -13,8 +13,13 @@ export async function newestIds(
   try {
     const { files } = await pinned.select({})
     if (files.length === 0) return deduplicator
+    const read = ['message_id', 'log_partition', 'log_offset']
+    const relation = parquetRelation(
+      files,
+      pinned.columns.filter(({ name }) => read.includes(name)),
+    )
     for (const [partition, end] of table.committedOffsets().entries()) {
-      for (const id of await idsBelow(engine, parquetRelation(files), partition, end, perPartition)) {
+      for (const id of await idsBelow(engine, relation, partition, end, perPartition)) {
         deduplicator.add(partition, id)
       }
     }

@@ -1,4 +1,4 @@
-import { assert, QUARANTINE, type QuarantineReason, type TableDefinition } from '#core'
+import { assert, CORRECTIONS, QUARANTINE, type QuarantineReason, type TableDefinition } from '#core'
 import { avroSchema, type RecordField, recordFields } from './avro-schema.js'
 import type { LogRecord } from './log/log.js'
 import { type EncodeColumn, RecordEncoder } from './record-encoder.js'
@@ -45,7 +45,7 @@ export class Producer {
 
   /**
    * The records of `rowCount` accepted rows, in their order. Columns are by field name; an absent one is null.
-   * The key, and so the partition, is the symbol. `sourceRows` are the rows' numbers in their source; null: they have
+   * The key of an event, and so its partition, is the symbol. `sourceRows` are the rows' numbers in their source; null: they have
    * none, and so no message id but their own.
    */
   accepted(
@@ -55,8 +55,6 @@ export class Producer {
     sourceRows: BigInt64Array | null,
   ): LogRecord[] {
     if (rowCount === 0) return []
-    const symbols = columns.get('symbol')
-    assert(symbols?.kind === 'string', 'every table of events has a symbol')
     const own = new Map<string, EncodeColumn>([['source', constant(source.sourceId, rowCount)]])
     if (sourceRows) own.set('source_row', { kind: 'long', values: sourceRows })
     const values = this.#encoder.encode(
@@ -65,11 +63,21 @@ export class Producer {
       0,
       rowCount,
     )
-    return values.map((value, row) => {
+    const keyOf = this.#keys(columns)
+    return values.map((value, row) => ({ key: keyOf(row), value }))
+  }
+
+  /** Events are in order by symbol. Corrections are, one and all, by table: they share a key. */
+  #keys(columns: ReadonlyMap<string, EncodeColumn>): (row: number) => string {
+    const { name } = this.#definition
+    if (name === CORRECTIONS.name) return () => name
+    const symbols = columns.get('symbol')
+    assert(symbols?.kind === 'string', 'every table of events has a symbol')
+    return (row) => {
       const key = symbols.values[row]
       assert(typeof key === 'string', 'an accepted row has a symbol')
-      return { key, value }
-    })
+      return key
+    }
   }
 
   /** The quarantine's records of refused rows: their key is the source. */
@@ -100,7 +108,7 @@ function constant(value: string, rowCount: number): EncodeColumn {
 
 function absent(field: RecordField, rowCount: number): EncodeColumn {
   // A side that a format does not know is unknown; all other required fields are always given.
-  const nothing = field.name === 'side' ? 'unknown' : null
+  const nothing = field.name === 'side' && field.required ? 'unknown' : null
   assert(nothing !== null || !field.required, `${field.name} is given`)
   switch (field.type) {
     case 'string':

@@ -1,5 +1,6 @@
 export type { Answer, AnswerMeta, AnswerOptions, QueryEngine } from './answer.js'
 export { BAR_FIELDS } from './bar-fields.js'
+export { CORRECTION_FIELDS } from './corrections.js'
 export { COUNT_FIELDS } from './count.js'
 export { COVERAGE_FIELDS } from './coverage.js'
 export { rowFields } from './event-fields.js'
@@ -11,14 +12,18 @@ export {
   BAR_SOURCES,
   type BarSource,
   type BarsRequest,
+  CORRECTION_STATES,
+  type CorrectionsRequest,
   DEFAULT_LIMIT,
   type LatestRequest,
   MARKET_TABLES,
   MAX_LIMIT,
   type MarketTable,
   type Order,
+  parseAsOf,
   parseFields,
   parseInterval,
+  parseNames,
   parseRange,
   parseSymbols,
   parseTimeZone,

@@ -1,9 +1,10 @@
 import { MICROS_PER_DAY } from '#core'
+import { sqlName, sqlString } from '#engine'
+import { chosenRowFields } from './added-fields.js'
 import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
-import { rowFields } from './event-fields.js'
-import { chooseFields, columnsOf, type Encoding, encodeRow, selectList } from './field.js'
+import { columnsOf, type Encoding, encodeRow, selectList } from './field.js'
 import { afterInstrument, INSTRUMENT, instrumentKeyText } from './instrument.js'
 import { ORDER_COLUMNS, orderKey, tieOf } from './order-key.js'
 import type { PagePosition } from './page-token.js'
@@ -20,7 +21,7 @@ export function latestStatement(
   after: PagePosition | null,
   encoding: Encoding,
 ): Statement | null {
-  const fields = chooseFields(rowFields(request.table), request.fields)
+  const fields = chosenRowFields(request.table, scan.columns, request.fields)
   const columns = [...new Set([...columnsOf(fields), ...SELECTION_COLUMNS, ...ORDER_COLUMNS])]
   const source = relation(scan, columns)
   if (source === null) return null
@@ -28,7 +29,7 @@ export function latestStatement(
   // A row without event time, which only a foreign engine can have written, is nobody's latest.
   const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
   const rest = selectList(columns.filter((column) => column !== 'symbol' && column !== 'exchange'))
-  const members = columns.map((column) => `'${column}': ${column}`).join(', ')
+  const members = columns.map((column) => `${sqlString(column)}: ${sqlName(column)}`).join(', ')
   const page = [
     `SELECT exchange, symbol, arg_max({${members}}, ${orderKey(tieOf(columns))}) AS last`,
     `FROM (SELECT ${INSTRUMENT}, ${rest} FROM ${source} ${where})`,

@@ -1,4 +1,5 @@
 import type { Bindings } from './bindings.js'
+import { selectList } from './field.js'
 import type { Key, KeyForm, PagePosition } from './page-token.js'
 import type { Order } from './request.js'
 
@@ -21,7 +22,7 @@ export const ORDER_KEY_FORM: KeyForm = ['number', ...AFTER_TIME.map(() => 'numbe
 
 /** 0 for a row that has a log position, which no other row has; a hash of these columns for any other. */
 export function tieOf(columns: readonly string[]): string {
-  return `CASE WHEN log_partition IS NULL OR log_offset IS NULL THEN hash(${columns.join(', ')}) ELSE 0::UBIGINT END`
+  return `CASE WHEN log_partition IS NULL OR log_offset IS NULL THEN hash(${selectList(columns)}) ELSE 0::UBIGINT END`
 }
 
 /** The key as one comparable value, for arg_min and arg_max; `tie` is an expression that settles what is left. */

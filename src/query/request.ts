@@ -1,4 +1,5 @@
 import { invalid, parseTimeNanos, type QuarantineReason, type TableName } from '#core'
+import type { AsOf } from '#storage'
 
 /** The tables whose rows are market events. */
 export type MarketTable = 'trades' | 'quotes'
@@ -23,6 +24,8 @@ export interface Selection {
   readonly startNanos: bigint | null
   /** Event time, exclusive, ns since 1970 UTC; greater than the start. */
   readonly endNanos: bigint | null
+  /** The state of the table; absent: the newest version, tail included. */
+  readonly asOf?: AsOf
 }
 
 /** One page of a list: 1 to `MAX_LIMIT` rows, from the start or after the page that gave the token. */
@@ -34,7 +37,7 @@ export interface Page {
 export interface RowsRequest extends Selection, Page {
   readonly table: MarketTable
   readonly order: Order
-  /** Names from `rowFields(table)`, in the order wanted; null: all. */
+  /** Names from `rowFields(table)`, or of columns that were added, in the order wanted; null: all of the former. */
   readonly fields: readonly string[] | null
 }
 
@@ -85,6 +88,20 @@ export interface QuarantineRequest extends Selection, Page {
   readonly fields: readonly string[] | null
 }
 
+/** What has become of a correction so far. */
+export const CORRECTION_STATES = ['pending', 'made', 'refused'] as const
+
+/** Times are those at which the log took the corrections. */
+export interface CorrectionsRequest extends Selection, Page {
+  /** Of rows of which table. Null, here and below: no restriction. */
+  readonly of: MarketTable | null
+  readonly state: (typeof CORRECTION_STATES)[number] | null
+  readonly source: string | null
+  readonly order: Order
+  /** Names from `CORRECTION_FIELDS`; null: all. */
+  readonly fields: readonly string[] | null
+}
+
 export interface SnapshotsRequest {
   readonly table: TableName
 }
@@ -128,6 +145,32 @@ export function parseFields(field: string, text: string, known: readonly string[
   const wrong = names.find((name, index) => !known.includes(name) || names.indexOf(name) !== index)
   if (wrong !== undefined) throw invalid(field, wrong, `one of ${known.join(', ')}, each at most once`)
   return names
+}
+
+/** A list of names, each at most once: which there are is known once a version is pinned. */
+export function parseNames(field: string, text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  const wrong = names.find((name, index) => name === '' || names.indexOf(name) !== index)
+  if (wrong !== undefined) throw invalid(field, wrong, 'a name that is in the list once')
+  return names
+}
+
+/**
+ * A state of a table: a snapshot id is all digits, a time is RFC 3339 or a date, anything else the name of a branch or
+ * tag. Times count whole milliseconds, as those of snapshots do.
+ */
+export function parseAsOf(field: string, text: string): AsOf {
+  if (/^\d{1,19}$/.test(text)) return { kind: 'snapshot', snapshotId: BigInt(text) }
+  if (/^\d{4}-\d\d-\d\d([Tt ]|$)/.test(text)) {
+    return { kind: 'time', timeMs: Number(floorMillis(parseTimeNanos(field, text))) }
+  }
+  const expected = 'a snapshot id, an RFC 3339 time with an offset, a date, or the name of a branch or tag'
+  if (text === '' || text.length > 255) throw invalid(field, text, expected)
+  return { kind: 'ref', name: text }
+}
+
+function floorMillis(nanos: bigint): bigint {
+  return (nanos - (((nanos % 1_000_000n) + 1_000_000n) % 1_000_000n)) / 1_000_000n
 }
 
 /** Event times from text: start inclusive, end exclusive and later. */

@@ -1,5 +1,6 @@
 import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
 import type { PinnedVersion, StreamTable } from '#storage'
+import { chosenRowFields } from './added-fields.js'
 import {
   type Answer,
   type AnswerMeta,
@@ -10,9 +11,11 @@ import {
   type Statement,
   textColumn,
 } from './answer.js'
+import { answerMeta } from './answer-meta.js'
 import { BAR_FIELDS } from './bar-fields.js'
 import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
 import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
+import { CORRECTION_FIELDS, correctionsStatement, madeCorrections } from './corrections.js'
 import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
 import {
   COVERAGE_FIELDS,
@@ -21,7 +24,6 @@ import {
   exchangeDays,
   exchangeDaysStatement,
 } from './coverage.js'
-import { rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { INSTRUMENT_KEY_FORM } from './instrument.js'
@@ -37,11 +39,12 @@ import {
   type PagePosition,
   requestFingerprint,
 } from './page-token.js'
+import { pinOf, using } from './pinned.js'
 import { QUALITY_FIELDS, qualityStatement } from './quality.js'
 import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
-import { encodeReceipt } from './receipt.js'
 import type {
   BarsRequest,
+  CorrectionsRequest,
   CountRequest,
   CoverageRequest,
   LatestRequest,
@@ -54,16 +57,7 @@ import type {
   SymbolsRequest,
 } from './request.js'
 import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
-import {
-  bytesRead,
-  NOTHING,
-  planScan,
-  routeOf,
-  rowFilter,
-  rowsScanned,
-  type Scan,
-  scannedFiles,
-} from './scan.js'
+import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, snapshotRows } from './snapshots.js'
 import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
 import {
@@ -90,7 +84,8 @@ interface Reading {
 interface PagedList {
   readonly table: TableName
   readonly request: Page & Selection
-  readonly fields: readonly Pick<Field, 'name'>[]
+  /** Of a version; throws when it lacks one that was asked for. */
+  fields(pinned: PinnedVersion): readonly Pick<Field, 'name'>[]
   readonly keyForm: KeyForm
   /** Whether the rows depend on the watermarks: then all pages have those of the first. */
   readonly usesWatermarks: boolean
@@ -122,7 +117,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: chooseFields(rowFields(request.table), request.fields),
+      fields: ({ columns }) => chosenRowFields(request.table, columns, request.fields),
       keyForm: ORDER_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -138,7 +133,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: barTable(request.of),
       request,
-      fields: chooseFields(BAR_FIELDS, request.fields),
+      fields: () => chooseFields(BAR_FIELDS, request.fields),
       keyForm: BAR_KEY_FORM,
       usesWatermarks: true,
       read: async (pinned, after) => {
@@ -158,7 +153,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: chooseFields(rowFields(request.table), request.fields),
+      fields: ({ columns }) => chosenRowFields(request.table, columns, request.fields),
       keyForm: INSTRUMENT_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -179,7 +174,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: SYMBOL_FIELDS,
+      fields: () => SYMBOL_FIELDS,
       keyForm: INSTRUMENT_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -195,7 +190,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: COVERAGE_FIELDS,
+      fields: () => COVERAGE_FIELDS,
       keyForm: COVERAGE_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -214,7 +209,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: request.table,
       request,
-      fields: QUALITY_FIELDS,
+      fields: () => QUALITY_FIELDS,
       keyForm: INSTRUMENT_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -229,7 +224,7 @@ export class QueryRouter {
   /** What became of all that was meant for each table of events. The receipt is that of the quarantine. */
   tableQuality(options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
-    return this.#pinned(this.#table('quarantine').pin(), async (pinned) => {
+    return using(this.#table('quarantine').pin(), async (pinned) => {
       const scan = await planScan(pinned, {})
       const statement = refusalsStatement(scan)
       const result = statement && (await runStatement(this.#engine, statement, options.signal))
@@ -251,7 +246,7 @@ export class QueryRouter {
     return this.#answerPage(options, {
       table: 'quarantine',
       request,
-      fields: chooseFields(QUARANTINE_FIELDS, request.fields),
+      fields: () => chooseFields(QUARANTINE_FIELDS, request.fields),
       keyForm: ORDER_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
@@ -262,13 +257,31 @@ export class QueryRouter {
     })
   }
 
-  /** How many rows a selection has. Without a restriction the manifests and the tail know it. */
+  /** One page of corrections, in the order in which the log took them, with what has become of them. */
+  corrections(request: CorrectionsRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(options, {
+      table: 'corrections',
+      request,
+      fields: () => chooseFields(CORRECTION_FIELDS, request.fields),
+      keyForm: ORDER_KEY_FORM,
+      usesWatermarks: false,
+      read: async (pinned, after) => {
+        const made = madeCorrections(this.#tables)
+        const scan = await planScan(pinned, {})
+        const statement = correctionsStatement(request, scan, made, after, options.encoding)
+        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
+      },
+    })
+  }
+
+  /** How many rows a selection has. Without a restriction the manifests and the tail know it, unless rows are deleted. */
   count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
-    return this.#pinned(this.#table(request.table).pin(), async (pinned) => {
+    return using(pinOf(this.#table(request.table), request.asOf, null), async (pinned) => {
       const gaps = openGaps(pinned.withOpenGaps, request)
       const scan = await planScan(pinned, rowFilter(request))
-      const statement = countsEveryRow(request) ? null : countStatement(request, scan, options.encoding)
+      const isKnown = countsEveryRow(request) && !hasDeletes(scan)
+      const statement = isKnown ? null : countStatement(request, scan, options.encoding)
       const answer = {
         encoding: options.encoding,
         fields: COUNT_FIELDS.map((field) => field.name),
@@ -292,7 +305,7 @@ export class QueryRouter {
   /** The snapshots that a table keeps, oldest first: all of them, in one page. */
   snapshots(request: SnapshotsRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
-    return this.#pinned(this.#table(request.table).pin(), async (pinned) => ({
+    return using(this.#table(request.table).pin(), async (pinned) => ({
       encoding: options.encoding,
       fields: SNAPSHOT_FIELDS,
       rows: snapshotRows(pinned.metadata).map((row) => encodeSnapshot(row, options.encoding)),
@@ -310,15 +323,17 @@ export class QueryRouter {
     const { pageToken } = list.request
     const request = requestFingerprint({ ...list.request, table: list.table })
     const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
-    return this.#pinned(token ? table.pinAt(token.version) : table.pin(), async (pinned) => {
+    const { asOf } = list.request
+    return using(pinOf(table, asOf, token?.version ?? null), async (pinned) => {
       const { version } = pinned
+      const fields = list.fields(pinned).map((field) => field.name)
       const gaps = openGaps(pinned.withOpenGaps, list.request)
       const watermarks = (list.usesWatermarks && token?.watermarks) || pinned.watermarks
       const { scan, page } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
       return {
         encoding: options.encoding,
-        fields: list.fields.map((field) => field.name),
+        fields,
         rows: page.rows,
         single: false,
         complete: true,
@@ -358,38 +373,13 @@ export class QueryRouter {
     return localDays(request.timeZone, (result?.columns[0] ?? []).map(Number), options.signal)
   }
 
-  async #pinned<T>(pinned: PinnedVersion, use: (pinned: PinnedVersion) => Promise<T>): Promise<T> {
-    try {
-      return await use(pinned)
-    } finally {
-      pinned.release()
-    }
-  }
-
   #table(name: TableName): StreamTable {
     const table = this.#tables.get(name)
     assert(table !== undefined, `there is a table ${name}`)
     return table
   }
 
-  #meta(
-    { version, metadata }: PinnedVersion,
-    scan: Scan,
-    startedMs: number,
-    gaps: OpenGaps | null,
-  ): AnswerMeta {
-    return {
-      route: routeOf(scan),
-      receipt: encodeReceipt(metadata.tableUuid, version),
-      snapshotId: version.snapshotId === null ? null : String(version.snapshotId),
-      engine: 'duckdb',
-      cache: 'none',
-      filesTotal: scan.filesTotal,
-      filesRead: scannedFiles(scan).length,
-      rowsScanned: rowsScanned(scan),
-      bytesRead: bytesRead(scan),
-      elapsedMs: Math.round((this.#clock.monotonicMs() - startedMs) * 100) / 100,
-      gaps,
-    }
+  #meta(pinned: PinnedVersion, scan: Scan, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
+    return answerMeta(pinned, scan, this.#clock.monotonicMs() - startedMs, gaps)
   }
 }

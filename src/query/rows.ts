@@ -1,8 +1,8 @@
+import { chosenRowFields } from './added-fields.js'
 import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
-import { rowFields } from './event-fields.js'
-import { chooseFields, columnsOf, type Encoding, encodeRow, selectList } from './field.js'
+import { columnsOf, type Encoding, encodeRow, selectList } from './field.js'
 import { afterOrderKey, keyMicros, ORDER_COLUMNS, orderBy, orderKeyText, tieOf } from './order-key.js'
 import type { Key, PagePosition } from './page-token.js'
 import type { Order, RowsRequest, Selection } from './request.js'
@@ -33,7 +33,7 @@ export function rowsStatement(
   after: PagePosition | null,
   encoding: Encoding,
 ): Statement | null {
-  const fields = chooseFields(rowFields(request.table), request.fields)
+  const fields = chosenRowFields(request.table, scan.columns, request.fields)
   const columns = [...new Set([...columnsOf(fields), ...SELECTION_COLUMNS, ...ORDER_COLUMNS])]
   const source = relation(scan, columns)
   if (source === null) return null

@@ -1,8 +1,11 @@
+import { sqlName } from '#engine'
 import {
   type AppendedFiles,
-  type DataFile,
+  duckdbType,
+  type FileColumn,
   type PinnedVersion,
   parquetRelation,
+  type ReadableFile,
   type RowFilter,
   type TailSlice,
 } from '#storage'
@@ -14,18 +17,30 @@ export type Route = 'real-time' | 'historical' | 'hybrid'
 
 /** What a statement reads: the files and tail slices of one version that may hold rows of a filter. A plan is data. */
 export interface Scan {
-  readonly files: readonly DataFile[]
+  /** What the files may be asked for. */
+  readonly columns: readonly FileColumn[]
+  readonly files: readonly ReadableFile[]
   readonly appended: AppendedFiles
   readonly tail: readonly TailSlice[]
   readonly filesTotal: number
 }
 
-export const NOTHING: Scan = { files: [], appended: { files: [], where: null }, tail: [], filesTotal: 0 }
+export const NOTHING: Scan = {
+  columns: [],
+  files: [],
+  appended: { files: [], where: null },
+  tail: [],
+  filesTotal: 0,
+}
+
+/** What `AppendedFiles.where` looks at. */
+const POSITION_COLUMNS = ['log_partition', 'log_offset']
 
 /** Chooses the files of a held version. The tail slices without rows are left out. */
 export async function planScan(pinned: PinnedVersion, filter: RowFilter): Promise<Scan> {
   const [selection, appended] = await Promise.all([pinned.select(filter), pinned.selectAppended(filter)])
   return {
+    columns: pinned.columns,
     files: selection.files,
     appended,
     tail: pinned.tail.filter((slice) => slice.rowCount > 0),
@@ -48,7 +63,7 @@ export function floorMicros(nanos: bigint): bigint {
   return (nanos - (((nanos % 1000n) + 1000n) % 1000n)) / 1000n
 }
 
-export function scannedFiles(scan: Scan): readonly DataFile[] {
+export function scannedFiles(scan: Scan): readonly ReadableFile[] {
   return [...scan.files, ...scan.appended.files]
 }
 
@@ -57,7 +72,12 @@ export function routeOf(scan: Scan): Route {
   return scannedFiles(scan).length === 0 ? 'real-time' : 'hybrid'
 }
 
-/** Rows of the files and tail slices, before any filter. */
+/** True when rows of the files may be deleted: how many are left is known only once they are read. */
+export function hasDeletes(scan: Scan): boolean {
+  return scannedFiles(scan).some(({ deletes }) => deletes !== undefined)
+}
+
+/** Rows of the files and tail slices, before any filter, and before what is deleted of them. */
 export function rowsScanned(scan: Scan): number {
   const inFiles = scannedFiles(scan).reduce((sum, file) => sum + file.recordCount, 0)
   return scan.tail.reduce((sum, slice) => sum + slice.rowCount, inFiles)
@@ -68,16 +88,33 @@ export function bytesRead(scan: Scan): number {
   return scannedFiles(scan).reduce((sum, file) => sum + file.fileSizeBytes, 0)
 }
 
+/** The columns of a slice, and nulls for those that were added to the table since. */
+function inTail(scan: Scan, slice: TailSlice, columns: readonly string[]): string {
+  const cells = columns.map((name) => {
+    const column = scan.columns.find((candidate) => candidate.name === name)
+    if (!column || slice.columns.has(name)) return sqlName(name)
+    return `CAST(NULL AS ${duckdbType(column)}) AS ${sqlName(name)}`
+  })
+  return cells.join(', ')
+}
+
 /** The rows of a scan as one relation with these columns, or null when there is nothing to read. */
 export function relation(scan: Scan, columns: readonly string[]): string | null {
-  // Projected by name: a file written before a column was added or moved still fits.
   const list = selectList(columns)
+  const rowsOf = (files: readonly ReadableFile[], names: readonly string[]) =>
+    parquetRelation(
+      files,
+      scan.columns.filter(({ name }) => names.includes(name)),
+    )
+  const { appended } = scan
   const parts = [
-    ...(scan.files.length > 0 ? [`SELECT ${list} FROM ${parquetRelation(scan.files)}`] : []),
-    ...(scan.appended.files.length > 0
-      ? [`SELECT ${list} FROM ${parquetRelation(scan.appended.files)} WHERE ${scan.appended.where ?? 'true'}`]
+    ...(scan.files.length > 0 ? [`SELECT ${list} FROM ${rowsOf(scan.files, columns)}`] : []),
+    ...(appended.files.length > 0
+      ? [
+          `SELECT ${list} FROM ${rowsOf(appended.files, [...columns, ...POSITION_COLUMNS])} WHERE ${appended.where ?? 'true'}`,
+        ]
       : []),
-    ...scan.tail.map((slice) => `SELECT ${list} FROM ${slice.relation}`),
+    ...scan.tail.map((slice) => `SELECT ${inTail(scan, slice, columns)} FROM ${slice.relation}`),
   ]
   return parts.length === 0 ? null : `(${parts.join(' UNION ALL ')})`
 }

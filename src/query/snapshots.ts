@@ -19,7 +19,7 @@ export const SNAPSHOT_FIELDS = [
 
 type SnapshotValue = string | number | boolean | OffsetVector | null
 
-/** A snapshot of a table, as it is answered: ids as text (they may exceed 2^53), null where a writer did not count. */
+/** A snapshot of a table, as it is answered: ids as text (they may exceed 2^53), null where a writer did not count. Rows count until their data files are rewritten, deleted or not. */
 export type SnapshotRow = Readonly<Record<(typeof SNAPSHOT_FIELDS)[number], SnapshotValue>>
 
 /** The snapshots that the table keeps, oldest first. */

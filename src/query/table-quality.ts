@@ -1,6 +1,6 @@
 import { assert, QUARANTINE_REASONS, QUOTES, type TableName, TRADES } from '#core'
 import type { QueryResult } from '#engine'
-import type { PinnedVersion, StreamTable } from '#storage'
+import { cancelledRows, type PinnedVersion, type StreamTable } from '#storage'
 import type { Statement } from './answer.js'
 import type { Encoding } from './field.js'
 import { addReasons, type ReasonCounts, totalOf } from './instrument-counts.js'
@@ -15,6 +15,7 @@ export const TABLE_QUALITY_FIELDS = [
   'quarantined',
   'quarantined_reasons',
   'duplicates',
+  'cancelled',
   'receipt',
 ] as const
 
@@ -22,12 +23,14 @@ export const TABLE_QUALITY_FIELDS = [
 interface TableQuality {
   readonly table: MarketTable
   readonly received: number
-  /** Rows of its version. */
+  /** Rows of its version, and those that were cancelled. */
   readonly accepted: number
   /** Refused records that were meant for it: lines of loads that are of no instrument too. */
   readonly quarantined: number
   readonly quarantined_reasons: ReasonCounts
   readonly duplicates: number
+  /** Accepted rows that corrections have taken out again. */
+  readonly cancelled: number
   /** The version whose rows were counted. */
   readonly receipt: string
 }
@@ -84,7 +87,8 @@ async function tableQuality(
   reasons: ReasonCounts,
 ): Promise<TableQuality> {
   const duplicates = [...pinned.instruments.values()].reduce((sum, state) => sum + state.duplicates, 0)
-  const accepted = rowsScanned(await planScan(pinned, {}))
+  const cancelled = cancelledRows(pinned.metadata)
+  const accepted = rowsScanned(await planScan(pinned, {})) + cancelled
   const quarantined = totalOf(reasons)
   return {
     table,
@@ -93,6 +97,7 @@ async function tableQuality(
     quarantined,
     quarantined_reasons: reasons,
     duplicates,
+    cancelled,
     receipt: encodeReceipt(pinned.metadata.tableUuid, pinned.version),
   }
 }

@@ -3,7 +3,7 @@ import { covers, formatVector, type OffsetVector, sameVector, TicklakeError, wid
 import { type CommitContext, type CommitOutcome, commitChange, type TableChange } from './commit.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { ManifestFile } from './iceberg/manifest-list.js'
-import { addSnapshot, defaultSpec, type TableMetadata } from './iceberg/metadata.js'
+import { addSnapshot, specById, type TableMetadata } from './iceberg/metadata.js'
 import { COMMIT_ID_KEY, FENCE_KEY, OFFSETS_KEY, type Summary } from './iceberg/snapshot.js'
 import { mergeManifests } from './manifest-merge.js'
 import { liveManifests, newSnapshotId, writeManifest, writeManifestList } from './manifest-writer.js'
@@ -13,6 +13,8 @@ import { currentOffsets } from './position.js'
 export interface AppendRequest {
   /** None when the batch held no rows: the vector moves all the same. */
   readonly files: readonly DataFile[]
+  /** The partition spec that they are written by; the default one when it is not given. */
+  readonly specId?: number
   readonly from: OffsetVector
   readonly to: OffsetVector
   /** More ticklake.* keys for the snapshot's summary. */
@@ -91,7 +93,7 @@ export class Append implements TableChange {
 
   #write(base: TableMetadata): Promise<ManifestFile> {
     this.#manifest ??= writeManifest(this.#context, base, {
-      spec: defaultSpec(base),
+      spec: specById(base, this.#request.specId ?? base.defaultSpecId),
       content: 'data',
       entries: this.#request.files.map((file) => ({
         status: 'added',

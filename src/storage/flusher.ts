@@ -1,8 +1,8 @@
 import { AssertionError } from 'node:assert'
 import { type Clock, type Logger, TicklakeError } from '#core'
 import type { HotTail } from './hot-tail.js'
-import type { DataFile } from './iceberg/manifest.js'
 import type { Summary } from './iceberg/snapshot.js'
+import type { PreparedFiles } from './prepare.js'
 import type { FlushCounts } from './table.js'
 import type { TailSegment } from './tail-segment.js'
 
@@ -11,8 +11,7 @@ const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
 
 /** What is durable of a segment before its commit. */
-export interface PreparedSegment {
-  readonly files: readonly DataFile[]
+export interface PreparedSegment extends PreparedFiles {
   /** Keys of ours for the snapshot's summary that name other files. */
   readonly summary: Summary
 }

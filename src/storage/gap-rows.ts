@@ -1,6 +1,6 @@
 import { dayOfMicros, type FilledGap, type Ledger, type SequenceGap, type TableName } from '#core'
 import { sqlString } from '#engine'
-import type { SettledRows } from './prepare.js'
+import type { SettledRows } from './settled-rows.js'
 
 /** A gap of an instrument. */
 export interface InstrumentGap {

@@ -44,28 +44,41 @@ interface Position {
  */
 export class GapTable {
   readonly #options: GapTableOptions
-  readonly #newest = new Map<TableName, TableMetadata>()
+  readonly #sources = new Map<TableName, TableHead>()
   /** After a failure, which may have been a success: all is read anew. */
   #isUncertain = false
   readonly #positions = new Map<TableName, Position>()
+  /** What is not read yet must not expire. */
+  readonly #releases = new Map<TableName, () => void>()
   #work: Promise<void> = Promise.resolve()
   #isWaiting = false
-  #fileCount = 0
 
   constructor(options: GapTableOptions) {
     this.#options = options
   }
 
   /** Takes in what a source has committed, soon. Returns at once; a table that is no source is passed over. */
-  follow(table: TableName, metadata: TableMetadata): void {
-    if (!GAP_SOURCES.some((source) => source === table)) return
-    this.#newest.set(table, metadata)
+  follow(head: TableHead): void {
+    const source = GAP_SOURCES.find((name) => name === head.name)
+    if (!source) return
+    this.#sources.set(source, head)
+    if (!this.#releases.has(source)) this.#releases.set(source, head.hold(this.#noted(source, head)))
     if (this.#isWaiting) return
     this.#isWaiting = true
     this.#work = this.#work.then(() => {
       this.#isWaiting = false
       return this.#catchUp()
     })
+  }
+
+  #letGo(): void {
+    for (const release of this.#releases.values()) release()
+  }
+
+  /** The snapshot from which there is something to read; null: from the first, or from none any more. */
+  #noted(source: (typeof GAP_SOURCES)[number], { metadata }: TableHead): bigint | null {
+    const noted = currentOffsets(this.#options.head.metadata)[GAP_SOURCES.indexOf(source)] ?? 0
+    return oldestFrom(noted, metadata)?.snapshotId ?? null
   }
 
   /** Resolves when all that was followed is committed, or has failed to be. */
@@ -78,20 +91,23 @@ export class GapTable {
       if (this.#isUncertain) await this.#options.head.reload()
       this.#isUncertain = false
       for (const [index, source] of GAP_SOURCES.entries()) {
-        const metadata = this.#newest.get(source)
-        if (metadata) await this.#read(source, index, metadata)
+        const head = this.#sources.get(source)
+        if (head) await this.#read(source, index, head)
       }
     } catch (error) {
       this.#isUncertain = true
       this.#positions.clear()
+      // What was to be read has gone: there is nothing left to hold back for.
+      if (error instanceof TicklakeError && error.code === 'gone') this.#letGo()
       this.#options.logger.error('sequence_gaps could not be brought up to date; it is tried again later', {
         error: error instanceof Error ? error.message : String(error),
       })
     }
   }
 
-  async #read(source: TableName, index: number, metadata: TableMetadata): Promise<void> {
+  async #read(source: TableName, index: number, from: TableHead): Promise<void> {
     const { head } = this.#options
+    const { metadata } = from
     const noted = currentOffsets(head.metadata)[index] ?? 0
     let position = this.#positions.get(source) ?? (await this.#positionAt(source, noted, metadata))
     let rows: GapRow[] = []
@@ -105,17 +121,20 @@ export class GapTable {
     const isLate = position.sequenceNumber - committed >= MAX_UNNOTED_SNAPSHOTS
     if (rows.length > 0 || isLate) await this.#commit(source, index, position, rows)
     this.#positions.set(source, position)
+    const release = this.#releases.get(source)
+    this.#releases.set(source, from.hold(position.snapshotId))
+    release?.()
   }
 
-  /** The position that the table has noted of a source. */
-  async #positionAt(source: TableName, sequenceNumber: number, metadata: TableMetadata): Promise<Position> {
-    if (sequenceNumber === 0) return { sequenceNumber, snapshotId: null, open: new Map(), ledger: undefined }
-    const snapshot = metadata.snapshots.find((candidate) => candidate.sequenceNumber === sequenceNumber)
-    if (!snapshot) {
-      const message = `${SEQUENCE_GAPS.name} reflects snapshot number ${sequenceNumber} of ${source}, which has expired`
-      throw new TicklakeError('gone', message)
-    }
-    const { snapshotId, summary } = snapshot
+  /**
+   * Where to go on, by what the table has noted of a source. What was read after that and brought no rows may have
+   * expired since: nothing began or ended in it, so that the oldest snapshot that is left tells the same.
+   */
+  async #positionAt(source: TableName, noted: number, metadata: TableMetadata): Promise<Position> {
+    const snapshot = startingPoint(noted, metadata)
+    if (!snapshot) return { sequenceNumber: 0, snapshotId: null, open: new Map(), ledger: undefined }
+    const { sequenceNumber, snapshotId, summary } = snapshot
+    if (sequenceNumber > noted) this.#options.logger.debug('history was let go', { source, sequenceNumber })
     const open = openGapsOf(await readLedger(this.#options.head.context.objects, summary))
     return { sequenceNumber, snapshotId, open, ledger: summary[LEDGER_KEY] }
   }
@@ -140,12 +159,10 @@ export class GapTable {
   async #commit(source: TableName, index: number, to: Position, rows: readonly GapRow[]): Promise<void> {
     const { engine, head } = this.#options
     const { metadata, context } = head
-    const { objects, fence } = context
-    const { location, defaultSortOrderId: sortOrderId } = metadata
-    // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
-    const fileName = `${String(fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
-    const files = await prepareFiles(
-      { layout: SEQUENCE_GAPS, engine, objects, location, sortOrderId },
+    const { objects } = context
+    const fileName = head.newFileName()
+    const { files, specId } = await prepareFiles(
+      { layout: SEQUENCE_GAPS, engine, objects, metadata },
       gapRelation(rows),
       fileName,
     )
@@ -156,8 +173,28 @@ export class GapTable {
       currentSnapshot(metadata)?.summary[SOURCES_KEY] ?? '{}',
     )
     const summary = { [SOURCES_KEY]: JSON.stringify({ ...sources, [source]: String(to.snapshotId) }) }
-    await head.commit(new Append(context, { files, from, to: vector, summary }))
+    await head.commit(new Append(context, { files, specId, from, to: vector, summary }))
   }
+}
+
+/** Where to begin to read; null: at the first, of which nothing is gone. `gone` when main is behind what was read. */
+function startingPoint(sequenceNumber: number, metadata: TableMetadata): Snapshot | null {
+  const oldest = oldestFrom(sequenceNumber, metadata)
+  if (sequenceNumber > 0 && oldest === null) {
+    const message = `${SEQUENCE_GAPS.name} reflects snapshot number ${sequenceNumber} of ${metadata.location}`
+    throw new TicklakeError('gone', `${message}, which is not on main`)
+  }
+  return sequenceNumber === 0 && oldest?.parentSnapshotId === null ? null : oldest
+}
+
+/** The snapshot of that number on main, or the oldest after it that is left. */
+function oldestFrom(sequenceNumber: number, metadata: TableMetadata): Snapshot | null {
+  let oldest: Snapshot | null = null
+  for (const snapshot of ancestry(metadata, metadata.currentSnapshotId)) {
+    if (snapshot.sequenceNumber < sequenceNumber) break
+    oldest = snapshot
+  }
+  return oldest
 }
 
 /** What followed a snapshot on main, oldest first. `gone` when some of it has expired already. */

@@ -214,6 +214,11 @@ export class HotTail {
     return this.#until(() => covers(this.end, offsets), signal)
   }
 
+  /** Resolves when the visible rows lie beyond the vector in any partition. Aborting the signal ends the wait with its reason. */
+  beyond(offsets: OffsetVector, signal: AbortSignal): Promise<void> {
+    return this.#until(() => !covers(offsets, this.end), signal)
+  }
+
   /** Resolves at the next publish, commit or failed flush. */
   changed(): Promise<void> {
     return new Promise((resolve) => this.#waiters.push(resolve))

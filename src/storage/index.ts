@@ -1,8 +1,38 @@
+export type { LoadedTable } from './catalog/catalog.js'
+export type { CatalogServer, Properties, TableCommit, TableIdentifier } from './catalog/catalog-server.js'
+export { parseIdentifier, parseNamespace, parseTableCommit } from './catalog/requests.js'
+export type { RowChange } from './corrected-rows.js'
+export type { Evolution } from './evolution.js'
+export { duckdbType, type FileColumn, fileColumns } from './file-columns.js'
+export { type CreateTable, createdTable, parseCreateTable } from './iceberg/create-table.js'
+export type { EmptyTable } from './iceberg/draft.js'
+export { type Expiry, type ExpiryPolicy, expirable, expired } from './iceberg/expiry.js'
+export { foreignCommit } from './iceberg/foreign-commit.js'
+export { asRequest, Fields, formatJson, type Json, parseJson } from './iceberg/json.js'
 export type { DataFile } from './iceberg/manifest.js'
-export type { TableMetadata } from './iceberg/metadata.js'
+export { currentSchema, defaultOrder, defaultSpec, type TableMetadata } from './iceberg/metadata.js'
+export { formatMetadata } from './iceberg/metadata-file.js'
+export { changeOrder, type SortBy } from './iceberg/order-change.js'
+export { dropRef, makeRef, type NewRef } from './iceberg/ref-change.js'
+export { type AsOf, refNamed, snapshotAsOf } from './iceberg/refs.js'
+export { checkRequirements, parseRequirements } from './iceberg/requirements.js'
+export { changeSchema, type SchemaChange } from './iceberg/schema-change.js'
 export type { Snapshot } from './iceberg/snapshot.js'
+export { changeSpec, type SpecChange } from './iceberg/spec-change.js'
+export { applyUpdates, createByUpdates, parseUpdates } from './iceberg/updates.js'
+export type { Compactable } from './maintenance/compact.js'
+export { JOB_KINDS, type Job, type JobKind } from './maintenance/jobs.js'
+export { type JobRequest, Maintenance, type MaintenancePolicy } from './maintenance/maintenance.js'
 export { localPath } from './objects/local.js'
 export { parquetRelation } from './parquet-relation.js'
+export {
+  appliedOffsets,
+  type CorrectionPlan,
+  cancelledRows,
+  type RowCorrection,
+  RowCorrections,
+} from './row-corrections.js'
+export type { RowTarget } from './row-target.js'
 export type {
   AppendedFiles,
   FileSelection,
@@ -14,4 +44,5 @@ export type {
   TableStatus,
   TailSlice,
 } from './table.js'
+export type { ReadableFile } from './unnumbered-files.js'
 export { Warehouse } from './warehouse.js'

@@ -1,6 +1,6 @@
 import { type OffsetVector, parseVector, sameVector, TicklakeError } from '#core'
 import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
-import { OFFSETS_KEY } from './iceberg/snapshot.js'
+import { OFFSETS_KEY, type Snapshot } from './iceberg/snapshot.js'
 
 /**
  * The position vector that a table has committed. The current snapshot and the table's property must agree:
@@ -31,6 +31,12 @@ export function currentOffsets(metadata: TableMetadata): OffsetVector {
       `To undo it, ${forward}. To accept it, set the property ${OFFSETS_KEY} to what the snapshot carries: ` +
       'the rows since are then read from the log again',
   )
+}
+
+/** The position that a snapshot carries; an empty one when it is of a table that no log filled yet. */
+export function offsetsOf({ snapshotId, summary }: Snapshot): OffsetVector {
+  const carried = summary[OFFSETS_KEY]
+  return carried === undefined ? [] : readVector(carried, `snapshot ${snapshotId}`)
 }
 
 function readVector(text: string, location: string): OffsetVector {

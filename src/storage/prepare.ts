@@ -1,83 +1,119 @@
-import {
-  assert,
-  dayOfMicros,
-  formatDay,
-  type LayoutColumn,
-  MICROS_PER_DAY,
-  parseDecimal,
-  parseTimeNanos,
-  type TableLayout,
-} from '#core'
-import type { ColumnStatistics, ParquetFile, TableEngine } from '#engine'
+import { assert, type TableLayout, TicklakeError } from '#core'
+import type { ParquetFile, TableEngine } from '#engine'
+import { type FileColumn, layoutColumns } from './file-columns.js'
 import type { DataFile } from './iceberg/manifest.js'
-import { lowerBound, upperBound, type Value } from './iceberg/values.js'
+import { defaultSpec, schemaOfSpec, type TableMetadata } from './iceberg/metadata.js'
+import { isDayOnly, type PartitionSpec } from './iceberg/partition.js'
 import { localPath } from './objects/local.js'
 import type { ObjectStore } from './objects/object-store.js'
+import { partitionsOf, type RowPartition } from './partitions.js'
+import { type RowOrder, rowOrder } from './row-order.js'
+import type { SettledRows } from './settled-rows.js'
+import { boundOf } from './statistics.js'
 
 /** Rows of a Parquet row group: DuckDB's default, and its unit of parallel reading. */
 const ROW_GROUP_ROWS = 122_880
+
+/** A flush writes at most so many files, unless its rows are of more days. Each takes milliseconds, and a look at all rows. */
+const MAX_FILES = 32
 
 export interface PrepareContext {
   readonly layout: TableLayout
   readonly engine: TableEngine
   readonly objects: ObjectStore
-  /** The table's location, with scheme and without a trailing slash. */
-  readonly location: string
-  /** Id of the sort order in which the files are written. */
-  readonly sortOrderId: number
+  /** Of the table as it is now: where its files are, how they are partitioned and sorted. */
+  readonly metadata: TableMetadata
+  /** More than these are written by days. Absent: 32, as many as a flush has time for. */
+  readonly maxFiles?: number
 }
 
-/** Rows that do not change any more. */
-export interface SettledRows {
-  /** DuckDB SQL for use after FROM, that yields them in the table's columns. */
-  readonly relation: string
-  readonly rowCount: number
-  /** UTC days (from 1970-01-01) of the partition column. */
-  readonly days: ReadonlySet<number>
+/** Files that are durable, and in no snapshot yet. */
+export interface PreparedFiles {
+  readonly files: readonly DataFile[]
+  /** The partition spec that they are written by. */
+  readonly specId: number
 }
 
 /**
- * Writes rows as one sorted Parquet file for each UTC day, durable, and describes them for a manifest.
- * The files are in no snapshot yet. `fileName` must be new: no path is ever used twice.
+ * Writes rows as one sorted Parquet file for each partition of the table's default spec, durable, and describes them for
+ * a manifest. When that would take more than `maxFiles`, or the spec can't be followed (an unknown transform), they are
+ * written by days instead, by a spec that the table had from the beginning: ingest goes on, and compaction moves them on.
+ * `fileName` must be new: no path is ever used twice.
+ *
+ * `conflict`: the spec of days has been removed, and the default one can't be followed.
  */
 export async function prepareFiles(
   context: PrepareContext,
   rows: SettledRows,
   fileName: string,
-): Promise<readonly DataFile[]> {
+): Promise<PreparedFiles> {
+  const columns = rows.columns ?? layoutColumns(context.layout)
+  const { spec, partitions } = await partition(context, rows, columns)
+  const order = rowOrder(context.layout, columns, context.metadata)
+  // Two partitions may have one folder: null and the text "null", or two names that are cut.
+  const isDays = isDayOnly(context.layout, spec)
   const files: DataFile[] = []
-  for (const day of [...rows.days].sort((a, b) => a - b)) {
-    files.push(await writeDay(context, rows, day, fileName))
+  for (const [index, one] of partitions.entries()) {
+    files.push(
+      await writePartition(context, rows, columns, one, order, isDays ? fileName : `${fileName}-${index}`),
+    )
   }
   const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0)
-  assert(rowCount === rows.rowCount, 'every row is in the file of its day')
-  return files
+  assert(rowCount === rows.rowCount, 'every row is in the file of its partition')
+  return { files, specId: spec.specId }
 }
 
-async function writeDay(
-  { layout, engine, objects, location, sortOrderId }: PrepareContext,
+async function partition(
+  { layout, engine, metadata, maxFiles = MAX_FILES }: PrepareContext,
   rows: SettledRows,
-  day: number,
+  columns: readonly FileColumn[],
+): Promise<{ readonly spec: PartitionSpec; readonly partitions: readonly RowPartition[] }> {
+  const wanted = defaultSpec(metadata)
+  if (rows.rowCount === 0) return { spec: wanted, partitions: [] }
+  const by = (spec: PartitionSpec) =>
+    partitionsOf(engine, layout, columns, { schema: schemaOfSpec(metadata, spec), spec }, rows, maxFiles)
+  const partitions = await by(wanted)
+  if (partitions !== null) return { spec: wanted, partitions }
+  const spec = metadata.partitionSpecs.find((candidate) => isDayOnly(layout, candidate))
+  const byDay = spec && (await by(spec))
+  if (spec && byDay) return { spec, partitions: byDay }
+  const fields = wanted.fields.map(({ name, transform }) => `${name} (${transform})`).join(', ')
+  throw new TicklakeError(
+    'conflict',
+    `${metadata.location} is partitioned by ${fields}, which ${rows.rowCount} rows can't be written by in ${maxFiles} files, ` +
+      `and has no spec of days to write them by: add one by ${layout.partitionColumn}`,
+  )
+}
+
+async function writePartition(
+  { engine, objects, metadata }: PrepareContext,
+  { relation }: SettledRows,
+  columns: readonly FileColumn[],
+  { values, folder, where }: RowPartition,
+  order: RowOrder,
   fileName: string,
 ): Promise<DataFile> {
-  const { partitionColumn, sortColumns, columns } = layout
-  const path = `${location}/data/${partitionColumn}_day=${formatDay(day)}/${fileName}.parquet`
-  const dayStart = BigInt(day) * BigInt(MICROS_PER_DAY)
-  const inDay = `${partitionColumn} >= make_timestamptz(${dayStart})
-    AND ${partitionColumn} < make_timestamptz(${dayStart + BigInt(MICROS_PER_DAY)})`
+  const path = [metadata.location, 'data', ...(folder === '' ? [] : [folder]), `${fileName}.parquet`].join(
+    '/',
+  )
   const written = await engine.writeParquet({
-    select: `SELECT * FROM ${rows.relation}
-      ${rows.days.size > 1 ? `WHERE ${inDay}` : ''} ORDER BY ${sortColumns.join(', ')}`,
+    select: `SELECT * FROM ${relation} ${where === null ? '' : `WHERE ${where}`} ORDER BY ${order.sql}`,
     path: localPath(path),
     fieldIds: new Map(columns.map(({ name, id }) => [name, id])),
     rowGroupRows: ROW_GROUP_ROWS,
   })
   const { sizeBytes } = await objects.seal(path)
-  return { path, partition: [day], ...describe(columns, written), fileSizeBytes: sizeBytes, sortOrderId }
+  return {
+    path,
+    partition: values,
+    ...describe(columns, written),
+    fileSizeBytes: sizeBytes,
+    sortOrderId: order.id,
+  }
 }
 
 function describe(
-  columns: readonly LayoutColumn[],
+  columns: readonly FileColumn[],
   written: ParquetFile,
 ): Omit<DataFile, 'path' | 'partition' | 'fileSizeBytes' | 'sortOrderId'> {
   const known = columns.flatMap((column) => {
@@ -100,26 +136,4 @@ function describe(
     upperBounds: bounds('max'),
     splitOffsets: written.splitOffsets,
   }
-}
-
-function boundOf(column: LayoutColumn, statistics: ColumnStatistics, side: 'min' | 'max'): Uint8Array | null {
-  const text = statistics[side]
-  // DuckDB prints a binary minimum as hex without saying where it cut it off: no bound is safe.
-  if (text === undefined || column.type === 'binary') return null
-  const value = parseStatistic(column, text)
-  const type = column.type === 'decimal' ? 'decimal(18, 8)' : column.type
-  return side === 'min' ? lowerBound(type, value) : upperBound(type, value)
-}
-
-function parseStatistic(column: LayoutColumn, text: string): Value {
-  const parse: Record<Exclude<LayoutColumn['type'], 'binary'>, () => Value> = {
-    string: () => text,
-    int: () => Number(text),
-    long: () => BigInt(text),
-    decimal: () => parseDecimal(column.name, text),
-    date: () => dayOfMicros(parseTimeNanos(column.name, text) / 1000n),
-    timestamptz: () => parseTimeNanos(column.name, text.replace(/\+00$/, 'Z')) / 1000n,
-  }
-  // The caller has left out binary columns.
-  return parse[column.type as Exclude<LayoutColumn['type'], 'binary'>]()
 }

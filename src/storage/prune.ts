@@ -1,11 +1,19 @@
 import { invalid, TicklakeError } from '#core'
+import { deletesOf } from './deletes.js'
 import { type ColumnPredicate, fileMayMatch, manifestMayMatch } from './iceberg/evaluator.js'
 import { type DataFile, PARQUET } from './iceberg/manifest.js'
-import { ancestry, currentSchema, snapshotById, type TableMetadata } from './iceberg/metadata.js'
-import { encodeValue } from './iceberg/values.js'
+import { type ManifestFile, settled } from './iceberg/manifest-list.js'
+import { ancestry, snapshotById, type TableMetadata } from './iceberg/metadata.js'
 import { inParallel } from './in-parallel.js'
 import type { Manifests } from './manifests.js'
-import type { FileSelection, RowFilter } from './table.js'
+import type { FileSelection } from './table.js'
+import type { ReadableFile } from './unnumbered-files.js'
+
+/** A data file of a snapshot, with the deletes that apply to it, and the partition spec that it was written by. */
+export interface LiveFile {
+  readonly specId: number
+  readonly file: ReadableFile
+}
 
 /** Finds the data files of a snapshot. Serves every table and every reader; safe to call concurrently. */
 export class FileIndex {
@@ -16,54 +24,81 @@ export class FileIndex {
   }
 
   /**
-   * The files of a snapshot that may hold rows of the filter: by the days of each manifest, then of each file, then
-   * by the bounds of its columns. Snapshot null: no files. `conflict` when delete files apply: ticklake writes none
-   * and reads none, and leaving them out would show deleted rows.
+   * The files of a snapshot that may hold rows that match: by the partitions of each manifest, then of each file, then
+   * by the bounds of its columns; each with the delete files that apply to it. Snapshot null: no files. An error when one
+   * of those cannot be read: leaving it out would show deleted rows.
    */
   async selectFiles(
     metadata: TableMetadata,
     snapshotId: bigint | null,
-    filter: RowFilter,
+    predicates: readonly ColumnPredicate[],
   ): Promise<FileSelection> {
-    if (snapshotId === null) return { files: [], filesTotal: 0 }
-    const predicates = predicatesOf(metadata, filter)
+    const { live, filesTotal } = await this.liveFiles(metadata, snapshotId, predicates)
+    return { files: live.map(({ file }) => file), filesTotal }
+  }
+
+  /** The same, each with the partition spec that it was written by. */
+  async liveFiles(
+    metadata: TableMetadata,
+    snapshotId: bigint | null,
+    predicates: readonly ColumnPredicate[],
+  ): Promise<{ readonly live: readonly LiveFile[]; readonly filesTotal: number }> {
+    if (snapshotId === null) return { live: [], filesTotal: 0 }
     const specs = new Map(metadata.partitionSpecs.map((spec) => [spec.specId, spec]))
-    const live = (await this.#manifests.list(snapshotById(metadata, snapshotId).manifestList)).filter(
-      ({ addedFiles, existingFiles }) => addedFiles + existingFiles > 0,
+    const listed = await this.#live(metadata, snapshotId)
+    const candidates = listed.filter((one) =>
+      manifestMayMatch(one, specs.get(one.partitionSpecId), predicates),
     )
-    const candidates = live.filter((one) => manifestMayMatch(one, specs.get(one.partitionSpecId), predicates))
-    const deletes = candidates.find(({ content }) => content === 'deletes')
-    if (deletes) {
-      const message = `snapshot ${snapshotId} of ${metadata.location} holds delete files of another engine (${deletes.path})`
-      throw new TicklakeError('conflict', `${message}: rewrite the data files with that engine first`)
-    }
-    const manifests = await inParallel(candidates, (manifest) => this.#manifests.read(manifest.path))
-    const files = manifests.flatMap(({ spec, entries }) =>
-      entries
+    // A delete is about rows of its own partition, so what leaves data out leaves it out as well.
+    const deletes = await deletesOf(this.#manifests, metadata, candidates)
+    const ofData = candidates.filter(({ content }) => content === 'data')
+    const files = await inParallel(ofData, async (manifest) => {
+      const { partitionSpecId: specId, path } = manifest
+      const { spec, entries } = await this.#manifests.read(path)
+      return entries
         .filter(({ status, file }) => status !== 'deleted' && fileMayMatch(file, spec, predicates))
-        .map(({ file }) => file),
-    )
-    const unreadable = files.find(({ foreign }) => foreign && foreign.format !== PARQUET)
+        .map((entry) => {
+          const applied = deletes?.of(specId, settled(entry, manifest)) ?? []
+          return { specId, file: applied.length === 0 ? entry.file : { ...entry.file, deletes: applied } }
+        })
+    })
+    const live = files.flat()
+    const unreadable = live.find(({ file: { foreign } }) => foreign && foreign.format !== PARQUET)
     if (unreadable) {
-      const expected = `${PARQUET}, the one format that ticklake reads; found in ${unreadable.path}`
-      throw invalid('file_format', unreadable.foreign?.format, expected)
+      const expected = `${PARQUET}, the one format that ticklake reads; found in ${unreadable.file.path}`
+      throw invalid('file_format', unreadable.file.foreign?.format, expected)
     }
-    const filesTotal = live
+    const filesTotal = listed
       .filter(({ content }) => content === 'data')
       .reduce((sum, { addedFiles, existingFiles }) => sum + addedFiles + existingFiles, 0)
-    return { files, filesTotal }
+    return { live, filesTotal }
+  }
+
+  /** The delete files of the current snapshot that apply to none of its data files: they came too late, or all is rewritten. */
+  async idleDeletes(metadata: TableMetadata): Promise<readonly DataFile[]> {
+    const { currentSnapshotId: snapshotId } = metadata
+    if (snapshotId === null) return []
+    const deletes = await deletesOf(this.#manifests, metadata, await this.#live(metadata, snapshotId))
+    if (deletes === null) return []
+    const { live } = await this.liveFiles(metadata, snapshotId, [])
+    const applied = new Set(live.flatMap(({ file }) => (file.deletes ?? []).map(({ path }) => path)))
+    return deletes.files.filter(({ path }) => !applied.has(path))
+  }
+
+  async #live(metadata: TableMetadata, snapshotId: bigint): Promise<readonly ManifestFile[]> {
+    const listed = await this.#manifests.list(snapshotById(metadata, snapshotId).manifestList)
+    return listed.filter(({ addedFiles, existingFiles }) => addedFiles + existingFiles > 0)
   }
 
   /**
    * The files that the append snapshots after `snapshotId` (null: from the first on) up to the current one added and
-   * that may hold rows of the filter, oldest first. `gone` when it is no ancestor of the current snapshot (any more).
+   * that may hold rows that match, oldest first; what was deleted of them since is no matter of theirs. `gone` when it is no ancestor of the current snapshot (any more).
    */
   async appendedSince(
     metadata: TableMetadata,
     snapshotId: bigint | null,
-    filter: RowFilter = {},
+    predicates: readonly ColumnPredicate[] = [],
   ): Promise<readonly DataFile[]> {
-    const predicates = predicatesOf(metadata, filter)
     const since: { snapshotId: bigint; manifestList: string }[] = []
     let parent = metadata.currentSnapshotId
     for (const snapshot of ancestry(metadata, metadata.currentSnapshotId)) {
@@ -90,32 +125,4 @@ export class FileIndex {
     })
     return added.flat(2)
   }
-}
-
-function predicatesOf(metadata: TableMetadata, filter: RowFilter): readonly ColumnPredicate[] {
-  const { fields } = currentSchema(metadata)
-  const predicates: ColumnPredicate[] = []
-  const addTexts = (column: string, texts: readonly string[] | undefined) => {
-    const field = fields.find(({ name, type }) => name === column && type === 'string')
-    if (!field || !texts) return
-    const values = texts.map((text) => encodeValue('string', text))
-    predicates.push({ kind: 'in', fieldId: field.id, type: 'string', values })
-  }
-  addTexts('symbol', filter.symbols)
-  addTexts('exchange', filter.exchange === undefined ? undefined : [filter.exchange])
-  const timeId = metadata.partitionSpecs
-    .flatMap((spec) => spec.fields)
-    .find(({ transform }) => transform === 'day')?.sourceId
-  const time = fields.find(({ id, type }) => id === timeId && type === 'timestamptz')
-  const { startMicros, endMicros } = filter
-  if (time && (startMicros !== undefined || endMicros !== undefined)) {
-    predicates.push({
-      kind: 'range',
-      fieldId: time.id,
-      type: 'timestamptz',
-      from: startMicros === undefined ? null : encodeValue('timestamptz', startMicros),
-      before: endMicros === undefined ? null : encodeValue('timestamptz', endMicros),
-    })
-  }
-  return predicates
 }

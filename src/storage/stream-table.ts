@@ -11,16 +11,30 @@ import {
 } from '#core'
 import type { TableEngine } from '#engine'
 import { Append } from './append.js'
+import { type Evolution, Evolve } from './evolution.js'
+import { type FileColumn, fileColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
-import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
+import { currentSchema, currentSnapshot, snapshotById, type TableMetadata } from './iceberg/metadata.js'
+import { type AsOf, schemaAsOf, snapshotAsOf } from './iceberg/refs.js'
+import { TableLedger } from './ledger.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
-import { currentOffsets } from './position.js'
+import { currentOffsets, offsetsOf } from './position.js'
+import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
-import type { LogRows, PinnedVersion, StreamTable, TableStatus, TailSlice } from './table.js'
+import type {
+  FileSelection,
+  LogRows,
+  PinnedVersion,
+  RowFilter,
+  StreamTable,
+  TableStatus,
+  TailSlice,
+} from './table.js'
 import type { TableHead } from './table-head.js'
 import { type TailSegment, tableColumnsSql } from './tail-segment.js'
+import { UnnumberedFiles } from './unnumbered-files.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
 export interface StreamTableOptions {
@@ -43,14 +57,17 @@ export class IcebergStreamTable implements StreamTable {
   readonly definition: TableDefinition
   readonly #options: StreamTableOptions
   readonly #flusher: Flusher
+  readonly #unnumbered: UnnumberedFiles
   readonly #head: TableHead
+  readonly #tailColumns: ReadonlySet<string>
   #tail: HotTail | null = null
-  #fileCount = 0
 
   constructor(options: StreamTableOptions) {
     const { definition, head, logger } = options
     this.definition = definition
     this.#options = options
+    this.#tailColumns = new Set(definition.columns.map(({ name }) => name))
+    this.#unnumbered = new UnnumberedFiles(options.engine)
     this.#head = head
     head.onChange((metadata) => this.#changed(metadata))
     this.#flusher = new Flusher({
@@ -69,7 +86,7 @@ export class IcebergStreamTable implements StreamTable {
       clock: this.#head.context.clock,
       policy: flush,
       start: this.committedOffsets(),
-      watermarks: parseWatermarks(this.#head.metadata),
+      watermarks: parseWatermarks(currentSnapshot(this.#head.metadata)?.summary ?? {}),
       ledger: await this.ledger(),
       onSealed: () => this.#flusher.flushSealed(tail),
     })
@@ -96,6 +113,12 @@ export class IcebergStreamTable implements StreamTable {
 
   metadata(): TableMetadata {
     return this.#head.metadata
+  }
+
+  async evolve(evolution: Evolution): Promise<TableMetadata> {
+    const { context } = this.#head
+    const { table } = await this.#head.commit(new Evolve(context, this.definition, evolution))
+    return table.metadata
   }
 
   status(): TableStatus {
@@ -145,18 +168,22 @@ export class IcebergStreamTable implements StreamTable {
     return this.#running().visible(offsets, signal)
   }
 
+  beyond(offsets: OffsetVector, signal: AbortSignal): Promise<void> {
+    return this.#running().beyond(offsets, signal)
+  }
+
   pin(): PinnedVersion {
     const tail = this.#running()
     const metadata = this.#head.metadata
     const snapshotId = metadata.currentSnapshotId
     const segments = tail.segments()
-    const slices = segments.map((segment) => ({ relation: segment.relation(), rowCount: segment.rowCount }))
-    return this.#hold(segments, slices, {
+    const slices = segments.map((segment) => this.#slice(segment, null))
+    return this.#hold(metadata, segments, slices, {
       version: { snapshotId, offsets: tail.end },
       watermarks: tail.watermarks,
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
-      select: (filter) => this.#options.index.selectFiles(metadata, snapshotId, filter),
+      select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
     })
   }
@@ -174,22 +201,49 @@ export class IcebergStreamTable implements StreamTable {
     }
     const where = beforeSql(offsets)
     const segments = tail.segments().filter((segment) => !covers(segment.start, offsets))
-    const slices = segments.map((segment) => ({
-      relation: segment.relation(covers(offsets, segment.end) ? null : where),
-      rowCount: segment.rowCount,
-    }))
-    const { index } = this.#options
-    return this.#hold(segments, slices, {
+    const slices = segments.map((segment) =>
+      this.#slice(segment, covers(offsets, segment.end) ? null : where),
+    )
+    return this.#hold(metadata, segments, slices, {
       version,
-      watermarks: parseWatermarks(metadata),
+      watermarks: parseWatermarks(currentSnapshot(metadata)?.summary ?? {}),
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
-      select: (filter) => index.selectFiles(metadata, snapshotId, filter),
+      select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async (filter) => ({
-        files: await index.appendedSince(metadata, snapshotId, filter),
+        files: await this.#unnumbered.named(
+          metadata,
+          await this.#options.index.appendedSince(
+            metadata,
+            snapshotId,
+            predicatesOf(this.definition, filter),
+          ),
+        ),
         where,
       }),
     })
+  }
+
+  async pinAsOf(asOf: AsOf, snapshotId: bigint | null): Promise<PinnedVersion> {
+    const { metadata, context } = this.#head
+    const snapshot = snapshotId === null ? snapshotAsOf(metadata, asOf) : snapshotById(metadata, snapshotId)
+    const { summary } = snapshot
+    const release = this.#head.hold(snapshot.snapshotId)
+    try {
+      const ledger = new TableLedger(await readLedger(context.objects, summary))
+      const columns = fileColumns(this.definition, schemaAsOf(metadata, asOf, snapshot))
+      const rest = {
+        version: { snapshotId: snapshot.snapshotId, offsets: offsetsOf(snapshot) },
+        watermarks: parseWatermarks(summary),
+        instruments: ledger.instruments,
+        withOpenGaps: ledger.withOpenGaps,
+        select: (filter: RowFilter) => this.#select(metadata, snapshot.snapshotId, filter),
+        selectAppended: async () => ({ files: [], where: null }),
+      }
+      return this.#hold(metadata, [], [], rest, columns)
+    } finally {
+      release()
+    }
   }
 
   #running(): HotTail {
@@ -197,17 +251,34 @@ export class IcebergStreamTable implements StreamTable {
     return this.#tail
   }
 
+  async #select(
+    metadata: TableMetadata,
+    snapshotId: bigint | null,
+    filter: RowFilter,
+  ): Promise<FileSelection> {
+    const predicates = predicatesOf(this.definition, filter)
+    const { files, filesTotal } = await this.#options.index.selectFiles(metadata, snapshotId, predicates)
+    return { files: await this.#unnumbered.named(metadata, files), filesTotal }
+  }
+
+  #slice(segment: TailSegment, where: string | null): TailSlice {
+    return { relation: segment.relation(where), columns: this.#tailColumns, rowCount: segment.rowCount }
+  }
+
   #hold(
+    metadata: TableMetadata,
     segments: readonly TailSegment[],
     tail: readonly TailSlice[],
-    rest: Omit<PinnedVersion, 'metadata' | 'tail' | 'release'>,
+    rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'release'>,
+    columns: readonly FileColumn[] = fileColumns(this.definition, currentSchema(metadata)),
   ): PinnedVersion {
     for (const segment of segments) segment.retain()
     const releaseSnapshots = this.#head.hold(rest.version.snapshotId)
     let held = true
     return {
       ...rest,
-      metadata: this.#head.metadata,
+      metadata,
+      columns,
       tail,
       release: () => {
         if (held) for (const segment of segments) segment.release()
@@ -220,25 +291,25 @@ export class IcebergStreamTable implements StreamTable {
   async #prepare(segment: TailSegment): Promise<PreparedSegment> {
     const { definition, engine } = this.#options
     const { context } = this.#head
-    // The fence is new for each owner of the folder, the count for each attempt: no path is ever reused.
-    const fileName = `${String(context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
-    const { location, defaultSortOrderId: sortOrderId } = this.#head.metadata
+    const fileName = this.#head.newFileName()
+    const metadata = this.#head.metadata
     const { objects } = context
     const relation = `(SELECT ${tableColumnsSql(definition)} FROM ${segment.name})`
-    const files = await prepareFiles(
-      { layout: definition, engine, objects, location, sortOrderId },
+    const prepared = await prepareFiles(
+      { layout: definition, engine, objects, metadata },
       { relation, rowCount: segment.rowCount, days: segment.days },
       fileName,
     )
-    if (segment.ledger === null) return { files, summary: {} }
-    const ledger = `${location}/metadata/ledger-${fileName}.json.gz`
+    if (segment.ledger === null) return { ...prepared, summary: {} }
+    const ledger = `${metadata.location}/metadata/ledger-${fileName}.json.gz`
     await writeLedger(objects, ledger, segment.ledger)
-    return { files, summary: { [LEDGER_KEY]: ledger } }
+    return { ...prepared, summary: { [LEDGER_KEY]: ledger } }
   }
 
-  async #commit(segment: TailSegment, { files, summary }: PreparedSegment): Promise<void> {
+  async #commit(segment: TailSegment, { files, specId, summary }: PreparedSegment): Promise<void> {
     const request = {
       files,
+      specId,
       from: segment.start,
       to: segment.end,
       summary: { ...formatWatermarks(segment.watermarks), ...summary },

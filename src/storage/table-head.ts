@@ -1,5 +1,6 @@
 import { type CommitContext, type CommitOutcome, commitChange, type TableChange } from './commit.js'
 import type { TableMetadata } from './iceberg/metadata.js'
+import type { Snapshot } from './iceberg/snapshot.js'
 
 /**
  * One table's newest committed metadata, and the one way to change it: changes are made one after the other, and each is
@@ -11,7 +12,10 @@ export class TableHead {
   readonly #listeners: ((metadata: TableMetadata) => void)[] = []
   /** How often each sequence number is held. */
   readonly #holds = new Map<number, number>()
+  /** Those who wait for a release. */
+  readonly #waiters: (() => void)[] = []
   #metadata: TableMetadata
+  #fileCount = 0
   #last: Promise<unknown> = Promise.resolve()
 
   /** `metadata` is what the catalog holds. */
@@ -28,6 +32,13 @@ export class TableHead {
 
   get metadata(): TableMetadata {
     return this.#metadata
+  }
+
+  /**
+   * A name that no file of the table has had: the fence is new for each owner of the folder, the count for each name.
+   */
+  newFileName(): string {
+    return `${String(this.context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
   }
 
   /** From now on the listener is told of each change, in the turn in which `metadata` becomes it. It must not throw. */
@@ -59,7 +70,14 @@ export class TableHead {
       const others = this.#holds.get(sequenceNumber)! - 1
       if (others > 0) this.#holds.set(sequenceNumber, others)
       else this.#holds.delete(sequenceNumber)
+      for (const wake of this.#waiters.splice(0)) wake()
     }
+  }
+
+  /** Resolves when none of these snapshots is held. The table must not have them any more: nobody can take hold anew. */
+  async released(snapshots: readonly Snapshot[]): Promise<void> {
+    const newest = Math.max(...snapshots.map(({ sequenceNumber }) => sequenceNumber))
+    while (this.heldFrom <= newest) await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
 
   /** The least sequence number of a snapshot that is held; infinity when none is. */

@@ -7,8 +7,11 @@ import type {
   TableDefinition,
   Version,
 } from '#core'
-import type { DataFile } from './iceberg/manifest.js'
+import type { Evolution } from './evolution.js'
+import type { FileColumn } from './file-columns.js'
 import type { TableMetadata } from './iceberg/metadata.js'
+import type { AsOf } from './iceberg/refs.js'
+import type { ReadableFile } from './unnumbered-files.js'
 
 /** Rows outside of it are of no interest; what the pruner may use to leave files out. Nothing given: everything. */
 export interface RowFilter {
@@ -31,21 +34,23 @@ export interface LogRows {
   readonly ledger: Ledger
 }
 
-/** A relation over the hot tail: DuckDB SQL for use after FROM, that yields the version's rows in the table's columns. */
+/** A relation over the hot tail: DuckDB SQL for use after FROM, that yields rows of the version. */
 export interface TailSlice {
   readonly relation: string
+  /** Names of its columns; others of the version are null in it. */
+  readonly columns: ReadonlySet<string>
   readonly rowCount: number
 }
 
 /** The files of a snapshot that may hold rows of a filter, and how many there were to choose from. */
 export interface FileSelection {
-  readonly files: readonly DataFile[]
+  readonly files: readonly ReadableFile[]
   readonly filesTotal: number
 }
 
 /** Files that were appended after a snapshot, and the condition that keeps their rows to the version. */
 export interface AppendedFiles {
-  readonly files: readonly DataFile[]
+  readonly files: readonly ReadableFile[]
   /** On log_partition and log_offset, for use in WHERE; null when there are no such files. */
   readonly where: string | null
 }
@@ -57,10 +62,12 @@ export interface AppendedFiles {
 export interface PinnedVersion {
   readonly version: Version
   readonly metadata: TableMetadata
+  /** What files may be asked for: the definition's columns, then what the table's schema has besides. */
+  readonly columns: readonly FileColumn[]
   readonly tail: readonly TailSlice[]
   /** Newest event time by exchange, µs: in the log prefix of this version, or, of `pinAt`, of the newest snapshot. */
   readonly watermarks: ReadonlyMap<string, bigint>
-  /** By `instrumentKey`, as of the newest version, whichever this one is. Read it in the turn of the pin. */
+  /** By `instrumentKey`, as of the newest version, or, of `pinAsOf`, of the snapshot. Read it in the turn of the pin. */
   readonly instruments: ReadonlyMap<string, InstrumentState>
   /** Those of them whose sequence numbers have holes. */
   readonly withOpenGaps: readonly InstrumentState[]
@@ -136,8 +143,24 @@ export interface StreamTable extends Service {
    */
   pinAt(version: Version): PinnedVersion
 
+  /**
+   * Changes schema, partition spec, sort order, tags or branches, in metadata only, and gives the table as it is then.
+   * `invalid_input` with the reason when the table does not allow it.
+   */
+  evolve(evolution: Evolution): Promise<TableMetadata>
+
+  /**
+   * A state of history, without the tail: its rows, schema, ledger and watermarks are those of its snapshot. `snapshotId`
+   * is of an earlier answer about the same state, and stays whatever a branch or a time has come to mean since. `gone` when
+   * the snapshot has expired, `not_found` when there is no such state.
+   */
+  pinAsOf(asOf: AsOf, snapshotId: bigint | null): Promise<PinnedVersion>
+
   /** Resolves when the visible version covers the vector. Aborting the signal ends the wait with its reason. */
   visible(offsets: OffsetVector, signal: AbortSignal): Promise<void>
+
+  /** Resolves when the visible version lies beyond the vector in any partition. Aborting the signal ends the wait with its reason. */
+  beyond(offsets: OffsetVector, signal: AbortSignal): Promise<void>
 
   /** The newest committed metadata. */
   metadata(): TableMetadata

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import {
   type Clock,
+  CORRECTIONS,
   type Logger,
   QUARANTINE,
   QUOTES,
@@ -15,20 +16,25 @@ import {
   TRADES,
 } from '#core'
 import type { Engine } from '#engine'
+import type { CatalogServer } from './catalog/catalog-server.js'
 import { FileCatalog } from './catalog/file-catalog.js'
+import { RestCatalog } from './catalog/rest-catalog.js'
 import type { CommitContext } from './commit.js'
 import { GAP_SOURCES, GapTable } from './gap-table.js'
 import type { FlushPolicy } from './hot-tail.js'
 import { newTableMetadata } from './iceberg/metadata.js'
+import type { Compactable } from './maintenance/compact.js'
 import { Manifests } from './manifests.js'
 import { LocalObjectStore, localLocation } from './objects/local.js'
 import { currentOffsets } from './position.js'
 import { FileIndex } from './prune.js'
+import { RowCorrections } from './row-corrections.js'
 import { IcebergStreamTable } from './stream-table.js'
 import type { StreamTable } from './table.js'
 import { TableHead } from './table-head.js'
+import { UnnumberedFiles } from './unnumbered-files.js'
 
-const TABLES: readonly TableDefinition[] = [TRADES, QUOTES, QUARANTINE]
+const TABLES: readonly TableDefinition[] = [TRADES, QUOTES, QUARANTINE, CORRECTIONS]
 
 /** The namespace of the tables, and so their folder below the warehouse. */
 const NAMESPACE = 'market_data'
@@ -52,16 +58,32 @@ export interface WarehouseOptions {
 /** The tables of one data folder, made at the first start, and what is derived from them. */
 export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  /** By name: those of the tables, and that of what is derived from them. */
+  readonly compactables: ReadonlyMap<string, Compactable>
+  /** Of the tables of events: what corrects their committed rows. */
+  readonly corrections: ReadonlyMap<TableName, RowCorrections>
+  /** The tables for other engines, and those that they make. */
+  readonly catalog: CatalogServer
   readonly #gaps: GapTable
 
-  private constructor(tables: ReadonlyMap<TableName, StreamTable>, gaps: GapTable) {
+  private constructor(
+    tables: ReadonlyMap<TableName, StreamTable>,
+    compactables: readonly Compactable[],
+    corrections: ReadonlyMap<TableName, RowCorrections>,
+    gaps: GapTable,
+    catalog: CatalogServer,
+  ) {
     this.tables = tables
+    this.corrections = corrections
+    this.catalog = catalog
+    this.compactables = new Map(compactables.map((table) => [table.head.name, table]))
     this.#gaps = gaps
   }
 
   static async open(options: WarehouseOptions): Promise<Warehouse> {
     const objects = new LocalObjectStore()
-    const location = localLocation(join(resolve(options.directory), 'warehouse', NAMESPACE))
+    const warehouse = localLocation(join(resolve(options.directory), 'warehouse'))
+    const location = `${warehouse}/${NAMESPACE}`
     const catalog = new FileCatalog(objects, location)
     const { clock, random, logger, fence, engine, flush } = options
     const manifests = new Manifests(objects)
@@ -82,26 +104,37 @@ export class Warehouse implements Service {
           )
       return new TableHead(layout.name, metadata, context)
     }
-    const gaps = new GapTable({ engine, head: await open(SEQUENCE_GAPS, GAP_SOURCES.length), logger })
+    const ofGaps = await open(SEQUENCE_GAPS, GAP_SOURCES.length)
+    const gaps = new GapTable({ engine, head: ofGaps, logger })
+    const heads = [ofGaps]
     const tables = new Map<TableName, StreamTable>()
+    const corrections = new Map<TableName, RowCorrections>()
     for (const definition of TABLES) {
       const { name } = definition
       const head = await open(definition, options.partitionCount)
+      heads.push(head)
       checkPartitions(definition, currentOffsets(head.metadata).length, options)
       const { partitionCount } = options
       tables.set(
         name,
         new IcebergStreamTable({ definition, head, partitionCount, engine, index, flush, logger }),
       )
-      head.onChange((metadata) => gaps.follow(name, metadata))
+      head.onChange(() => gaps.follow(head))
+      if (definition !== TRADES && definition !== QUOTES) continue
+      corrections.set(name, new RowCorrections({ head, layout: definition, engine, index }))
     }
-    return new Warehouse(tables, gaps)
+    const layouts = new Map([SEQUENCE_GAPS, ...TABLES].map((layout) => [layout.name, layout]))
+    const own = heads.map((head) => ({ head, layout: layouts.get(head.name)! }))
+    const others = new RestCatalog({ context, warehouse, namespace: NAMESPACE, own })
+    const unnumbered = new UnnumberedFiles(engine)
+    const compactables = own.map((table) => ({ ...table, engine, index, unnumbered }))
+    return new Warehouse(tables, compactables, corrections, gaps, others)
   }
 
   async start(): Promise<void> {
     for (const table of this.tables.values()) await table.start()
     // What was committed before the last end, and is not derived yet.
-    for (const [name, table] of this.tables) this.#gaps.follow(name, table.metadata())
+    for (const { head } of this.compactables.values()) this.#gaps.follow(head)
   }
 
   async stop(): Promise<void> {

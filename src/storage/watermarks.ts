@@ -1,4 +1,4 @@
-import { currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
+import type { Summary } from './iceberg/snapshot.js'
 
 /** Summary key: newest event time by exchange, among all rows of the log up to the snapshot's vector. */
 const KEY = 'ticklake.watermarks'
@@ -12,9 +12,9 @@ export function formatWatermarks(watermarks: ReadonlyMap<string, bigint>): Recor
   }
 }
 
-/** Those of the newest snapshot; none before the first. */
-export function parseWatermarks(metadata: TableMetadata): ReadonlyMap<string, bigint> {
-  const parsed: unknown = JSON.parse(currentSnapshot(metadata)?.summary[KEY] ?? '{}')
+/** Those of a snapshot's summary. */
+export function parseWatermarks(summary: Summary): ReadonlyMap<string, bigint> {
+  const parsed: unknown = JSON.parse(summary[KEY] ?? '{}')
   // Written by formatWatermarks alone: foreign snapshots carry it forward as it is.
   return new Map(
     Object.entries(parsed as Record<string, string>).map(([name, micros]) => [name, BigInt(micros)]),

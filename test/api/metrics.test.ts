@@ -125,7 +125,7 @@ test('/health/ready tells what the metrics tell', async () => {
   expect(await response.json()).toEqual({
     status: 'ready',
     pressure: 'normal',
-    tables: ['trades', 'quotes', 'quarantine'].map((table) => ({ table, ...calm })),
+    tables: ['trades', 'quotes', 'quarantine', 'corrections'].map((table) => ({ table, ...calm })),
     breakers: [],
   })
 })

@@ -326,6 +326,7 @@ describe('the server', () => {
       ['trades', 60, 1],
       ['quotes', 20, 0],
       ['quarantine', 0, 0],
+      ['corrections', 0, 0],
     ])
     const trades = await getJson('/admin/tables/trades')
     expect(trades.data).toMatchObject({

@@ -126,6 +126,7 @@ test('a file is loaded, committed and found again by later processes', async () 
     { table: 'trades', rows: 3, rows_in_tail: 0, snapshots: 1 },
     { table: 'quotes', rows: 0, snapshots: 0 },
     { table: 'quarantine', rows: 1, snapshots: 1 },
+    { table: 'corrections', rows: 0, snapshots: 0 },
   ])
 })
 

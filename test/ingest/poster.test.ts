@@ -17,7 +17,15 @@ beforeEach(async () => {
 
 function poster(options: Partial<PosterOptions> = {}): Poster {
   const registry = new EmbeddedRegistry(log.store)
-  return new Poster({ log, registry, maxRows: 10, maxBytes: 10_000, maxKeys: 3, ...options })
+  return new Poster({
+    log,
+    registry,
+    clock: new ManualClock(),
+    maxRows: 10,
+    maxBytes: 10_000,
+    maxKeys: 3,
+    ...options,
+  })
 }
 
 function lines(body: string | Buffer, idempotencyKey?: string): PostRequest {
@@ -28,6 +36,7 @@ function lines(body: string | Buffer, idempotencyKey?: string): PostRequest {
 /** The log, on a disk that may be full. */
 function filling(disk: { isFull: boolean }): PosterOptions['log'] {
   return {
+    end: (topic) => log.end(topic),
     progress: (sourceId) => log.progress(sourceId),
     append: async (append) => {
       if (disk.isFull) throw new TicklakeError('unavailable', 'the disk is full')
@@ -109,6 +118,7 @@ describe('keys', () => {
 
   test('that are forgotten this moment are taken as new, not as those that came in their place', async () => {
     const committing: PosterOptions['log'] = {
+      end: (topic) => log.end(topic),
       progress: (sourceId) => log.progress(sourceId),
       append: async (append) => {
         const appended = await log.append(append)

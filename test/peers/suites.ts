@@ -20,6 +20,8 @@ const tables = new SharedTables()
 
 export const SUITES: readonly Suite[] = [
   ...READERS.map((reader) => new ReaderSuite(reader, tables)),
+  catalogSuite('pyiceberg', 'PyIceberg by REST', ['pyiceberg', 'pyiceberg_core']),
+  catalogSuite('duckdb', 'DuckDB by REST', ['duckdb', 'duckdb_extension_iceberg']),
   kafkaSuite('kafka-3.9', KAFKA_3),
   kafkaSuite('kafka-4', KAFKA_4),
   new ServerSuite({
@@ -59,6 +61,21 @@ export const SUITES: readonly Suite[] = [
     },
   }),
 ]
+
+/** An engine that knows the tables by the REST catalog: there is no server but ours. */
+function catalogSuite(name: 'pyiceberg' | 'duckdb', title: string, packages: readonly string[]): Suite {
+  return new ServerSuite({
+    id: `catalog-${name}`,
+    title,
+    tests: `test/peers/catalog/${name}.peer.test.ts`,
+    install: async () => {
+      const requirements = fileURLToPath(new URL(`readers/requirements/${name}.txt`, import.meta.url))
+      const python = await installPython(name, requirements)
+      const version = await versionsOf(python, packages)
+      return async () => ({ version, env: { TICKLAKE_TEST_PYTHON: python }, stop: async () => {} })
+    },
+  })
+}
 
 function kafkaSuite(id: string, version: string): Suite {
   return new ServerSuite({

@@ -80,7 +80,7 @@ async function relationsOf(pinned: PinnedVersion): Promise<readonly string[]> {
   const { files } = await pinned.select({})
   const appended = await pinned.selectAppended({})
   const parquet = (list: readonly DataFile[], where: string) =>
-    list.length === 0 ? [] : [`(SELECT * FROM ${parquetRelation(list)} WHERE ${where})`]
+    list.length === 0 ? [] : [`(SELECT * FROM ${parquetRelation(list, pinned.columns)} WHERE ${where})`]
   return [
     ...parquet(files, 'true'),
     ...parquet(appended.files, appended.where ?? 'true'),

@@ -30,6 +30,10 @@ export class FaultyEngine implements TableEngine {
     return this.#scheduler.gate(this.#life, sql.slice(0, 40), () => this.#engine.run(sql), READING)
   }
 
+  read(sql: string): Promise<QueryResult> {
+    return this.#scheduler.gate(this.#life, sql.slice(0, 40), () => this.#engine.read(sql), READING)
+  }
+
   appender(table: string): Promise<BatchAppender> {
     return this.#scheduler.gate(this.#life, `append to ${table}`, () => this.#appender(table), READING)
   }

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from 'node:fs'
 import { formatVector, type OffsetVector, parseVector, sameVector, TRADES } from '#core'
-import { type DataFile, localPath, parquetRelation } from '#storage'
+import { type DataFile, type FileColumn, fileColumns, localPath, parquetRelation } from '#storage'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import { currentSnapshot } from '../../src/storage/iceberg/metadata.js'
+import { currentSchema, currentSnapshot } from '../../src/storage/iceberg/metadata.js'
 import { OFFSETS_KEY } from '../../src/storage/iceberg/snapshot.js'
 import { readLedger } from '../../src/storage/ledger-file.js'
 import { Manifests } from '../../src/storage/manifests.js'
@@ -27,7 +27,7 @@ export async function verdict(world: World, end: OffsetVector): Promise<string |
   const reached = new Map<string, DataFile>()
   const pathsOf = new Map<bigint, readonly string[]>()
   for (const { snapshotId } of metadata.snapshots) {
-    const { files } = await index.selectFiles(metadata, snapshotId, {})
+    const { files } = await index.selectFiles(metadata, snapshotId, [])
     pathsOf.set(
       snapshotId,
       files.map(({ path }) => path),
@@ -38,7 +38,7 @@ export async function verdict(world: World, end: OffsetVector): Promise<string |
       reached.set(file.path, file)
     }
   }
-  const rows = await rowsByFile(engine, [...reached.values()])
+  const rows = await rowsByFile(engine, [...reached.values()], fileColumns(TRADES, currentSchema(metadata)))
   for (const { snapshotId, summary } of metadata.snapshots) {
     const offsets = parseVector(summary[OFFSETS_KEY] ?? '')
     // A file that is there twice has its rows twice.
@@ -67,11 +67,14 @@ function ofFile({ disk }: World, { path, fileSizeBytes }: DataFile): string | nu
 async function rowsByFile(
   engine: Querying,
   files: readonly DataFile[],
+  columns: readonly FileColumn[],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const rows = new Map<string, string[]>()
   if (files.length === 0) return rows
-  const { columns } = await engine.query(`SELECT filename, ${ROW_TEXT_SQL} FROM ${parquetRelation(files)}`)
-  const [names = [], texts = []] = columns
+  const answer = await engine.query(
+    `SELECT filename, ${ROW_TEXT_SQL} FROM ${parquetRelation(files, columns)}`,
+  )
+  const [names = [], texts = []] = answer.columns
   for (const [index, name] of names.entries()) {
     const list = rows.get(String(name)) ?? []
     rows.set(String(name), list)

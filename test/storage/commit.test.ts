@@ -51,7 +51,7 @@ async function paths(objects: ObjectStore, metadata: TableMetadata): Promise<rea
   const { files, filesTotal } = await new FileIndex(new Manifests(objects)).selectFiles(
     metadata,
     metadata.currentSnapshotId,
-    {},
+    [],
   )
   expect(filesTotal).toBe(files.length)
   return files.map(({ path }) => path).sort()

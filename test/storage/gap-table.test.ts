@@ -12,14 +12,16 @@ import {
   TRADES,
 } from '#core'
 import { Engine } from '#engine'
-import { parquetRelation, type TableMetadata } from '#storage'
-import { commitAppend } from '../../src/storage/append.js'
+import { fileColumns, parquetRelation, type TableMetadata } from '#storage'
+import { Append } from '../../src/storage/append.js'
 import type { Catalog } from '../../src/storage/catalog/catalog.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
 import { GapTable } from '../../src/storage/gap-table.js'
 import { currentSnapshot, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
+import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { LEDGER_KEY, readLedger, writeLedger } from '../../src/storage/ledger-file.js'
+import { expireSnapshots } from '../../src/storage/maintenance/expire.js'
 import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import type { ObjectStore } from '../../src/storage/objects/object-store.js'
@@ -33,6 +35,7 @@ import { newTracker, OPEN_MICROS, observe } from '../support/sequence-rows.js'
 
 const logger = createLogger({ level: 'silent', format: 'text' })
 const objects = new LocalObjectStore()
+const COLUMNS = fileColumns(SEQUENCE_GAPS, icebergSchema(SEQUENCE_GAPS))
 let directory: string
 let engine: Engine
 
@@ -55,13 +58,11 @@ afterAll(async () => {
 /** Trades whose snapshots have ledgers and no rows, and the table of their gaps. */
 class Fixture {
   readonly #location: string
-  readonly #context: CommitContext
   #offset = 0
-  trades: TableMetadata
+  readonly trades: TableHead
 
-  private constructor(location: string, context: CommitContext, trades: TableMetadata) {
+  private constructor(location: string, trades: TableHead) {
     this.#location = location
-    this.#context = context
     this.trades = trades
   }
 
@@ -77,7 +78,8 @@ class Fixture {
         }),
       )
     await create(SEQUENCE_GAPS, 2)
-    return new Fixture(location, context, (await create(TRADES, 1)).metadata)
+    const { metadata } = await create(TRADES, 1)
+    return new Fixture(location, new TableHead(TRADES.name, metadata, context))
   }
 
   /** One more snapshot, with a ledger or that of the one before. */
@@ -87,7 +89,7 @@ class Fixture {
     if (ledger) await writeLedger(objects, path, ledger)
     const summary = ledger ? { [LEDGER_KEY]: path } : {}
     const request = { files: [], from, to: [this.#offset], summary }
-    this.trades = (await commitAppend(this.#context, 'trades', request)).table.metadata
+    await this.trades.commit(new Append(this.trades.context, request))
   }
 
   /** What keeps the gaps, as after a start, over a store of its own; some commits go through and are never heard of. */
@@ -112,13 +114,13 @@ class Fixture {
     const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
       metadata,
       metadata.currentSnapshotId,
-      {},
+      [],
     )
     if (files.length === 0) return []
     const { columns } = await engine.query(
       `SELECT concat_ws(' ', table_name, exchange, symbol, from_sequence || '–' || to_sequence, session_date,
          epoch_us(detected_at), epoch_us(filled_at)) AS row
-       FROM ${parquetRelation(files)} ORDER BY row`,
+       FROM ${parquetRelation(files, COLUMNS)} ORDER BY row`,
     )
     return (columns[0] ?? []).map(String)
   }
@@ -129,11 +131,11 @@ class Fixture {
     const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
       metadata,
       metadata.currentSnapshotId,
-      {},
+      [],
     )
     if (files.length === 0) return []
     const { columns } = await engine.query(
-      `SELECT from_sequence || '–' || to_sequence FROM ${parquetRelation(files)}
+      `SELECT from_sequence || '–' || to_sequence FROM ${parquetRelation(files, COLUMNS)}
        GROUP BY exchange, symbol, table_name, session_date, from_sequence, to_sequence, detected_at
        HAVING max(filled_at) IS NULL ORDER BY from_sequence`,
     )
@@ -169,6 +171,8 @@ function silenced(catalog: Catalog, isUnheard: () => boolean): Catalog {
   }
 }
 
+const NOTHING_OLD = { maxAgeMs: -1, minToKeep: 1, maxCount: 1 }
+const RUN = { signal: new AbortController().signal, progress: () => {} }
 const GAP = { sessionDay: 19_800, afterMicros: 1, beforeMicros: 2, detectedMicros: OPEN_MICROS }
 
 function ledgerOf(gaps: Ledger['instruments'][0]['runs'][0]['gaps'], filledGaps: FilledGap[] = []): Ledger {
@@ -187,7 +191,7 @@ describe('sequence_gaps', () => {
     const piece = { ...whole, to: rest.from - 1n, exchange: "L'X", symbol: '日本 "A"' }
     const short = { ...piece, from: 7n, to: 7n, detectedMicros: OPEN_MICROS + 1 }
     await lake.commit(ledgerOf([whole]))
-    gaps.follow('trades', lake.trades)
+    gaps.follow(lake.trades)
     await gaps.settled()
     await lake.commit(
       ledgerOf(
@@ -199,8 +203,7 @@ describe('sequence_gaps', () => {
         ],
       ),
     )
-    gaps.follow('trades', lake.trades)
-    gaps.follow('quarantine', lake.trades)
+    gaps.follow(lake.trades)
     await gaps.settled()
     const row = (from: bigint, to: bigint, detected: number, filled: number | null) =>
       `trades L'X 日本 "A" ${from}–${to} 2024-03-18 ${detected}${filled === null ? '' : ` ${filled}`}`
@@ -216,7 +219,7 @@ describe('sequence_gaps', () => {
     const metadata = await lake.metadata()
     expect(currentOffsets(metadata)).toEqual([2, 0])
     expect(JSON.parse(currentSnapshot(metadata)?.summary['ticklake.sources'] ?? '')).toEqual({
-      trades: String(lake.trades.currentSnapshotId),
+      trades: String(lake.trades.metadata.currentSnapshotId),
     })
   })
 
@@ -224,7 +227,7 @@ describe('sequence_gaps', () => {
     const lake = await Fixture.open(2)
     const gaps = await lake.gaps(1)
     const noted = async () => {
-      gaps.follow('trades', lake.trades)
+      gaps.follow(lake.trades)
       await gaps.settled()
       return currentOffsets(await lake.metadata())
     }
@@ -270,12 +273,14 @@ describe('sequence_gaps', () => {
         // A restart forgets all that is in memory.
         if (random.oneIn(4)) starts.push(await start(starts.length + 1))
         const gaps = starts.at(-1)!
-        gaps.follow('trades', lake.trades)
+        gaps.follow(lake.trades)
         if (random.oneIn(2)) await gaps.settled()
+        // All that has been read may go.
+        if (random.oneIn(3)) await expireSnapshots(lake.trades, NOTHING_OLD, RUN)
       }
       for (const gaps of starts) await gaps.settled()
       const last = await lake.gaps(starts.length + 1)
-      last.follow('trades', lake.trades)
+      last.follow(lake.trades)
       await last.settled()
       const rows = await lake.rows()
       expect(new Set(rows).size).toBe(rows.length)
@@ -287,7 +292,7 @@ describe('sequence_gaps', () => {
 })
 
 async function readNewest(lake: Fixture): Promise<readonly string[]> {
-  const { instruments } = await readLedger(objects, currentSnapshot(lake.trades)!.summary)
+  const { instruments } = await readLedger(objects, currentSnapshot(lake.trades.metadata)!.summary)
   return instruments.flatMap(({ runs }) =>
     runs.flatMap((run) => run.gaps.map(({ from, to }) => `${from}–${to}`)),
   )

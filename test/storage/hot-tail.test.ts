@@ -161,7 +161,7 @@ describe('the flusher', () => {
       logger,
       prepare: async () => {
         prepared++
-        return { files: [], summary: {} }
+        return { files: [], specId: 0, summary: {} }
       },
       commit: async (segment) => {
         if (++attempts < 3) throw new Error('no space left on device')
@@ -208,7 +208,7 @@ describe('the flusher', () => {
     const flusher = new Flusher({
       clock,
       logger,
-      prepare: async () => ({ files: [], summary: {} }),
+      prepare: async () => ({ files: [], specId: 0, summary: {} }),
       commit: async () => {
         throw conflict
       },

@@ -11,6 +11,8 @@ import { type Clock, createLogger, systemClock } from '#core'
 import { EmbeddedRegistry } from '#ingest'
 import { MemoryStore } from '../../src/ingest/log/memory-store.js'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
+import { maintenanceOf } from './maintained.js'
+import { memoryCatalog } from './memory-catalog.js'
 
 /** A server on a free port over fixture tables. */
 export interface ApiFixture {
@@ -51,6 +53,7 @@ export async function openApiFixture(
   clock: Clock = systemClock,
   schemaRegistry: EmbeddedRegistry | string = new EmbeddedRegistry(new MemoryStore()),
   ingest: Partial<IngestRouteOptions> = {},
+  isCatalogReadOnly = false,
 ): Promise<ApiFixture> {
   const lake = await openLakeFixture()
   const logger = createLogger({ level: 'silent', format: 'json' })
@@ -63,6 +66,8 @@ export async function openApiFixture(
     tables,
     loads,
     schemaRegistry,
+    maintenance: maintenanceOf([], clock),
+    iceberg: { catalog: memoryCatalog(clock), isReadOnly: isCatalogReadOnly },
     ingest: { ...TAKING_NOTHING, ...ingest },
     replay: REPLAYING_NOTHING,
     ...vitals,

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SEQUENCE_GAPS } from '#core'
 import { Engine } from '#engine'
-import { parquetRelation } from '#storage'
+import { fileColumns, parquetRelation } from '#storage'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
+import { currentSchema } from '../../src/storage/iceberg/metadata.js'
 import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { FileIndex } from '../../src/storage/prune.js'
@@ -24,7 +25,7 @@ export async function derivedGaps(data: string): Promise<DerivedGaps> {
   const { files } = await new FileIndex(new Manifests(objects)).selectFiles(
     metadata,
     metadata.currentSnapshotId,
-    {},
+    [],
   )
   if (files.length === 0) return { missing: 0, ended: 0 }
   const tempDirectory = await mkdtemp(join(tmpdir(), 'ticklake-derived-'))
@@ -32,7 +33,8 @@ export async function derivedGaps(data: string): Promise<DerivedGaps> {
     ...{ memoryLimit: '500MB', threads: 1, connections: 1, maxWaiting: 0, tempDirectory },
   })
   try {
-    const gaps = `SELECT * EXCLUDE filled_at, max(filled_at) AS ended_at FROM ${parquetRelation(files)} GROUP BY ALL`
+    const rows = parquetRelation(files, fileColumns(SEQUENCE_GAPS, currentSchema(metadata)))
+    const gaps = `SELECT * EXCLUDE filled_at, max(filled_at) AS ended_at FROM ${rows} GROUP BY ALL`
     const { columns } = await engine.query(
       `SELECT coalesce(sum(to_sequence - from_sequence + 1) FILTER (ended_at IS NULL), 0)::BIGINT,
          count(ended_at) FROM (${gaps})`,

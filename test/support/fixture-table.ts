@@ -21,6 +21,8 @@ import type {
   TableMetadata,
   TableStatus,
 } from '#storage'
+import { fileColumns } from '#storage'
+import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
 import type { CellValue, Row } from './row-batch.js'
 
@@ -106,8 +108,10 @@ export class FixtureTable implements StreamTable {
     for (const batch of this.#batches.slice(this.#flushed)) {
       const path = join(this.#directory, `${batch.name}.parquet`)
       const order = this.definition.sortColumns.join(', ')
+      const ids = this.definition.columns.map(({ name, id }) => `${name}: ${id}`)
       await this.#engine.run(
-        `COPY (SELECT * FROM ${batch.name} ORDER BY ${order}) TO ${sqlString(path)} (FORMAT parquet)`,
+        `COPY (SELECT * FROM ${batch.name} ORDER BY ${order}) TO ${sqlString(path)}
+         (FORMAT parquet, FIELD_IDS {${ids.join(', ')}})`,
       )
       batch.file = dataFile(path, batch.rows.length)
     }
@@ -142,7 +146,12 @@ export class FixtureTable implements StreamTable {
     return {
       version,
       metadata: this.metadata(),
-      tail: tail.map((batch) => ({ relation: batch.name, rowCount: batch.rows.length })),
+      columns: fileColumns(this.definition, icebergSchema(this.definition)),
+      tail: tail.map((batch) => ({
+        relation: batch.name,
+        columns: new Set(this.definition.columns.map(({ name }) => name)),
+        rowCount: batch.rows.length,
+      })),
       watermarks: new Map(this.watermarks),
       instruments: this.instruments,
       withOpenGaps: [...this.instruments.values()],
@@ -159,6 +168,14 @@ export class FixtureTable implements StreamTable {
         if (this.pinCount === 0) for (const resolve of this.#unpinned.splice(0)) resolve()
       },
     }
+  }
+
+  pinAsOf(): Promise<PinnedVersion> {
+    return Promise.reject(new Error('a fixture table has no history'))
+  }
+
+  evolve(): Promise<TableMetadata> {
+    return Promise.reject(new Error('a fixture table stays as it is'))
   }
 
   metadata(): TableMetadata {
@@ -226,6 +243,8 @@ export class FixtureTable implements StreamTable {
   }
 
   async visible(): Promise<void> {}
+
+  async beyond(): Promise<void> {}
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
   append(): Promise<void> {

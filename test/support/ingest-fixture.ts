@@ -22,16 +22,23 @@ export class IngestFixture {
     this.#lake = lake
   }
 
-  static async open(ingest: Partial<Config['ingest']> = {}): Promise<IngestFixture> {
+  static async open(
+    ingest: Partial<Config['ingest']> = {},
+    others: Partial<Config> = {},
+  ): Promise<IngestFixture> {
     const data = await mkdtemp(join(tmpdir(), 'ticklake-ingest-'))
     const surroundings = { env: {}, isTerminal: false, cores: 2 }
     const config = loadConfig({ data, port: '0' }, surroundings)
-    const own = { ...config, ingest: { ...config.ingest, ...ingest } }
+    const own = { ...config, ...others, ingest: { ...config.ingest, ...ingest } }
     return new IngestFixture(own, await startLake(own))
   }
 
   get url(): string {
     return this.#lake.url
+  }
+
+  get data(): string {
+    return this.#config.data
   }
 
   async restart(): Promise<void> {

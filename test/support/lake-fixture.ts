@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { QUARANTINE, QUOTES, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
+import { CORRECTIONS, QUARANTINE, QUOTES, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
 import { Engine } from '#engine'
 import { type QueryEngine, QueryRouter } from '#query'
 import { FixtureTable } from './fixture-table.js'
@@ -29,7 +29,7 @@ export async function openLakeFixture(): Promise<LakeFixture> {
     maxWaiting: 100,
   })
   const tables = new Map(
-    [TRADES, QUOTES, QUARANTINE].map((definition) => [
+    [TRADES, QUOTES, QUARANTINE, CORRECTIONS].map((definition) => [
       definition.name,
       new FixtureTable(definition, engine, directory),
     ]),

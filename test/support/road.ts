@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  CORRECTIONS,
   createLogger,
   type Ledger,
   QUARANTINE,
@@ -13,7 +14,7 @@ import {
   TRADES,
 } from '#core'
 import { Engine } from '#engine'
-import { Consumer, EmbeddedRegistry, Loader, type LoadResult, openInspector } from '#ingest'
+import { Consumer, Corrector, EmbeddedRegistry, Loader, type LoadResult, openInspector } from '#ingest'
 import { QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
@@ -40,6 +41,9 @@ export class Road {
   #fence = 0
   #warehouse: Warehouse | null = null
   #consumers: readonly Consumer[] = []
+  readonly #correctors: Corrector[] = []
+  /** What the correctors of the next start are given: a test may put itself in between. */
+  wrapCorrections: (real: Warehouse['corrections']) => Warehouse['corrections'] = (real) => real
 
   private constructor(folder: string, engine: Engine) {
     this.folder = folder
@@ -52,7 +56,8 @@ export class Road {
     const bounds = { memoryLimit: '1GB', threads: 1, connections: 2, maxWaiting: 100 }
     const road = new Road(folder, await Engine.open({ ...bounds, tempDirectory: folder }))
     await road.log.start()
-    for (const { topic } of [TRADES, QUOTES, QUARANTINE]) await road.log.createTopic(topic, PARTITION_COUNT)
+    for (const { topic } of [TRADES, QUOTES, QUARANTINE, CORRECTIONS])
+      await road.log.createTopic(topic, PARTITION_COUNT)
     await road.#read()
     return road
   }
@@ -110,7 +115,7 @@ export class Road {
 
   /** Everything that is in the log, and what was refused of it, is visible. */
   async settle(): Promise<void> {
-    for (const definition of [TRADES, QUOTES, QUARANTINE]) {
+    for (const definition of [TRADES, QUOTES, QUARANTINE, CORRECTIONS]) {
       await this.tables.get(definition.name)?.visible(this.log.end(definition.topic), never)
     }
   }
@@ -137,15 +142,28 @@ export class Road {
     const { log, registry } = this
     this.#consumers = [...warehouse.tables.values()].map((table) => {
       const inspect =
-        table.definition === QUARANTINE
+        table.definition === QUARANTINE || table.definition === CORRECTIONS
           ? null
           : (start: Ledger) => openInspector(table, start, this.#engine, policy)
       return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, unknownWaitMs: 0 })
     })
     for (const consumer of this.#consumers) await consumer.start()
+    const [corrections] = [...warehouse.tables.values()].filter(
+      ({ definition }) => definition === CORRECTIONS,
+    )
+    for (const [name, rows] of this.wrapCorrections(warehouse.corrections)) {
+      const table = warehouse.tables.get(name)
+      if (!corrections || !table) throw new Error('a warehouse has tables')
+      const takesUnknown = name === TRADES.name
+      const parts = { log, registry, corrections, table, rows, takesUnknown, engine: this.#engine }
+      const corrector = new Corrector({ ...parts, clock: systemClock, logger })
+      await corrector.start()
+      this.#correctors.push(corrector)
+    }
   }
 
   async #stopReading(): Promise<void> {
+    for (const corrector of this.#correctors.splice(0)) await corrector.stop()
     for (const consumer of this.#consumers) await consumer.stop()
     await this.#warehouse?.stop()
   }

@@ -84,7 +84,7 @@ export class EventCast {
     const text = this.#text(field, fields)
     if (text === null) {
       if (isNeeded(column)) return { reason: 'missing_value', field, value: null, expected: 'given' }
-      values.set(column.name, column.name === 'side' ? 'unknown' : null)
+      values.set(column.name, column.name === 'side' && column.required ? 'unknown' : null)
       return null
     }
     const wrong = (reason: RowProblem['reason'], expected: string): RowProblem => ({
@@ -147,7 +147,7 @@ export class EventCast {
   }
 }
 
-const SIDES = ['buy', 'sell', 'unknown']
+export const SIDES = ['buy', 'sell', 'unknown']
 
 /** Required, and without a value that is taken when none is given. */
 function isNeeded({ name, required }: ColumnDefinition): boolean {
@@ -155,7 +155,10 @@ function isNeeded({ name, required }: ColumnDefinition): boolean {
 }
 
 /** A trade has a price; a side of a quote may be empty, and is then 0. */
-function wrongSign({ name }: ColumnDefinition, scaled: Scaled): 'not_positive' | 'negative' | null {
+export function wrongSign(
+  { name }: Pick<ColumnDefinition, 'name'>,
+  scaled: Scaled,
+): 'not_positive' | 'negative' | null {
   if (name === 'price') return scaled > 0n ? null : 'not_positive'
   return scaled < 0n ? 'negative' : null
 }

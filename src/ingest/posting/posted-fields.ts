@@ -1,13 +1,20 @@
 import type { ColumnDefinition, TableDefinition } from '#core'
 
 /** Columns that a row does not give by a field of their own. */
-const NOT_POSTED = ['exchange_nanos', 'source']
+const NOT_POSTED = ['exchange_nanos', 'source', 'known_offsets']
 
 /** Fields that go by another name than their column: the names of `GET /v1/trades` and `/v1/quotes`. */
 const NAMES: Readonly<Record<string, string>> = {
   exchange_timestamp: 'ts',
   sequence_number: 'sequence',
   quality_flags: 'flags',
+  correction_id: 'id',
+  target_table: 'table',
+  target_message_id: 'message_id',
+  target_partition: 'log_partition',
+  target_offset: 'log_offset',
+  target_symbol: 'symbol',
+  target_exchange: 'exchange',
 }
 
 /** The event time as whole nanoseconds: for rows that do not give `ts`, or to say it more exactly. */

@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { QUARANTINE, type QuarantineReason, type TableDefinition, TicklakeError } from '#core'
+import {
+  type Clock,
+  CORRECTIONS,
+  QUARANTINE,
+  type QuarantineReason,
+  type TableDefinition,
+  TicklakeError,
+} from '#core'
 import type { LoadProgress, Log, OffsetRange } from '../log/log.js'
 import { Producer, type RefusedRow } from '../producer.js'
 import type { SchemaRegistry } from '../registry/registry.js'
 import { avroRows } from './avro-rows.js'
+import { CorrectionCast } from './correction-cast.js'
 import { csvRows } from './csv-rows.js'
 import { type CastOptions, EventCast } from './event-cast.js'
 import { EventColumns } from './event-columns.js'
@@ -23,7 +31,7 @@ const READERS: Readonly<Record<PostForm, RowReader>> = {
 }
 
 export interface PostRequest extends CastOptions {
-  /** Trades or quotes. */
+  /** Trades, quotes or corrections. */
   readonly definition: TableDefinition
   readonly form: PostForm
   readonly body: Buffer
@@ -52,8 +60,9 @@ export interface PostResult {
 }
 
 export interface PosterOptions {
-  readonly log: Pick<Log, 'append' | 'progress'>
+  readonly log: Pick<Log, 'append' | 'progress' | 'end'>
   readonly registry: SchemaRegistry
+  readonly clock: Clock
   /** Rows of one body. */
   readonly maxRows: number
   /** Bytes of one body once it is inflated. */
@@ -182,8 +191,11 @@ export class Poster {
   }
 
   async #read(request: PostRequest): Promise<ReadRows> {
-    const { maxRows, maxBytes } = this.#options
-    const cast = new EventCast(request.definition, request)
+    const { log, clock, maxRows, maxBytes } = this.#options
+    const cast =
+      request.definition === CORRECTIONS
+        ? new CorrectionCast({ clock, end: (topic) => log.end(topic) })
+        : new EventCast(request.definition, request)
     const accepted = new EventColumns(request.definition)
     const refused: RefusedRow[] = []
     const errors: RowError[] = []

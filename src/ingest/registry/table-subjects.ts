@@ -1,12 +1,12 @@
 import avro from 'avsc'
-import { QUARANTINE, QUOTES, type TableDefinition, TicklakeError, TRADES } from '#core'
+import { CORRECTIONS, QUARANTINE, QUOTES, type TableDefinition, TicklakeError, TRADES } from '#core'
 import { avroSchema } from '../avro-schema.js'
 import { compileProgram } from '../decode-program.js'
 import { schemaShape } from '../schema-shape.js'
 import { parseSchema } from './schema-text.js'
 
 const TABLES: ReadonlyMap<string, TableDefinition> = new Map(
-  [TRADES, QUOTES, QUARANTINE].map((definition) => [`${definition.topic}-value`, definition]),
+  [TRADES, QUOTES, QUARANTINE, CORRECTIONS].map((definition) => [`${definition.topic}-value`, definition]),
 )
 
 /**

@@ -29,7 +29,7 @@ export class FileCatalog implements Catalog {
 
   /** Where a table of that name lives or will live. */
   tableLocation(table: string): string {
-    if (!/^\w+$/.test(table)) throw notFound(table)
+    if (!/^[\w-]+(\/[\w-]+)?$/.test(table)) throw notFound(table)
     return `${this.#warehouse}/${table}`
   }
 

@@ -175,8 +175,10 @@ function typeOf(schemaText: string): Type {
     registry: { long: bigintLong },
     wrapUnions: 'never',
     typeHook: (schema: Schema) => {
-      const isMap = isAttributes(schema) && schema.logicalType === 'map'
-      return isMap ? avro.Type.forSchema(schema, { wrapUnions: 'never' }) : undefined
+      if (!isAttributes(schema)) return undefined
+      // With attributes (a timestamp) it is not looked up by its name.
+      if (schema.type === 'long') return bigintLong
+      return schema.logicalType === 'map' ? avro.Type.forSchema(schema, { wrapUnions: 'never' }) : undefined
     },
   })
   if (types.size >= MAX_CACHED_TYPES) types.clear()

@@ -24,6 +24,16 @@ export function formatJson(value: Json, indent?: number): string {
   return stringify(value, null, indent) ?? 'null'
 }
 
+/** What `read` finds wrong is wrong with somebody's request, not with a stored file: `corrupt` becomes `invalid_input`. */
+export function asRequest<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (!(cause instanceof TicklakeError && cause.code === 'corrupt')) throw cause
+    throw new TicklakeError('invalid_input', cause.message, { ...cause.detail, cause })
+  }
+}
+
 function parseNumber(text: string): number | bigint | LosslessNumber {
   if (!isInteger(text)) return new LosslessNumber(text)
   const value = Number(text)
@@ -53,6 +63,13 @@ export class Fields {
   string(key: string): string {
     const value = this.#take(key)
     return typeof value === 'string' ? value : this.#wrong(key, 'a string', value)
+  }
+
+  /** One of the words, however it is capitalised. */
+  choice<T extends string>(key: string, among: readonly T[]): T {
+    const text = this.string(key)
+    const chosen = among.find((word) => word === text.toLowerCase())
+    return chosen ?? this.#wrong(key, among.join(' or '), text)
   }
 
   boolean(key: string): boolean {
@@ -87,6 +104,13 @@ export class Fields {
     const value = this.#take(key)
     if (!Array.isArray(value)) return this.#wrong(key, 'a list', value)
     return value.map((element: Json, index) => read(element, `${this.#path}.${key}[${index}]`))
+  }
+
+  /** The elements of a list of plain values, each read as one of the methods here reads a key. */
+  values<T>(key: string, read: (key: string) => T): readonly T[] {
+    const list = this.list(key, (element) => element)
+    const elements = new Fields({ ...list }, `${this.#path}.${key}`)
+    return list.map((_, index) => read.call(elements, String(index)))
   }
 
   /** As `read` says if the key is there, else `otherwise`. */

@@ -97,7 +97,7 @@ export function encodeManifest(
   return encodeAvroFile(
     entrySchema(schema, spec),
     header,
-    entries.map((entry) => entryRecord(entry, spec)),
+    entries.map((entry) => entryRecord(entry, spec, schema)),
   )
 }
 
@@ -113,7 +113,7 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
   }
 }
 
-function entryRecord(entry: ManifestEntry, spec: PartitionSpec): AvroRecord {
+function entryRecord(entry: ManifestEntry, spec: PartitionSpec, schema: Schema): AvroRecord {
   const { file } = entry
   const { foreign } = file
   assert(
@@ -129,7 +129,9 @@ function entryRecord(entry: ManifestEntry, spec: PartitionSpec): AvroRecord {
       content: CONTENTS.indexOf(foreign?.content ?? 'data'),
       file_path: file.path,
       file_format: foreign?.format ?? PARQUET,
-      partition: Object.fromEntries(spec.fields.map((field, i) => [avroName(field), file.partition[i]])),
+      partition: Object.fromEntries(
+        spec.fields.map((field, i) => [avroName(field), partitionCell(field, schema, file.partition[i])]),
+      ),
       record_count: BigInt(file.recordCount),
       file_size_in_bytes: BigInt(file.fileSizeBytes),
       column_sizes: pairs(file.columnSizes),
@@ -325,6 +327,11 @@ function avroType(field: PartitionField, schema: Schema): AvroSchema {
     default:
       throw invalid('partition', `${field.transform} of ${type}`, 'a partition that ticklake can write')
   }
+}
+
+/** A value of a column that was an int, and has been widened since. */
+function partitionCell(field: PartitionField, schema: Schema, value: Value | null | undefined): unknown {
+  return typeof value === 'number' && partitionType(field, schema) === 'long' ? BigInt(value) : value
 }
 
 /** Partition names are Avro names; other characters are written as Iceberg's Java library does. */

@@ -6,7 +6,7 @@ import { parseSchema, schemaJson } from './schema.js'
 import { parseSnapshot, parseSnapshotRef, snapshotJson, snapshotRefJson } from './snapshot.js'
 
 /** Clocks of different writers may differ by this much before a log counts as disordered (as in Iceberg's Java). */
-const CLOCK_TOLERANCE_MS = 60_000
+export const CLOCK_TOLERANCE_MS = 60_000
 
 /** Reads a metadata.json and checks it. `location` names it in errors; `corrupt` says what is wrong. */
 export function parseMetadata(text: string, location: string): TableMetadata {
@@ -89,7 +89,7 @@ export function formatMetadata(metadata: TableMetadata): string {
 }
 
 /** The invariants that Iceberg's Java library enforces when it reads; one that fails is `corrupt`. */
-function checkMetadata(metadata: TableMetadata, location: string): void {
+export function checkMetadata(metadata: TableMetadata, location: string): void {
   const check = (holds: boolean, problem: string) => {
     if (!holds) throw new TicklakeError('corrupt', `${location}: ${problem}`)
   }

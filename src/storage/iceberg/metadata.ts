@@ -122,6 +122,8 @@ export interface NewSnapshot {
   readonly added: readonly DataFile[]
   /** Data files that the parent has and this one has not. */
   readonly removed: readonly DataFile[]
+  /** Delete files of which the same is true. Default: none. */
+  readonly removedDeletes?: readonly DataFile[]
   /** Summary keys of ours, over those carried forward from the parent. */
   readonly summary: Summary
   /** Properties that change in the same commit. */
@@ -191,6 +193,8 @@ export function* ancestry(metadata: TableMetadata, from: bigint | null): Generat
     const snapshot = byId.get(id)
     if (!snapshot) return
     yield snapshot
+    // However wrong a foreign writer's parents are, each comes once.
+    byId.delete(id)
     id = snapshot.parentSnapshotId
   }
 }
@@ -228,6 +232,15 @@ export function schemaOfSpec(metadata: TableMetadata, { fields }: PartitionSpec)
     fields.every(({ sourceId }) => schema.fields.some(({ id }) => id === sourceId))
   const current = currentSchema(metadata)
   return isWhole(current) ? current : (metadata.schemas.findLast(isWhole) ?? current)
+}
+
+export function defaultOrder(metadata: TableMetadata): SortOrder {
+  return byIdOf(
+    metadata.sortOrders,
+    (order) => order.orderId === metadata.defaultSortOrderId,
+    metadata,
+    'default sort order',
+  )
 }
 
 function byIdOf<T>(all: readonly T[], is: (one: T) => boolean, metadata: TableMetadata, what: string): T {

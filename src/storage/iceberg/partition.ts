@@ -54,6 +54,13 @@ export function dayPartitionSpec(layout: TableLayout): PartitionSpec {
   return { specId: 0, fields: [field], extra: NO_FIELDS }
 }
 
+/** Whether a spec is the UTC day of the layout's partition column, and nothing else. */
+export function isDayOnly(layout: TableLayout, { fields }: PartitionSpec): boolean {
+  const [field] = fields
+  if (!field || fields.length > 1 || field.transform !== 'day') return false
+  return layout.columns.find(({ id }) => id === field.sourceId)?.name === layout.partitionColumn
+}
+
 /** The order in which ticklake sorts its files: the layout's sort columns, ascending, nulls last. */
 export function sortOrder(layout: TableLayout): SortOrder {
   const fields = layout.sortColumns.map((name) => ({
@@ -162,8 +169,8 @@ function parseSortField(json: Json, path: string): SortField {
   return {
     sourceId: from.integer('source-id'),
     transform: from.string('transform'),
-    direction: from.string('direction').toLowerCase() === 'desc' ? 'desc' : 'asc',
-    nullOrder: from.string('null-order').toLowerCase() === 'nulls-last' ? 'nulls-last' : 'nulls-first',
+    direction: from.choice('direction', ['asc', 'desc']),
+    nullOrder: from.choice('null-order', ['nulls-first', 'nulls-last']),
     extra: from.rest(),
   }
 }

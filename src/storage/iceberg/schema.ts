@@ -18,7 +18,8 @@ export interface Schema {
   readonly extra: JsonObject
 }
 
-const TYPE_NAMES: Record<LayoutColumn['type'], string> = {
+/** Iceberg's names of the types that columns of ours have. */
+export const TYPE_NAMES: Readonly<Record<LayoutColumn['type'], string>> = {
   string: 'string',
   int: 'int',
   long: 'long',
@@ -55,19 +56,23 @@ export function schemaJson(schema: Schema): JsonObject {
   return {
     type: 'struct',
     'schema-id': schema.schemaId,
-    fields: schema.fields.map((field) => ({
-      id: field.id,
-      name: field.name,
-      required: field.required,
-      type: field.type,
-      ...(field.doc === null ? {} : { doc: field.doc }),
-      ...field.extra,
-    })),
+    fields: schema.fields.map(fieldJson),
     ...schema.extra,
   }
 }
 
-function parseField(json: Json, path: string): SchemaField {
+export function fieldJson(field: SchemaField): JsonObject {
+  return {
+    id: field.id,
+    name: field.name,
+    required: field.required,
+    type: field.type,
+    ...(field.doc === null ? {} : { doc: field.doc }),
+    ...field.extra,
+  }
+}
+
+export function parseField(json: Json, path: string): SchemaField {
   const from = new Fields(json, path)
   return {
     id: from.integer('id'),

@@ -1,8 +1,8 @@
 import avsc, { type Schema } from 'avsc'
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
+import { runScript } from '../script.js'
 import { told } from '../told.js'
-import { runScript } from './script.js'
 
 const SCHEMA: Schema = {
   type: 'record',
@@ -33,6 +33,6 @@ test('Python reads what Node and Python wrote, in order', async () => {
   await producer.disconnect()
 
   const question = { brokers, topic, schema: SCHEMA, records: theirs, count: 3 }
-  const answer = await runScript('confluent_round_trip.py', question)
+  const answer = await runScript(new URL('confluent_round_trip.py', import.meta.url), question)
   expect(answer).toEqual([ours, ...theirs])
 })

@@ -8,9 +8,9 @@ import { createLogger, systemClock, TRADES } from '#core'
 import { Lake } from '../../../src/cli/lake.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { writeTradesFile } from '../../support/trades-file.js'
+import { runScript } from '../script.js'
 import { told } from '../told.js'
 import { FOREIGN_SCHEMA, foreignTrade } from './foreign-trades.js'
-import { runScript } from './script.js'
 
 const ROW_COUNT = 1_000
 const brokers = told('TICKLAKE_TEST_KAFKA_BROKERS')
@@ -51,7 +51,7 @@ test('a Python consumer decodes our topic by the registry routes; a Python produ
   await lake.load({ path, fileName: 'trades.csv', format: 'csv-trades', again: false }).ended
   // Those that come again are within what is remembered; the last of them all is new.
   const sent = [0, 1, 2, 1, 0, 3, 3, 4].map((number) => foreignTrade(number, `${number + 40}.25`))
-  const answer = await runScript('kafka_trades.py', {
+  const answer = await runScript(new URL('kafka_trades.py', import.meta.url), {
     url: `${lake.url}/schema-registry`,
     brokers,
     topic: TRADES.topic,

@@ -15,8 +15,8 @@ import {
   rowCount,
   trades,
 } from '../../support/reading.js'
+import { runScript } from '../script.js'
 import { FOREIGN_SCHEMA, foreignTrade } from './foreign-trades.js'
-import { runScript } from './script.js'
 
 interface Answer {
   /** Our records as Python has decoded them: longs, decimals and times (µs) as text. */
@@ -72,7 +72,7 @@ test('Python decodes our records through the registry routes, and what it regist
     records: FOREIGN_TRADES,
   }
   // As the script says.
-  const { seen, made } = (await runScript('registry_serdes.py', question)) as Answer
+  const { seen, made } = (await runScript(new URL('registry_serdes.py', import.meta.url), question)) as Answer
   const ours = loggedRecords(log, TRADES).map((record) =>
     Object.fromEntries(
       Object.entries(record).map(([name, value]) => [name, value === null ? null : String(value)]),

@@ -16,6 +16,7 @@ const PRODUCTS: Readonly<Record<TableDefinition['name'], TableQuestion['products
     ['bid_price', 'bid_size'],
     ['ask_price', 'ask_size'],
   ],
+  corrections: [],
   quarantine: [],
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createLogger, dayOfMicros, EMPTY_LEDGER, systemClock, type TableDefinition } from '#core'
 import type { Engine } from '#engine'
 import { type LogRows, localPath, type PinnedVersion, type StreamTable, Warehouse } from '#storage'
+import { withoutThird } from '../../support/deleted-rows.js'
 import { MarketRows } from '../../support/market-rows.js'
 import { batchOfRows, long, type Row } from '../../support/row-batch.js'
 import { SeededRandom } from '../../support/seeded-random.js'
@@ -17,6 +18,8 @@ export interface FixtureOptions {
   readonly extremes: boolean
   /** Columns that predicates ask for; null: all. */
   readonly swept: readonly string[] | null
+  /** Every third row is deleted, by delete files of this kind. Default: none is. */
+  readonly deletes?: 'by position' | 'by value'
 }
 
 const FEW = ['symbol', 'exchange_timestamp', 'received_at']
@@ -55,6 +58,24 @@ export const FIXTURES: readonly FixtureOptions[] = [
     extremes: false,
     swept: FEW,
   },
+  {
+    name: 'deleted-by-position',
+    snapshotCount: 2,
+    rowsPerSnapshot: 400,
+    daysPerSnapshot: 3,
+    extremes: false,
+    swept: FEW,
+    deletes: 'by position',
+  },
+  {
+    name: 'deleted-by-value',
+    snapshotCount: 2,
+    rowsPerSnapshot: 400,
+    daysPerSnapshot: 3,
+    extremes: false,
+    swept: FEW,
+    deletes: 'by value',
+  },
 ]
 
 /** One table of a fixture and the rows that it holds. */
@@ -90,7 +111,9 @@ export async function writeFixture(
   const tables = await Promise.all(
     [...warehouse.tables.values()].map(async (table): Promise<FixtureTable> => {
       const { definition } = table
-      const rows = await fill(table, fixture, seed)
+      const filled = await fill(table, fixture, seed)
+      const head = warehouse.compactables.get(definition.name)!.head
+      const rows = fixture.deletes ? await withoutThird(engine, head, filled, fixture.deletes) : filled
       const pinned = table.pin()
       const path = localPath(pinned.metadata.location)
       return { name: `${fixture.name}/${definition.name}`, definition, rows, pinned, path }

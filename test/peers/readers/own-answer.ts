@@ -1,5 +1,5 @@
 import { type Engine, type SqlValue, sqlString } from '#engine'
-import { localPath } from '#storage'
+import { parquetRelation } from '#storage'
 import type { FixtureTable } from './fixtures.js'
 import { type Predicate, productName, type TableAnswer, type TableQuestion } from './question.js'
 
@@ -11,9 +11,8 @@ export async function ownAnswer(
 ): Promise<TableAnswer> {
   const { files } = await pinned.select({})
   const columns = question.columns.map((column) => column.name).join(', ')
-  const paths = files.map((file) => sqlString(localPath(file.path))).join(', ')
   const parts = [
-    ...(files.length > 0 ? [`SELECT ${columns} FROM read_parquet([${paths}])`] : []),
+    ...(files.length > 0 ? [`SELECT ${columns} FROM ${parquetRelation(files, pinned.columns)}`] : []),
     ...pinned.tail.map((slice) => `SELECT ${columns} FROM ${slice.relation}`),
   ]
   if (parts.length === 0) return noRows(question)

@@ -75,13 +75,14 @@ export class ReaderSuite implements Suite {
   }
 
   async run(run: SuiteRun): Promise<void> {
-    const { title, cannot, sees } = this.#reader
+    const { title, refuses = [], cannot, sees } = this.#reader
     const command = await commandOf(this.#reader).catch((error: Error) => {
       run.report.cannotHave(title, error.message)
       return null
     })
     if (command === null) return
-    const asked = await this.#tables.of(run)
+    const all = await this.#tables.of(run)
+    const asked = all.filter(({ table }) => !refuses.some((name) => table.name.startsWith(`${name}/`)))
     if (run.signal.aborted) return
     const questions = asked.map(({ question }) => ({
       ...question,

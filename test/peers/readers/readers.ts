@@ -12,6 +12,8 @@ export interface Reader {
   readonly requirements: string | null
   /** A row as this reader's types let it be seen, where they are narrower than the table's. */
   readonly sees?: (row: Row) => Row
+  /** Fixtures that it is not asked about, since it says that it cannot read them. Default: none. */
+  readonly refuses?: readonly string[]
   /** Predicates that it is not asked, since it is known to answer them wrong, or not at all. Default: none. */
   readonly cannot?: (predicate: Predicate, question: TableQuestion) => boolean
 }
@@ -22,6 +24,8 @@ export const READERS: readonly Reader[] = [
     title: 'PyIceberg (StaticTable)',
     script: 'pyiceberg_static.py',
     requirements: 'requirements/pyiceberg.txt',
+    // PyIceberg 0.12 knows no equality deletes (apache/iceberg issue 6568).
+    refuses: ['deleted-by-value'],
   },
   {
     id: 'duckdb',

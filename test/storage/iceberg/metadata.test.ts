@@ -4,6 +4,7 @@ import { TRADES } from '#core'
 import { formatJson, type JsonObject, parseJson } from '../../../src/storage/iceberg/json.js'
 import {
   addSnapshot,
+  ancestry,
   logPrevious,
   newTableMetadata,
   type TableMetadata,
@@ -170,7 +171,7 @@ describe('metadata on disk', () => {
     })
     const again = parseMetadata(text, 'v1')
     expect(parseJson(formatMetadata(again), 'again')).toEqual(parseJson(text, 'text'))
-    expect(append(again, 14n, NOW).refs.main!.extra).toEqual({ 'max-ref-age-ms': 5 })
+    expect(append(again, 14n, NOW).refs.main).toMatchObject({ maxRefAgeMs: 5, extra: {} })
     expect(text.match(/"novel"/g)).toHaveLength(7)
   })
 
@@ -215,6 +216,12 @@ describe('metadata on disk', () => {
     const text = changed(two, (json) => delete json.refs)
     expect(parseMetadata(text, 'v1').refs).toMatchObject({ main: { snapshotId: 12n, type: 'branch' } })
   })
+})
+
+test('ancestors end, even if somebody wrote them in a circle', () => {
+  const [first, second] = two.snapshots
+  const circle = { ...two, snapshots: [{ ...first!, parentSnapshotId: 12n }, second!] }
+  expect([...ancestry(circle, 12n)].map(({ snapshotId }) => snapshotId)).toEqual([12n, 11n])
 })
 
 test.each([

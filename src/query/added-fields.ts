@@ -1,0 +1,77 @@
+import { invalid, QUOTES, type TableDefinition, TRADES } from '#core'
+import { sqlName } from '#engine'
+import type { FileColumn } from '#storage'
+import { rowFields } from './event-fields.js'
+import { chooseFields, type Field } from './field.js'
+import type { MarketTable } from './request.js'
+
+const DEFINITIONS: Readonly<Record<MarketTable, TableDefinition>> = { trades: TRADES, quotes: QUOTES }
+
+/**
+ * The fields of a row that were asked for, of a version with these columns. Columns that were added to the table are
+ * fields under their own names, unless a field has that name already. They come only when they are asked for: an answer
+ * whose fields nobody named stays the same, cell by cell, whatever is added. `invalid_input` names what is no field.
+ */
+export function chosenRowFields(
+  table: MarketTable,
+  columns: readonly FileColumn[],
+  names: readonly string[] | null,
+): readonly Field[] {
+  const known = rowFields(table)
+  if (names === null) return known
+  const all = [...known, ...addedFields(table, known, columns)]
+  const unknown = names.find((name) => !all.some((field) => field.name === name))
+  if (unknown === undefined) return chooseFields(all, names)
+  throw invalid('fields', unknown, `one of ${all.map(({ name }) => name).join(', ')}, each at most once`)
+}
+
+function addedFields(
+  table: MarketTable,
+  known: readonly Field[],
+  columns: readonly FileColumn[],
+): readonly Field[] {
+  const taken = new Set([...known, ...DEFINITIONS[table].columns].map(({ name }) => name))
+  return columns.filter(({ name }) => !taken.has(name)).map(addedField)
+}
+
+/**
+ * Whole numbers and truths are those of JSON; all else is text: JSON's numbers would lose digits of a decimal, and have
+ * no NaN. Bytes are in base64.
+ */
+function addedField({ name, type }: FileColumn): Field {
+  const column = sqlName(name)
+  const field = (kind: Field['type'], sql: string, freeText = false): Field => ({
+    name,
+    type: kind,
+    sql,
+    columns: [name],
+    doc: `column ${name}, which was added to the table`,
+    freeText,
+  })
+  const [base = ''] = type.split(/[([]/)
+  switch (base) {
+    case 'boolean':
+      return field('boolean', column)
+    case 'int':
+    case 'long':
+      return field('number', column)
+    case 'string':
+      return field('string', column, true)
+    case 'binary':
+    case 'fixed':
+      return field('string', `to_base64(${column})`)
+    case 'decimal': {
+      const text = `CAST(${column} AS VARCHAR)`
+      return field('string', /,\s*0\)$/.test(type) ? text : `rtrim(rtrim(${text}, '0'), '.')`)
+    }
+    case 'timestamp':
+    case 'timestamptz': {
+      const zone = base === 'timestamptz' ? 'Z' : ''
+      const text = `strftime(make_timestamp(epoch_us(${column})), '%Y-%m-%dT%H:%M:%S.%f${zone}')`
+      // Another engine may have written an infinite one, which has no such text.
+      return field('string', `CASE WHEN isfinite(${column}) THEN ${text} ELSE CAST(${column} AS VARCHAR) END`)
+    }
+    default:
+      return field('string', `CAST(${column} AS VARCHAR)`)
+  }
+}

@@ -1,0 +1,183 @@
+import { type Clock, type Logger, type Service, TicklakeError } from '#core'
+import { type ExpiryPolicy, expirable } from '../iceberg/expiry.js'
+import {
+  type Compactable,
+  type CompactionOptions,
+  type CompactionReport,
+  compact,
+  compactionPlan,
+  predicted,
+} from './compact.js'
+import { expireSnapshots } from './expire.js'
+import { type Job, type JobKind, Jobs } from './jobs.js'
+import { removeOrphans } from './orphans.js'
+import { rewriteManifests } from './rewrite-manifests.js'
+import type { TaskRun } from './task.js'
+import { verify } from './verify.js'
+
+/** What is done to tables without being asked for, and how. */
+export interface MaintenancePolicy {
+  /** Between looks at what there is to do; 0: nothing is done unless it is asked for. */
+  readonly everyMs: number
+  readonly targetFileBytes: number
+  readonly minInputFiles: number
+  readonly snapshots: ExpiryPolicy
+  readonly orphansOlderThanMs: number
+}
+
+export interface MaintenanceOptions {
+  readonly tables: readonly Compactable[]
+  readonly policy: MaintenancePolicy
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Whether there is room for what nobody waits for. */
+  readonly mayRun: () => boolean
+}
+
+/** What a job may be told; what is left out, the policy says. */
+export interface JobRequest
+  extends Partial<Pick<CompactionOptions, 'targetBytes' | 'startMicros' | 'endMicros'>> {
+  readonly snapshots?: Partial<ExpiryPolicy>
+  readonly olderThanMs?: number
+  readonly dryRun?: boolean
+}
+
+/** Orphans are rare, and finding them lists every file. */
+const ORPHANS_EVERY_MS = 86_400_000
+/** What is let go at once: letting each snapshot go as it grows old would be a commit for each commit. */
+const EXPIRE_AT_LEAST = 50
+
+/**
+ * Keeps tables in order: by jobs that are asked for, and by a policy that looks now and then, when there is room, and
+ * rests after its work as long as that took.
+ */
+export class Maintenance implements Service {
+  readonly jobs: Jobs
+  readonly #options: MaintenanceOptions
+  readonly #tables: ReadonlyMap<string, Compactable>
+  readonly #orphansLookedFor = new Map<string, number>()
+  #cancelLook: (() => void) | null = null
+  #isStopping = false
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options
+    this.#tables = new Map(options.tables.map((table) => [table.head.name, table]))
+    this.jobs = new Jobs(options.clock, options.logger)
+  }
+
+  async start(): Promise<void> {
+    this.#lookIn(this.#options.policy.everyMs)
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#cancelLook?.()
+    await this.jobs.stop()
+  }
+
+  /** What a compaction that is asked for would do now. */
+  async plan(table: string, request: JobRequest): Promise<CompactionReport> {
+    const options = this.#compaction(request, false)
+    return predicted(await compactionPlan(this.#table(table), options), options.targetBytes)
+  }
+
+  /** Takes a job. `not_found` for a table that is none, `overloaded` when too many wait. */
+  take(kind: JobKind, table: string, request: JobRequest): Job {
+    const { jobs } = this
+    const compactable = this.#table(table)
+    return jobs.take(kind, table, (run) => this.#work(kind, compactable, request, run))
+  }
+
+  async #work(kind: JobKind, table: Compactable, request: JobRequest, run: TaskRun): Promise<object> {
+    const { snapshots, orphansOlderThanMs } = this.#options.policy
+    switch (kind) {
+      case 'compact':
+        return this.#compact(table, this.#compaction(request, false), run)
+      case 'rewrite-manifests':
+        return rewriteManifests(table.head)
+      case 'expire-snapshots':
+        return expireSnapshots(table.head, { ...snapshots, ...request.snapshots }, run)
+      case 'remove-orphans': {
+        const { olderThanMs = orphansOlderThanMs, dryRun = true } = request
+        return removeOrphans(table.head, { olderThanMs, dryRun }, run)
+      }
+      case 'verify':
+        return verify(table, run)
+    }
+  }
+
+  async #compact(table: Compactable, options: CompactionOptions, run: TaskRun): Promise<object> {
+    const plan = predicted(await compactionPlan(table, options), options.targetBytes)
+    return { predicted: plan, measured: await compact(table, options, run) }
+  }
+
+  #compaction({ targetBytes, startMicros, endMicros }: JobRequest, patient: boolean): CompactionOptions {
+    const { targetFileBytes, minInputFiles } = this.#options.policy
+    return {
+      targetBytes: targetBytes ?? targetFileBytes,
+      // Who asks wants what can be had.
+      minInputs: patient ? minInputFiles : 2,
+      patient,
+      ...(startMicros === undefined ? {} : { startMicros }),
+      ...(endMicros === undefined ? {} : { endMicros }),
+    }
+  }
+
+  #table(name: string): Compactable {
+    const table = this.#tables.get(name)
+    if (table) return table
+    const known = [...this.#tables.keys()].join(', ')
+    throw new TicklakeError('not_found', `there is no table ${JSON.stringify(name)}: there are ${known}`)
+  }
+
+  #lookIn(delayMs: number): void {
+    if (delayMs === 0 || this.#isStopping) return
+    this.#cancelLook = this.#options.clock.after(delayMs, () => {
+      void this.#look().then((tookMs) => this.#lookIn(Math.max(tookMs, this.#options.policy.everyMs)))
+    })
+  }
+
+  /** Does for each table what the policy asks for; gives how long that took. */
+  async #look(): Promise<number> {
+    const { clock, mayRun, logger } = this.#options
+    const startedMs = clock.monotonicMs()
+    for (const [name, table] of this.#tables) {
+      if (this.#isStopping || !mayRun() || !this.jobs.isIdle) break
+      try {
+        for (const [kind, work] of await this.#due(table))
+          await this.jobs.ended(this.jobs.take(kind, name, work).id)
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error)
+        logger.warn('what there is to do for a table cannot be told; it is looked at again later', {
+          table: name,
+          error: message,
+        })
+      }
+    }
+    return clock.monotonicMs() - startedMs
+  }
+
+  async #due(
+    table: Compactable,
+  ): Promise<readonly (readonly [JobKind, (run: TaskRun) => Promise<object>])[]> {
+    const { policy, clock } = this.#options
+    const { head } = table
+    const nowMs = clock.nowMs()
+    const due: [JobKind, (run: TaskRun) => Promise<object>][] = []
+    const options = this.#compaction({}, true)
+    if ((await compactionPlan(table, options)).length > 0) {
+      due.push(['compact', (run) => this.#compact(table, options, run)])
+    }
+    const { snapshots, refs } = expirable(head.metadata, policy.snapshots, nowMs, new Set())
+    if (snapshots.size >= EXPIRE_AT_LEAST || refs.size > 0) {
+      due.push(['expire-snapshots', (run) => expireSnapshots(head, policy.snapshots, run)])
+    }
+    const lookedFor = this.#orphansLookedFor.get(head.name)
+    if (lookedFor === undefined || nowMs - lookedFor >= ORPHANS_EVERY_MS) {
+      this.#orphansLookedFor.set(head.name, nowMs)
+      const orphans = { olderThanMs: policy.orphansOlderThanMs, dryRun: false }
+      due.push(['remove-orphans', (run) => removeOrphans(head, orphans, run)])
+    }
+    return due
+  }
+}

@@ -1,0 +1,88 @@
+import { invalid, TicklakeError } from '#core'
+import type { LoadedTable } from '../catalog/catalog.js'
+import { Fields } from '../iceberg/json.js'
+import type { TableHead } from '../table-head.js'
+import { filesIn, reachableFrom } from './reachable.js'
+import type { TaskRun } from './task.js'
+
+export interface OrphanOptions {
+  /** Younger files may be of a commit in flight. At least an hour. */
+  readonly olderThanMs: number
+  /** Only tell which there are. */
+  readonly dryRun: boolean
+}
+
+export interface OrphanReport {
+  readonly files: readonly string[]
+  readonly bytes: number
+  /** Whether they are gone now. */
+  readonly removed: boolean
+}
+
+const LEAST_AGE_MS = 3_600_000
+const VERSION_HINT = 'version-hint.text'
+
+/**
+ * Finds what lies in a table's folder and belongs to no snapshot: left by a crash, by a lost race, by an expiry that was
+ * interrupted. Files of all snapshots are kept, those that have left the table by one too, and all metadata files of
+ * the log. Never looks outside of the table's folder.
+ *
+ * `conflict` when the listing lacks the table's own metadata: it can't be trusted then, and nothing is removed.
+ */
+export async function removeOrphans(
+  head: TableHead,
+  { olderThanMs, dryRun }: OrphanOptions,
+  { signal, progress }: TaskRun,
+): Promise<OrphanReport> {
+  const { context, name } = head
+  if (olderThanMs < LEAST_AGE_MS)
+    throw invalid('older_than_ms', olderThanMs, `${LEAST_AGE_MS} (an hour) or more`)
+  const before = context.clock.nowMs() - olderThanMs
+  const listed = await context.objects.list(head.metadata.location)
+  // Read after the listing: what was committed meanwhile is known, whatever the listing saw of it.
+  const table = await context.catalog.load(name)
+  if (!listed.some(({ location }) => location === table.metadataLocation)) {
+    const message = `the listing of ${table.metadata.location} lacks ${table.metadataLocation}`
+    throw new TicklakeError('conflict', `${message}: it cannot be trusted, and nothing is removed. Try again`)
+  }
+  const needed = await neededFiles(head, table)
+  const orphans = listed.filter(
+    ({ location, modifiedMs }) => modifiedMs < before && !needed.has(location) && isOfTable(location, table),
+  )
+  if (!dryRun) {
+    for (const [index, { location }] of orphans.entries()) {
+      signal.throwIfAborted()
+      await context.objects.remove(location)
+      progress(index + 1, orphans.length)
+    }
+  }
+  return {
+    files: orphans.map(({ location }) => location),
+    bytes: orphans.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    removed: !dryRun,
+  }
+}
+
+async function neededFiles({ context }: TableHead, table: LoadedTable): Promise<ReadonlySet<string>> {
+  const { metadata, metadataLocation } = table
+  const { lists, manifests, ledgers } = await reachableFrom(context, metadata.snapshots)
+  const files = await filesIn(context, manifests.values(), { deleted: true })
+  const statistics = [...metadata.statistics, ...metadata.partitionStatistics].map((file) =>
+    new Fields(file, 'statistics').string('statistics-path'),
+  )
+  return new Set([
+    ...lists,
+    ...manifests.keys(),
+    ...ledgers,
+    ...files,
+    ...statistics,
+    ...metadata.metadataLog.map(({ metadataFile }) => metadataFile),
+    metadataLocation,
+    `${metadata.location}/metadata/${VERSION_HINT}`,
+  ])
+}
+
+/** Whether it lies where tables keep their files. */
+function isOfTable(location: string, { metadata }: LoadedTable): boolean {
+  return ['data', 'metadata'].some((folder) => location.startsWith(`${metadata.location}/${folder}/`))
+}

@@ -1,0 +1,130 @@
+import { expect, test } from 'vitest'
+import { TRADES } from '#core'
+import { foreignCommit } from '../../../src/storage/iceberg/foreign-commit.js'
+import type { Json } from '../../../src/storage/iceberg/json.js'
+import { currentSchema, type TableMetadata } from '../../../src/storage/iceberg/metadata.js'
+import { schemaJson } from '../../../src/storage/iceberg/schema.js'
+import { currentOffsets } from '../../../src/storage/position.js'
+import {
+  EMPTY_TRADES,
+  foreignAppend,
+  LAST_SCHEMA,
+  LOCATION,
+  NOW,
+  optional,
+  schemaWith,
+  setMain,
+  updated,
+  withAppends,
+} from '../../support/table-metadata.js'
+
+const LATER = NOW + 60_000
+const OFFSETS = 'ticklake.offsets'
+const at = (table: TableMetadata, offset: number): TableMetadata => {
+  const position = { [OFFSETS]: `{"0":${offset}}` }
+  return { ...withAppends(table, 1, position), properties: { ...table.properties, ...position } }
+}
+/** Snapshots 1 and 2 from the log, then one that changes no position, as maintenance makes them. */
+const table = withAppends(at(at(EMPTY_TRADES, 5), 9), 1)
+
+function commit(base: TableMetadata, ...updates: readonly Json[]): TableMetadata {
+  return foreignCommit(base, updated(base, LATER, ...updates), TRADES)
+}
+
+test('a snapshot of another engine carries our keys forward, and none of its own making', () => {
+  const [add, set] = foreignAppend(table, 77n, LATER) as [{ snapshot: Record<string, Json> }, Json]
+  const forged = { operation: 'append', note: 'x', [OFFSETS]: '{"0":99}', 'ticklake.fence': '99' }
+  const next = commit(table, { ...add, snapshot: { ...add.snapshot, summary: forged } }, set)
+  expect(next.snapshots.at(-1)!.summary).toEqual({ operation: 'append', note: 'x', [OFFSETS]: '{"0":9}' })
+  expect(currentOffsets(next)).toEqual([9])
+  const two = commit(table, ...foreignAppend(table, 77n, LATER), ...foreignAppend(next, 78n, LATER))
+  expect(two.snapshots.at(-1)!.summary[OFFSETS]).toBe('{"0":9}')
+})
+
+test('a table that another engine fills first begins at its first position', () => {
+  const next = commit(EMPTY_TRADES, ...foreignAppend(EMPTY_TRADES, 77n, LATER))
+  expect(next.snapshots[0]!.summary[OFFSETS]).toBe(EMPTY_TRADES.properties[OFFSETS])
+  expect(currentOffsets(next)).toEqual([0])
+})
+
+test('main may go back over snapshots that did not move the position', () => {
+  const next = commit(table, setMain(2n))
+  expect([next.currentSnapshotId, currentOffsets(next)]).toEqual([2n, [9]])
+})
+
+test('columns may be added, renamed and widened; properties, refs and partitions may change', () => {
+  const widened = JSON.parse(
+    JSON.stringify(schemaWith(table, optional(19, 'note', 'string'))).replace('"venue"', '"place"'),
+  )
+  const next = commit(
+    table,
+    { action: 'add-schema', schema: widened },
+    LAST_SCHEMA,
+    { action: 'set-properties', updates: { owner: 'me' } },
+    { action: 'add-spec', spec: { fields: [] } },
+    { action: 'set-default-spec', 'spec-id': -1 },
+    { ...setMain(1n), 'ref-name': 'old' },
+    { action: 'remove-snapshots', 'snapshot-ids': [2] },
+  )
+  expect(next).toMatchObject({ currentSchemaId: 1, defaultSpecId: 1, refs: { old: { snapshotId: 1n } } })
+  expect(commit(table)).toBe(table)
+})
+
+test('what would break ingest is refused, with the reason', () => {
+  const json = schemaJson(currentSchema(EMPTY_TRADES))
+  const fields = json.fields as readonly { name: string; type: string; required: boolean }[]
+  const schemaOf = (change: (field: (typeof fields)[number]) => Json[]): readonly Json[] => [
+    { action: 'add-schema', schema: { ...json, fields: fields.flatMap(change) } },
+    LAST_SCHEMA,
+  ]
+  const side = (change: Record<string, Json>) =>
+    schemaOf((field) => [field.name === 'side' ? { ...field, ...change } : { ...field }])
+  const dropped = schemaOf((field) => (field.name === 'side' ? [] : [{ ...field }]))
+  const [orphan, set] = foreignAppend({ ...table, currentSnapshotId: null }, 77n, LATER)
+  const refusals: readonly [problem: RegExp, base: TableMetadata, updates: readonly Json[]][] = [
+    [
+      /snapshot 1, which has the log up to \{"0":5\}, while the table has it up to \{"0":9\}/,
+      table,
+      [setMain(1n)],
+    ],
+    [/snapshot 77, which has the log up to nowhere/, table, [orphan, set]],
+    [/its main cannot be taken away/, table, [{ action: 'remove-snapshot-ref', 'ref-name': 'main' }]],
+    [/its main cannot be taken away/, table, [{ action: 'remove-snapshots', 'snapshot-ids': [3] }]],
+    [
+      /ticklake\.offsets belongs to ticklake/,
+      table,
+      [{ action: 'set-properties', updates: { [OFFSETS]: '{}' } }],
+    ],
+    [
+      /ticklake\.new belongs to ticklake and stays unset/,
+      table,
+      [{ action: 'set-properties', updates: { 'ticklake.new': 'x' } }],
+    ],
+    [
+      /gc\.enabled belongs to ticklake and stays false/,
+      table,
+      [{ action: 'remove-properties', removals: ['gc.enabled'] }],
+    ],
+    [/does not move/, table, [{ action: 'set-location', location: `${LOCATION}-2` }]],
+    [/the column side of trades, which ingest writes, cannot be dropped/, table, dropped],
+    [/which ingest writes as string, cannot become int/, EMPTY_TRADES, side({ type: 'int' })],
+    [/which ingest writes, cannot become required/, EMPTY_TRADES, side({ required: true })],
+  ]
+  for (const [problem, base, updates] of refusals) {
+    expect(() => commit(base, ...updates)).toThrow(
+      expect.objectContaining({ code: 'invalid_input', message: expect.stringMatching(problem) }),
+    )
+  }
+})
+
+test('the partition spec by days stays, whatever the default is: a flush falls back on it', () => {
+  const unpartitioned = commit(
+    table,
+    { action: 'add-spec', spec: { fields: [] } },
+    { action: 'set-default-spec', 'spec-id': -1 },
+  )
+  expect(unpartitioned.defaultSpecId).toBe(1)
+  expect(() => commit(unpartitioned, { action: 'remove-partition-specs', 'spec-ids': [0] })).toThrow(
+    'the partition spec of trades by day of exchange_timestamp stays',
+  )
+})
