@@ -56,6 +56,8 @@ export class Maintenance implements Service {
   readonly #options: MaintenanceOptions
   readonly #tables: ReadonlyMap<string, Compactable>
   readonly #orphansLookedFor = new Map<string, number>()
+  /** Why a table is not compacted, as it was told last. */
+  readonly #obstacles = new Map<string, string>()
   #cancelLook: (() => void) | null = null
   #isStopping = false
 
@@ -157,6 +159,24 @@ export class Maintenance implements Service {
     return clock.monotonicMs() - startedMs
   }
 
+  /** Whether a compaction would gain something. That it cannot be made is told once. */
+  async #hasGain(table: Compactable, options: CompactionOptions): Promise<boolean> {
+    const { name } = table.head
+    try {
+      const isGain = (await compactionPlan(table, options)).length > 0
+      this.#obstacles.delete(name)
+      return isGain
+    } catch (error) {
+      if (!(error instanceof TicklakeError) || error.code !== 'conflict') throw error
+      const { message } = error
+      if (this.#obstacles.get(name) !== message) {
+        this.#options.logger.warn('a table is not compacted', { table: name, reason: message })
+      }
+      this.#obstacles.set(name, message)
+      return false
+    }
+  }
+
   async #due(
     table: Compactable,
   ): Promise<readonly (readonly [JobKind, (run: TaskRun) => Promise<object>])[]> {
@@ -165,10 +185,10 @@ export class Maintenance implements Service {
     const nowMs = clock.nowMs()
     const due: [JobKind, (run: TaskRun) => Promise<object>][] = []
     const options = this.#compaction({}, true)
-    if ((await compactionPlan(table, options)).length > 0) {
+    if (await this.#hasGain(table, options)) {
       due.push(['compact', (run) => this.#compact(table, options, run)])
     }
-    const { snapshots, refs } = expirable(head.metadata, policy.snapshots, nowMs, new Set())
+    const { snapshots, refs } = expirable(head.metadata, policy.snapshots, nowMs, head.held(head.metadata))
     if (snapshots.size >= EXPIRE_AT_LEAST || refs.size > 0) {
       due.push(['expire-snapshots', (run) => expireSnapshots(head, policy.snapshots, run)])
     }
