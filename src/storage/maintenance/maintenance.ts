@@ -59,6 +59,7 @@ export class Maintenance implements Service {
   /** Why a table is not compacted, as it was told last. */
   readonly #obstacles = new Map<string, string>()
   #cancelLook: (() => void) | null = null
+  #looking: Promise<unknown> = Promise.resolve()
   #isStopping = false
 
   constructor(options: MaintenanceOptions) {
@@ -75,6 +76,7 @@ export class Maintenance implements Service {
     this.#isStopping = true
     this.#cancelLook?.()
     await this.jobs.stop()
+    await this.#looking
   }
 
   /** What a compaction that is asked for would do now. */
@@ -135,7 +137,9 @@ export class Maintenance implements Service {
   #lookIn(delayMs: number): void {
     if (delayMs === 0 || this.#isStopping) return
     this.#cancelLook = this.#options.clock.after(delayMs, () => {
-      void this.#look().then((tookMs) => this.#lookIn(Math.max(tookMs, this.#options.policy.everyMs)))
+      this.#looking = this.#look().then((tookMs) =>
+        this.#lookIn(Math.max(tookMs, this.#options.policy.everyMs)),
+      )
     })
   }
 
@@ -146,8 +150,11 @@ export class Maintenance implements Service {
     for (const [name, table] of this.#tables) {
       if (this.#isStopping || !mayRun() || !this.jobs.isIdle) break
       try {
-        for (const [kind, work] of await this.#due(table))
+        for (const [kind, work] of await this.#due(table)) {
+          // What is taken after the stop would outlive the tables, the engine and the lock on their folder.
+          if (this.#isStopping) break
           await this.jobs.ended(this.jobs.take(kind, name, work).id)
+        }
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
         logger.warn('what there is to do for a table cannot be told; it is looked at again later', {
