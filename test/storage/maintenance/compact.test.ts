@@ -44,11 +44,9 @@ test.each([1, 2, 3, 4])(
     const table = await ThinnedTable.create(engine, join(directory, `rest-${seed}`), seed)
     for (let files = 0; files < 6; files++) await table.append(skewedRows(random))
     const { compactable } = table
-    const options = {
-      targetBytes: random.pick([3_000, 9_000, 30_000]),
-      minInputs: 2,
-      patient: random.oneIn(2),
-    }
+    const { files } = await table.index.selectFiles(table.head.metadata, table.snapshotId, [])
+    const bytes = files.reduce((sum, file) => sum + file.fileSizeBytes, 0)
+    const options = { targetBytes: Math.ceil(bytes / random.pick([2, 20, 60])), minInputs: 2, patient: false }
     let rounds = 0
     while ((await compactionPlan(compactable, options)).length > 0) {
       expect(++rounds).toBeLessThanOrEqual(MAX_ROUNDS)
