@@ -20,6 +20,9 @@ export interface EngineOptions {
 /** What a table does with the engine; queries are other people's business. */
 export type TableEngine = Pick<Engine, 'run' | 'read' | 'appender' | 'drop' | 'dropped' | 'writeParquet'>
 
+/** What whoever only reads and writes files does with it. */
+export type FileEngine = Pick<Engine, 'read' | 'writeParquet'>
+
 /**
  * DuckDB behind one door: an in-memory database whose tables are the hot tail, and which reads Parquet files.
  * Nothing in it outlives the process.
@@ -67,8 +70,8 @@ export class Engine {
   }
 
   /** As `query`, but on the side of the queries: for what a table wants to know of its own rows. */
-  async read(sql: string): Promise<QueryResult> {
-    return this.#aside((connection) => readResult(connection, sql, {}))
+  async read(sql: string, signal?: AbortSignal): Promise<QueryResult> {
+    return this.#aside((connection) => readResult(connection, sql, {}), signal)
   }
 
   /** Drops a table that nobody reads any more, in its own time. That it cannot fail is why nobody waits for it. */
@@ -83,8 +86,8 @@ export class Engine {
   }
 
   /** Writes the rows of a statement to one new Parquet file, on the side of the queries. */
-  async writeParquet(request: ParquetRequest): Promise<ParquetFile> {
-    return this.#aside((connection) => writeParquetFile(connection, request))
+  async writeParquet(request: ParquetRequest, signal?: AbortSignal): Promise<ParquetFile> {
+    return this.#aside((connection) => writeParquetFile(connection, request), signal)
   }
 
   /** Opens an appender on a table with these columns. It has a connection of its own and never waits for queries. */
@@ -99,10 +102,10 @@ export class Engine {
     duckdb.close_sync(this.#database)
   }
 
-  async #aside<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  async #aside<T>(use: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const connection = await connect(this.#database)
     try {
-      return await use(connection)
+      return await interruptible(connection, use, signal)
     } finally {
       connection.closeSync()
     }
@@ -113,15 +116,9 @@ export class Engine {
     signal: AbortSignal | undefined,
   ): Promise<T> {
     const connection = await this.#take(signal)
-    const interrupt = () => connection.interrupt()
-    signal?.addEventListener('abort', interrupt, { once: true })
     try {
-      return await use(connection)
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason
-      throw error
+      return await interruptible(connection, use, signal)
     } finally {
-      signal?.removeEventListener('abort', interrupt)
       this.#giveBack(connection)
     }
   }
@@ -154,6 +151,25 @@ export class Engine {
     const next = this.#waiting.shift()
     if (next) next(connection)
     else this.#idle.push(connection)
+  }
+}
+
+/** Aborting the signal interrupts what runs on the connection, and throws the signal's reason. */
+async function interruptible<T>(
+  connection: DuckDBConnection,
+  use: (connection: DuckDBConnection) => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  signal?.throwIfAborted()
+  const interrupt = () => connection.interrupt()
+  signal?.addEventListener('abort', interrupt, { once: true })
+  try {
+    return await use(connection)
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', interrupt)
   }
 }
 

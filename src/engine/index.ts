@@ -1,5 +1,5 @@
 export type { BatchAppender } from './batch-appender.js'
-export { Engine, type TableEngine } from './engine.js'
+export { Engine, type FileEngine, type TableEngine } from './engine.js'
 export { FencedLock } from './fenced-lock.js'
 export type { ColumnStatistics, ParquetFile } from './parquet-file.js'
 export { type QueryResult, type SqlParameters, type SqlValue, sqlName, sqlString } from './query-result.js'

@@ -3,10 +3,10 @@ import { covers, formatVector, type OffsetVector, sameVector, TicklakeError, wid
 import { type CommitContext, type CommitOutcome, commitChange, type TableChange } from './commit.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { ManifestFile } from './iceberg/manifest-list.js'
-import { addSnapshot, specById, type TableMetadata } from './iceberg/metadata.js'
+import { addSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { COMMIT_ID_KEY, FENCE_KEY, OFFSETS_KEY, type Summary } from './iceberg/snapshot.js'
 import { mergeManifests } from './manifest-merge.js'
-import { liveManifests, newSnapshotId, writeManifest, writeManifestList } from './manifest-writer.js'
+import { liveManifests, newSnapshotId, writeAdded, writeManifestList } from './manifest-writer.js'
 import { currentOffsets } from './position.js'
 
 /** The rows of the log from one position vector to the next, as files that are durable already. */
@@ -92,17 +92,10 @@ export class Append implements TableChange {
   }
 
   #write(base: TableMetadata): Promise<ManifestFile> {
-    this.#manifest ??= writeManifest(this.#context, base, {
-      spec: specById(base, this.#request.specId ?? base.defaultSpecId),
-      content: 'data',
-      entries: this.#request.files.map((file) => ({
-        status: 'added',
-        snapshotId: this.#snapshotId,
-        // Inherited from the list, so that a rebase need not write this file again.
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        file,
-      })),
+    const { files, specId } = this.#request
+    this.#manifest ??= writeAdded(this.#context, base, {
+      files,
+      specId,
       snapshotId: this.#snapshotId,
       name: this.id(base),
     })

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { TableLayout } from '#core'
 import type { CommitContext, TableChange } from './commit.js'
-import { dividerOf } from './divider.js'
 import { fileColumns, isWritable } from './file-columns.js'
 import { checkColumns, checkDays } from './iceberg/foreign-commit.js'
 import { currentSchema, defaultOrder, defaultSpec, type TableMetadata } from './iceberg/metadata.js'
@@ -11,6 +10,7 @@ import { refNamed } from './iceberg/refs.js'
 import { refused } from './iceberg/refusal.js'
 import { changeSchema, type SchemaChange } from './iceberg/schema-change.js'
 import { changeSpec, type SpecChange } from './iceberg/spec-change.js'
+import { unwrittenField } from './partitions.js'
 import { rowOrder } from './row-order.js'
 
 /** A change of a table that touches no file. */
@@ -153,7 +153,7 @@ function checkAdded(layout: TableLayout, base: TableMetadata, next: TableMetadat
 function checkSpecIsWritten(layout: TableLayout, next: TableMetadata): void {
   const schema = currentSchema(next)
   const columns = fileColumns(layout, schema)
-  const unwritten = defaultSpec(next).fields.find((field) => dividerOf(columns, schema, field) === null)
+  const unwritten = unwrittenField(columns, schema, defaultSpec(next))
   if (!unwritten) return
   const { name, transform } = unwritten
   const source = schema.fields.find(({ id }) => id === unwritten.sourceId)

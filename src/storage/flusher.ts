@@ -4,6 +4,7 @@ import type { HotTail } from './hot-tail.js'
 import type { Summary } from './iceberg/snapshot.js'
 import type { PreparedFiles } from './prepare.js'
 import type { FlushCounts } from './table.js'
+import type { FileNames } from './table-head.js'
 import type { TailSegment } from './tail-segment.js'
 
 /** Waits between attempts to flush a segment, doubled each time. */
@@ -14,6 +15,8 @@ const LAST_RETRY_MS = 30_000
 export interface PreparedSegment extends PreparedFiles {
   /** Keys of ours for the snapshot's summary that name other files. */
   readonly summary: Summary
+  /** Of the files: held until they are committed. */
+  readonly names: FileNames
 }
 
 export interface FlusherOptions {

@@ -159,13 +159,6 @@ export class GapTable {
   async #commit(source: TableName, index: number, to: Position, rows: readonly GapRow[]): Promise<void> {
     const { engine, head } = this.#options
     const { metadata, context } = head
-    const { objects } = context
-    const fileName = head.newFileName()
-    const { files, specId } = await prepareFiles(
-      { layout: SEQUENCE_GAPS, engine, objects, metadata },
-      gapRelation(rows),
-      fileName,
-    )
     const from = currentOffsets(metadata)
     const vector: OffsetVector = from.map((number, at) => (at === index ? to.sequenceNumber : number))
     // Read back from what was written here.
@@ -173,7 +166,17 @@ export class GapTable {
       currentSnapshot(metadata)?.summary[SOURCES_KEY] ?? '{}',
     )
     const summary = { [SOURCES_KEY]: JSON.stringify({ ...sources, [source]: String(to.snapshotId) }) }
-    await head.commit(new Append(context, { files, specId, from, to: vector, summary }))
+    const names = head.claimNames()
+    try {
+      const { files, specId } = await prepareFiles(
+        { layout: SEQUENCE_GAPS, engine, objects: context.objects, metadata },
+        gapRelation(rows),
+        names.next(),
+      )
+      await head.commit(new Append(context, { files, specId, from, to: vector, summary }))
+    } finally {
+      names.release()
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CommitContext } from './commit.js'
-import { type ManifestFile, settled } from './iceberg/manifest-list.js'
+import type { ManifestFile } from './iceberg/manifest-list.js'
 import { specById, type TableMetadata } from './iceberg/metadata.js'
 import { inParallel } from './in-parallel.js'
 import { writeManifest } from './manifest-writer.js'
@@ -79,10 +79,7 @@ async function merge(
   snapshotId: bigint,
 ): Promise<ManifestFile> {
   const { partitionSpecId, content } = group[0]!
-  const entries = await inParallel(group, async (manifest) => {
-    const { entries } = await context.manifests.read(manifest.path)
-    return entries.filter(({ status }) => status !== 'deleted').map((entry) => settled(entry, manifest))
-  })
+  const entries = await inParallel(group, (manifest) => context.manifests.live(manifest))
   return writeManifest(context, metadata, {
     spec: specById(metadata, partitionSpecId),
     content,

@@ -1,8 +1,14 @@
 import { TicklakeError } from '#core'
 import type { CommitContext } from './commit.js'
-import { encodeManifest, type Manifest, type ManifestEntry } from './iceberg/manifest.js'
+import { type DataFile, encodeManifest, type Manifest, type ManifestEntry } from './iceberg/manifest.js'
 import { encodeManifestList, type ManifestFile, summarisePartitions } from './iceberg/manifest-list.js'
-import { currentSnapshot, nextSequenceNumber, schemaOfSpec, type TableMetadata } from './iceberg/metadata.js'
+import {
+  currentSnapshot,
+  nextSequenceNumber,
+  schemaOfSpec,
+  specById,
+  type TableMetadata,
+} from './iceberg/metadata.js'
 import type { PartitionSpec } from './iceberg/partition.js'
 
 /** A manifest to write: of one spec, and all data or all deletes. */
@@ -24,6 +30,32 @@ export async function liveManifests(
   const current = currentSnapshot(metadata)
   const all = current ? await manifests.list(current.manifestList) : []
   return all.filter(({ addedFiles, existingFiles }) => addedFiles + existingFiles > 0)
+}
+
+/** New data files, all of one partition spec: of the default one when it is not given. */
+export interface AddedFiles extends Pick<NewManifest, 'snapshotId' | 'name'> {
+  readonly files: readonly DataFile[]
+  readonly specId: number | undefined
+}
+
+/** Writes the manifest of files that a snapshot adds. */
+export function writeAdded(
+  context: CommitContext,
+  metadata: TableMetadata,
+  { files, specId = metadata.defaultSpecId, snapshotId, name }: AddedFiles,
+): Promise<ManifestFile> {
+  const entries = files.map(
+    (file): ManifestEntry => ({
+      status: 'added',
+      snapshotId,
+      // Inherited from the list, so that a rebase need not write the manifest again.
+      sequenceNumber: null,
+      fileSequenceNumber: null,
+      file,
+    }),
+  )
+  const spec = specById(metadata, specId)
+  return writeManifest(context, metadata, { spec, content: 'data', entries, snapshotId, name })
 }
 
 /** Writes a manifest, under a new name. What its entries leave open, a list that takes it in settles. */

@@ -1,6 +1,6 @@
 import { BoundedCache } from './bounded-cache.js'
-import { decodeManifest, type Manifest } from './iceberg/manifest.js'
-import { decodeManifestList, type ManifestFile } from './iceberg/manifest-list.js'
+import { decodeManifest, type Manifest, type ManifestEntry } from './iceberg/manifest.js'
+import { decodeManifestList, type ManifestFile, settled } from './iceberg/manifest-list.js'
 import type { ObjectStore } from './objects/object-store.js'
 
 /** A cached data file with its statistics takes about 4 KB. */
@@ -33,5 +33,11 @@ export class Manifests {
       const manifest = decodeManifest(await this.#objects.read(path), path)
       return { value: manifest, weight: manifest.entries.length + 1 }
     })
+  }
+
+  /** The entries of files that are in the table by a manifest, with what they inherit from its list. */
+  async live(manifest: ManifestFile): Promise<readonly ManifestEntry[]> {
+    const { entries } = await this.read(manifest.path)
+    return entries.filter(({ status }) => status !== 'deleted').map((entry) => settled(entry, manifest))
   }
 }

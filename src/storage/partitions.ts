@@ -1,8 +1,8 @@
 import { assert, type TableLayout } from '#core'
-import type { SqlValue, TableEngine } from '#engine'
+import type { FileEngine, SqlValue } from '#engine'
 import { type Divider, dividerOf } from './divider.js'
 import type { FileColumn } from './file-columns.js'
-import { isDayOnly, type PartitionSpec } from './iceberg/partition.js'
+import { isDayOnly, type PartitionField, type PartitionSpec } from './iceberg/partition.js'
 import type { Schema } from './iceberg/schema.js'
 import type { Value } from './iceberg/values.js'
 import type { SettledRows } from './settled-rows.js'
@@ -21,11 +21,12 @@ export interface RowPartition {
 const MAX_KEYS = 50_000
 
 /**
- * The partitions of rows of these columns under a spec, or null when it takes more than `limit` of them, more keys than are looked at, or
- * a transform that is not known. Only a spec that is the day of the layout's own column needs no look at the rows.
+ * The partitions of rows of these columns under a spec, or null when it takes more than `limit` of them, more keys than
+ * are looked at, or a transform that is not known. Only a spec that is the day of the layout's own column needs no look
+ * at the rows.
  */
 export async function partitionsOf(
-  engine: TableEngine,
+  engine: FileEngine,
   layout: TableLayout,
   columns: readonly FileColumn[],
   { schema, spec }: { readonly schema: Schema; readonly spec: PartitionSpec },
@@ -43,8 +44,17 @@ export async function partitionsOf(
   )
 }
 
+/** The first field of a spec by which ticklake cannot part rows of these columns; null: it can by all. */
+export function unwrittenField(
+  columns: readonly FileColumn[],
+  schema: Schema,
+  { fields }: PartitionSpec,
+): PartitionField | null {
+  return fields.find((field) => dividerOf(columns, schema, field) === null) ?? null
+}
+
 async function divided(
-  engine: TableEngine,
+  engine: FileEngine,
   dividers: readonly Divider[],
   { relation }: SettledRows,
   limit: number,

@@ -1,5 +1,5 @@
 import { assert, type TableLayout, TicklakeError } from '#core'
-import type { ParquetFile, TableEngine } from '#engine'
+import type { FileEngine, ParquetFile } from '#engine'
 import { type FileColumn, layoutColumns } from './file-columns.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { defaultSpec, schemaOfSpec, type TableMetadata } from './iceberg/metadata.js'
@@ -19,7 +19,7 @@ const MAX_FILES = 32
 
 export interface PrepareContext {
   readonly layout: TableLayout
-  readonly engine: TableEngine
+  readonly engine: FileEngine
   readonly objects: ObjectStore
   /** Of the table as it is now: where its files are, how they are partitioned and sorted. */
   readonly metadata: TableMetadata

@@ -1,12 +1,18 @@
 import { TicklakeError } from '#core'
 import { type CommitContext, hasCommit, type TableChange } from './commit.js'
 import { type DeleteIndex, deletesOf } from './deletes.js'
-import type { DataFile, ManifestEntry } from './iceberg/manifest.js'
-import { type ManifestFile, settled } from './iceberg/manifest-list.js'
+import type { DataFile } from './iceberg/manifest.js'
+import type { ManifestFile } from './iceberg/manifest-list.js'
 import { addSnapshot, snapshotById, specById, type TableMetadata } from './iceberg/metadata.js'
 import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Summary } from './iceberg/snapshot.js'
 import { inParallel } from './in-parallel.js'
-import { liveManifests, newSnapshotId, writeManifest, writeManifestList } from './manifest-writer.js'
+import {
+  liveManifests,
+  newSnapshotId,
+  writeAdded,
+  writeManifest,
+  writeManifestList,
+} from './manifest-writer.js'
 
 /** Files in the place of others, durable already. */
 export interface RewriteRequest {
@@ -85,12 +91,12 @@ export class Rewrite implements TableChange {
     let found = 0
     const kept = await inParallel(manifests, async (manifest) => {
       if (manifest.content === 'deletes' && removedDeletes.length === 0) return manifest
-      const { entries } = await this.#context.manifests.read(manifest.path)
-      const left = entries.filter(({ status, file }) => status !== 'deleted' && leaving.has(file.path))
+      const live = await this.#context.manifests.live(manifest)
+      const left = live.filter(({ file }) => leaving.has(file.path))
       if (left.length === 0) return manifest
       const hurt =
         manifest.content === 'data' &&
-        left.find((entry) => later && later.of(manifest.partitionSpecId, settled(entry, manifest)).length > 0)
+        left.find((entry) => later && later.of(manifest.partitionSpecId, entry).length > 0)
       if (hurt) {
         const message = `rows of ${hurt.file.path} were deleted since it was read`
         throw new TicklakeError('conflict', `${message}: read again`)
@@ -98,7 +104,7 @@ export class Rewrite implements TableChange {
       found += left.length
       let rewritten = this.#rewritten.get(manifest.path)
       if (!rewritten) {
-        rewritten = this.#rewrite(base, manifest, entries, leaving)
+        rewritten = this.#rewrite(base, manifest, leaving)
         this.#rewritten.set(manifest.path, rewritten)
       }
       return rewritten
@@ -108,40 +114,30 @@ export class Rewrite implements TableChange {
     throw new TicklakeError('conflict', `${message}: somebody else has rewritten them; read again`)
   }
 
-  #rewrite(
+  async #rewrite(
     base: TableMetadata,
     manifest: ManifestFile,
-    entries: readonly ManifestEntry[],
     leaving: ReadonlySet<string>,
   ): Promise<ManifestFile> {
-    const live = entries
-      .filter(({ status }) => status !== 'deleted')
-      .map((entry): ManifestEntry => {
-        const known = settled(entry, manifest)
-        return leaving.has(entry.file.path)
-          ? { ...known, status: 'deleted', snapshotId: this.#snapshotId }
-          : { ...known, status: 'existing' }
-      })
+    const live = await this.#context.manifests.live(manifest)
     return writeManifest(this.#context, base, {
       spec: specById(base, manifest.partitionSpecId),
       content: manifest.content,
-      entries: live,
+      entries: live.map((entry) =>
+        leaving.has(entry.file.path)
+          ? { ...entry, status: 'deleted', snapshotId: this.#snapshotId }
+          : { ...entry, status: 'existing' },
+      ),
       snapshotId: this.#snapshotId,
       name: this.id(),
     })
   }
 
   #write(base: TableMetadata): Promise<ManifestFile> {
-    this.#added ??= writeManifest(this.#context, base, {
-      spec: specById(base, this.#request.specId ?? base.defaultSpecId),
-      content: 'data',
-      entries: this.#request.added.map((file) => ({
-        status: 'added',
-        snapshotId: this.#snapshotId,
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        file,
-      })),
+    const { added: files, specId } = this.#request
+    this.#added ??= writeAdded(this.#context, base, {
+      files,
+      specId,
       snapshotId: this.#snapshotId,
       name: this.id(),
     })

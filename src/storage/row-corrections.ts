@@ -7,7 +7,7 @@ import {
   TicklakeError,
   widened,
 } from '#core'
-import { sqlString, type TableEngine } from '#engine'
+import { type FileEngine, sqlString } from '#engine'
 import { correctedRelation, type PlacedChange, type RowChange, untouchedRelation } from './corrected-rows.js'
 import { type FileColumn, wholeColumns } from './file-columns.js'
 import type { DataFile } from './iceberg/manifest.js'
@@ -16,9 +16,9 @@ import { parquetRelation } from './parquet-relation.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
 import { Rewrite } from './rewrite.js'
-import { contentOf, daysOf } from './row-content.js'
+import { contentOf } from './row-content.js'
 import { contradiction, type FoundRow, isMeant, type RowTarget, targetPredicates } from './row-target.js'
-import type { TableHead } from './table-head.js'
+import type { FileNames, TableHead } from './table-head.js'
 import { type ReadableFile, UnnumberedFiles } from './unnumbered-files.js'
 
 /** Summary key: how far the topic of the corrections has been applied to the table. Snapshots carry it forward. */
@@ -44,7 +44,7 @@ export interface CorrectionPlan {
 export interface RowCorrectionsOptions {
   readonly head: TableHead
   readonly layout: TableLayout
-  readonly engine: TableEngine
+  readonly engine: FileEngine
   readonly index: FileIndex
 }
 
@@ -107,13 +107,16 @@ export class RowCorrections {
     assert(snapshotId !== null, 'rows are found in a snapshot')
     const { head } = this.#options
     const release = head.hold(snapshotId)
+    const names = head.claimNames()
     try {
       const { metadata } = head
       const cancelled = files
         .flatMap(({ changes }) => changes)
         .filter(({ isCancelled }) => isCancelled).length
       const added: DataFile[] = []
-      for (const { file, changes } of files) added.push(...(await this.#write(metadata, file, changes)))
+      for (const { file, changes } of files) {
+        added.push(...(await this.#write(metadata, file, changes, names)))
+      }
       const change = new Rewrite(head.context, {
         operation: added.length === 0 ? 'delete' : 'overwrite',
         snapshotId,
@@ -129,6 +132,7 @@ export class RowCorrections {
       })
       await head.commit(change)
     } finally {
+      names.release()
       release()
     }
   }
@@ -176,6 +180,7 @@ export class RowCorrections {
     metadata: TableMetadata,
     file: ReadableFile,
     changes: readonly PlacedChange[],
+    names: FileNames,
   ): Promise<readonly DataFile[]> {
     const { layout, engine, head } = this.#options
     const columns = this.#columns(metadata)
@@ -183,11 +188,10 @@ export class RowCorrections {
     const relation = correctedRelation(layout, columns, before, changes)
     const { rows } = await contentOf(engine, relation)
     if (rows === 0) return []
-    const days = await daysOf(engine, relation, layout.partitionColumn)
     const { files, specId } = await prepareFiles(
       { layout, engine, objects: head.context.objects, metadata },
-      { relation, columns, rowCount: rows, days },
-      head.newFileName(),
+      { relation, columns, rowCount: rows, days: null },
+      names.next(),
     )
     const untouched = await contentOf(engine, untouchedRelation(before, changes))
     const after = await contentOf(engine, untouchedRelation(parquetRelation(files, columns), changes))

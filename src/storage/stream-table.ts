@@ -289,10 +289,18 @@ export class IcebergStreamTable implements StreamTable {
   }
 
   async #prepare(segment: TailSegment): Promise<PreparedSegment> {
+    const names = this.#head.claimNames()
+    try {
+      return { ...(await this.#write(segment, names.next())), names }
+    } catch (error) {
+      names.release()
+      throw error
+    }
+  }
+
+  async #write(segment: TailSegment, fileName: string): Promise<Omit<PreparedSegment, 'names'>> {
     const { definition, engine } = this.#options
-    const { context } = this.#head
-    const fileName = this.#head.newFileName()
-    const metadata = this.#head.metadata
+    const { metadata, context } = this.#head
     const { objects } = context
     const relation = `(SELECT ${tableColumnsSql(definition)} FROM ${segment.name})`
     const prepared = await prepareFiles(
@@ -306,7 +314,7 @@ export class IcebergStreamTable implements StreamTable {
     return { ...prepared, summary: { [LEDGER_KEY]: ledger } }
   }
 
-  async #commit(segment: TailSegment, { files, specId, summary }: PreparedSegment): Promise<void> {
+  async #commit(segment: TailSegment, { files, specId, summary, names }: PreparedSegment): Promise<void> {
     const request = {
       files,
       specId,
@@ -315,6 +323,7 @@ export class IcebergStreamTable implements StreamTable {
       summary: { ...formatWatermarks(segment.watermarks), ...summary },
     }
     await this.#head.commit(new Append(this.#head.context, request))
+    names.release()
   }
 
   /**

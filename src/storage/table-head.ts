@@ -2,6 +2,12 @@ import { type CommitContext, type CommitOutcome, commitChange, type TableChange 
 import type { TableMetadata } from './iceberg/metadata.js'
 import type { Snapshot } from './iceberg/snapshot.js'
 
+/** New names of files. Until they are released, what bears one of them is nobody's orphan. */
+export interface FileNames {
+  next(): string
+  release(): void
+}
+
 /**
  * One table's newest committed metadata, and the one way to change it: changes are made one after the other, and each is
  * what everybody sees from one turn of the event loop to the next.
@@ -12,6 +18,7 @@ export class TableHead {
   readonly #listeners: ((metadata: TableMetadata) => void)[] = []
   /** How often each sequence number is held. */
   readonly #holds = new Map<number, number>()
+  readonly #claimed = new Set<string>()
   /** Those who wait for a release. */
   readonly #waiters: (() => void)[] = []
   #metadata: TableMetadata
@@ -34,11 +41,27 @@ export class TableHead {
     return this.#metadata
   }
 
-  /**
-   * A name that no file of the table has had: the fence is new for each owner of the folder, the count for each name.
-   */
-  newFileName(): string {
-    return `${String(this.context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
+  /** Names for the files of one piece of work, which may be long until their commit. */
+  claimNames(): FileNames {
+    const own = new Set<string>()
+    return {
+      next: () => {
+        // The fence is new for each owner of the folder, the count for each name: none has been there before.
+        const name = `${String(this.context.fence).padStart(6, '0')}-${String(this.#fileCount++).padStart(6, '0')}`
+        own.add(name)
+        this.#claimed.add(name)
+        return name
+      },
+      release: () => {
+        for (const name of own) this.#claimed.delete(name)
+      },
+    }
+  }
+
+  /** Whether somebody is still at work on the file there, however old it is. */
+  isClaimed(location: string): boolean {
+    const name = /(\d{6,}-\d{6,})[^/]*$/.exec(location)?.[1]
+    return name !== undefined && this.#claimed.has(name)
   }
 
   /** From now on the listener is told of each change, in the turn in which `metadata` becomes it. It must not throw. */
@@ -70,19 +93,42 @@ export class TableHead {
       const others = this.#holds.get(sequenceNumber)! - 1
       if (others > 0) this.#holds.set(sequenceNumber, others)
       else this.#holds.delete(sequenceNumber)
-      for (const wake of this.#waiters.splice(0)) wake()
+      this.#wake()
     }
   }
 
-  /** Resolves when none of these snapshots is held. The table must not have them any more: nobody can take hold anew. */
-  async released(snapshots: readonly Snapshot[]): Promise<void> {
+  /**
+   * Resolves when none of these snapshots is held. The table must not have them any more: nobody can take hold anew.
+   * Aborting the signal ends the wait with its reason.
+   */
+  async released(snapshots: readonly Snapshot[], signal: AbortSignal): Promise<void> {
     const newest = Math.max(...snapshots.map(({ sequenceNumber }) => sequenceNumber))
-    while (this.heldFrom <= newest) await new Promise<void>((resolve) => this.#waiters.push(resolve))
+    const wake = () => this.#wake()
+    signal.addEventListener('abort', wake, { once: true })
+    try {
+      while (this.heldFrom <= newest) {
+        signal.throwIfAborted()
+        await new Promise<void>((resolve) => this.#waiters.push(resolve))
+      }
+    } finally {
+      signal.removeEventListener('abort', wake)
+    }
+  }
+
+  /** The snapshots of this table that are held. */
+  held({ snapshots }: TableMetadata): ReadonlySet<bigint> {
+    const { heldFrom } = this
+    const held = snapshots.filter(({ sequenceNumber }) => sequenceNumber >= heldFrom)
+    return new Set(held.map(({ snapshotId }) => snapshotId))
   }
 
   /** The least sequence number of a snapshot that is held; infinity when none is. */
   get heldFrom(): number {
     return Math.min(...this.#holds.keys())
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters.splice(0)) waiter()
   }
 
   #inTurn<T extends { readonly table: { readonly metadata: TableMetadata } }>(

@@ -1,5 +1,5 @@
 import { TicklakeError } from '#core'
-import { sqlString, type TableEngine } from '#engine'
+import { type FileEngine, sqlString } from '#engine'
 import type { DeleteFile } from './deletes.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { TableMetadata } from './iceberg/metadata.js'
@@ -23,11 +23,11 @@ const MAX_KNOWN_FILES = 100_000
  * mapping nothing is looked at. Serves every table.
  */
 export class UnnumberedFiles {
-  readonly #engine: TableEngine
+  readonly #engine: FileEngine
   /** The columns at the top, or null when they are numbered. */
   readonly #known = new Map<string, readonly string[] | null>()
 
-  constructor(engine: TableEngine) {
+  constructor(engine: FileEngine) {
     this.#engine = engine
   }
 
@@ -76,7 +76,7 @@ export class UnnumberedFiles {
 
 /** By path, the columns at the top of those files in which one of them has no field id. */
 async function columnNames(
-  engine: TableEngine,
+  engine: FileEngine,
   paths: readonly string[],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const { columns, rowCount } = await engine.read(

@@ -301,7 +301,7 @@ export class TableLife {
           metadata,
         },
         { relation, rowCount: rows.length, days },
-        this.#run.head.newFileName(),
+        this.#run.head.claimNames().next(),
       )
       const [from] = currentOffsets(this.#run.head.metadata)
       this.#onTheWay.set(from!, rows.map(shownRow))

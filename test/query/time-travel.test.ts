@@ -133,7 +133,7 @@ class Travelled {
     const { files, specId } = await prepareFiles(
       { layout: TRADES, engine, objects: context.objects, metadata },
       { relation, columns, rowCount: 1, days: new Set([19_000]) },
-      head.newFileName(),
+      head.claimNames().next(),
     )
     const snapshotId = metadata.currentSnapshotId!
     await head.commit(

@@ -57,6 +57,8 @@ async function append(rowCount: number, more = false): Promise<void> {
   await tail.append(logRows(TRADES, rows), market.next, more)
 }
 
+const NAMES = { next: () => 'name', release() {} }
+
 describe('the hot tail', () => {
   test('shows rows 12 ms after they came, and while more come at once, with those', async () => {
     await open(NEVER)
@@ -161,7 +163,7 @@ describe('the flusher', () => {
       logger,
       prepare: async () => {
         prepared++
-        return { files: [], specId: 0, summary: {} }
+        return { files: [], specId: 0, summary: {}, names: NAMES }
       },
       commit: async (segment) => {
         if (++attempts < 3) throw new Error('no space left on device')
@@ -208,7 +210,7 @@ describe('the flusher', () => {
     const flusher = new Flusher({
       clock,
       logger,
-      prepare: async () => ({ files: [], specId: 0, summary: {} }),
+      prepare: async () => ({ files: [], specId: 0, summary: {}, names: NAMES }),
       commit: async () => {
         throw conflict
       },

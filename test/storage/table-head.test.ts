@@ -73,3 +73,14 @@ test('a snapshot is held, with what follows it, until everybody who holds it has
   head.hold(null)
   expect(head.heldFrom, 'before the first').toBe(0)
 })
+
+test('whoever waits for a release is told to stop', async () => {
+  const head = await newHead()
+  await head.commit(append(head, 0))
+  const [first] = head.metadata.snapshots
+  head.hold(first!.snapshotId)
+  const stopping = new AbortController()
+  const waiting = head.released([first!], stopping.signal)
+  stopping.abort(new Error('told to stop'))
+  await expect(waiting).rejects.toThrow('told to stop')
+})

@@ -106,7 +106,7 @@ export class CorrectionTable {
     const { files, specId } = await prepareFiles(
       { layout: TRADES, engine: this.#engine, objects, metadata },
       { relation, rowCount: trades.length, days },
-      this.head.newFileName(),
+      this.head.claimNames().next(),
     )
     const from = currentOffsets(metadata)
     const to = [Math.max(...trades.map(({ offset }) => offset)) + 1]

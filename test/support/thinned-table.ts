@@ -239,7 +239,7 @@ export class ThinnedTable {
     const { files, specId } = await prepareFiles(
       { layout: TYPED, engine: this.#engine, objects: context.objects, metadata },
       { relation, rowCount: rows.length, days },
-      this.head.newFileName(),
+      this.head.claimNames().next(),
     )
     await this.#engine.run(`DROP TABLE ${relation}`)
     const placed = await Promise.all(files.map((file) => placedIn(this.#engine, file, specId, metadata)))

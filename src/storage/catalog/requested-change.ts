@@ -61,22 +61,22 @@ export class RequestedChange implements TableChange {
 
 /**
  * Makes the change, and settles what an error leaves open: `unavailable` only when it can't be known whether it was made;
- * after any other error it was not.
+ * after any other error it was not. `readBack` gives the table if it was made, else null; nobody may commit before.
  */
 export async function settledCommit(
   change: RequestedChange,
-  commit: (change: RequestedChange) => Promise<CommitOutcome>,
-  load: () => Promise<LoadedTable>,
+  commit: () => Promise<CommitOutcome>,
+  readBack: () => Promise<LoadedTable | null>,
 ): Promise<LoadedTable> {
   try {
-    return (await commit(change)).table
+    return (await commit()).table
   } catch (cause) {
     if (!change.wasAttempted || !(cause instanceof TicklakeError)) throw notMade(cause)
-    const current = await load().catch((error: Error) => {
+    const current = await readBack().catch((error: Error) => {
       const message = `it is not known whether the commit was made: ${cause.message}, and then ${error.message}`
       throw new TicklakeError('unavailable', message, { cause })
     })
-    if (change.isIn(current.metadata)) return current
+    if (current) return current
     throw notMade(cause)
   }
 }

@@ -148,10 +148,14 @@ export class RestCatalog implements CatalogServer {
       const folder = folderOf(namespaces, table)
       const catalog = this.#files()
       const { context } = this.#options
+      const change = new RequestedChange(commit, FOREIGN_RULES, context.clock)
       return settledCommit(
-        new RequestedChange(commit, FOREIGN_RULES, context.clock),
-        (change) => commitChange({ ...context, catalog }, folder, change),
-        () => catalog.load(folder),
+        change,
+        () => commitChange({ ...context, catalog }, folder, change),
+        async () => {
+          const current = await catalog.load(folder)
+          return change.isIn(current.metadata) ? current : null
+        },
       )
     })
   }

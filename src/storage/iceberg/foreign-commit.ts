@@ -1,5 +1,7 @@
 import type { TableLayout } from '#core'
+import { asRequest } from './json.js'
 import { currentSchema, currentSnapshot, MAIN, type TableMetadata } from './metadata.js'
+import { nameMapping } from './name-mapping.js'
 import { isDayOnly } from './partition.js'
 import { refused } from './refusal.js'
 import { icebergSchema } from './schema.js'
@@ -13,11 +15,12 @@ const GC_KEY = 'gc.enabled'
  * What another engine's commit (`base` became `next`) makes of a table that a log fills: its new snapshots carry our keys
  * forward from their parents, so that ingest goes on where it is. `invalid_input`, with the reason, for what would break
  * that: main taken back to an older position or away, our properties or the location changed, a column that ingest
- * writes dropped or made what it does not write. Pure.
+ * writes dropped or made what it does not write; and for a name mapping that no reader could read. Pure.
  */
 export function foreignCommit(base: TableMetadata, next: TableMetadata, layout: TableLayout): TableMetadata {
   if (next === base) return base
   checkProperties(base, next)
+  asRequest(() => nameMapping(next))
   checkColumns(next, layout)
   checkDays(base, next, layout)
   if (next.location !== base.location) {

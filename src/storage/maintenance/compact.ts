@@ -1,9 +1,10 @@
-import { type TableLayout, TicklakeError } from '#core'
-import { type SqlValue, sqlString, type TableEngine } from '#engine'
-import { type FileColumn, wholeColumns } from '../file-columns.js'
+import { type LayoutColumn, type TableLayout, TicklakeError } from '#core'
+import { type FileEngine, sqlString } from '#engine'
+import { wholeColumns } from '../file-columns.js'
 import type { DataFile } from '../iceberg/manifest.js'
-import { currentSchema, type TableMetadata } from '../iceberg/metadata.js'
+import { currentSchema, defaultSpec, type TableMetadata } from '../iceberg/metadata.js'
 import { parquetRelation } from '../parquet-relation.js'
+import { unwrittenField } from '../partitions.js'
 import { predicatesOf } from '../predicates.js'
 import { prepareFiles } from '../prepare.js'
 import type { FileIndex } from '../prune.js'
@@ -13,7 +14,7 @@ import type { RowFilter } from '../table.js'
 import type { TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
 import { type CompactionGroup, type CompactionPolicy, compactionGroups, piecesOf } from './compaction-plan.js'
-import type { TaskRun } from './task.js'
+import { stoppable, type TaskRun } from './task.js'
 
 /** Unlike a flush, a compaction has the time for all partitions that a group of files may become. */
 const MAX_FILES = 10_000
@@ -41,21 +42,23 @@ export interface CompactionReport {
 export interface Compactable {
   readonly head: TableHead
   readonly layout: TableLayout
-  readonly engine: TableEngine
+  readonly engine: FileEngine
   readonly index: FileIndex
   readonly unnumbered: UnnumberedFiles
 }
 
-/** The groups of files that would be written anew now. */
+/** The groups of files that would be written anew now. `conflict` when the table's rows cannot be written as it asks. */
 export async function compactionPlan(
   { head, layout, index }: Compactable,
   options: CompactionOptions,
 ): Promise<readonly CompactionGroup[]> {
   const { metadata } = head
+  requireWritable(layout, metadata)
   const policy: CompactionPolicy = {
     ...options,
     specId: metadata.defaultSpecId,
     sortOrderId: metadata.defaultSortOrderId,
+    cutColumn: cutColumn(layout)?.id ?? null,
   }
   const predicates = predicatesOf(layout, options)
   const { live } = await index.liveFiles(metadata, metadata.currentSnapshotId, predicates)
@@ -84,9 +87,11 @@ export function predicted(groups: readonly CompactionGroup[], targetBytes: numbe
 export async function compact(
   table: Compactable,
   options: CompactionOptions,
-  { signal, progress }: TaskRun,
+  run: TaskRun,
 ): Promise<CompactionReport> {
+  const { signal, progress } = run
   const { head, index } = table
+  const own = { ...table, engine: stoppable(table.engine, run) }
   const { currentSnapshotId: snapshotId } = head.metadata
   let report = predicted([], options.targetBytes)
   if (snapshotId === null) return report
@@ -97,7 +102,7 @@ export async function compact(
     for (const [done, group] of groups.entries()) {
       signal.throwIfAborted()
       progress(done, groups.length)
-      const added = await compactGroup(table, snapshotId, group, piecesOf(group, options.targetBytes))
+      const added = await compactGroup(own, snapshotId, group, piecesOf(group, options.targetBytes))
       report =
         added === null ? { ...report, passedOver: report.passedOver + 1 } : counting(report, group, added)
     }
@@ -106,6 +111,24 @@ export async function compact(
     release()
   }
   return { ...report, deletesDropped: await dropIdleDeletes(head, index) }
+}
+
+/** Other engines may give a table columns, or a partition spec, that ticklake cannot write: nothing may be lost to that. */
+function requireWritable(layout: TableLayout, metadata: TableMetadata): void {
+  const schema = currentSchema(metadata)
+  const field = unwrittenField(wholeColumns(layout, schema), schema, defaultSpec(metadata))
+  if (field === null) return
+  const message = `${metadata.location} is partitioned by ${field.name} (${field.transform})`
+  throw new TicklakeError(
+    'conflict',
+    `${message}, by which ticklake cannot write files: they stay as they are`,
+  )
+}
+
+/** The leading column of the sort order, if files can be cut at its values. */
+function cutColumn({ columns, sortColumns }: TableLayout): LayoutColumn | null {
+  const leading = columns.find(({ name }) => name === sortColumns[0])
+  return leading?.type === 'string' ? leading : null
 }
 
 function counting(
@@ -143,22 +166,31 @@ async function dropIdleDeletes(head: TableHead, index: FileIndex): Promise<numbe
 
 /** The files that a group has become; null when it was left as it is. */
 async function compactGroup(
-  { head, layout, engine, unnumbered }: Compactable,
+  { head, layout, engine, unnumbered }: Omit<Compactable, 'index'>,
   snapshotId: bigint,
   group: CompactionGroup,
   pieces: number,
 ): Promise<readonly DataFile[] | null> {
   const { metadata, context } = head
   const columns = wholeColumns(layout, currentSchema(metadata))
+  const names = head.claimNames()
   try {
     const relation = parquetRelation(await unnumbered.named(metadata, group.files), columns)
     const before = await contentOf(engine, relation)
-    const cuts = await cutsOf(engine, layout, relation, pieces)
-    const [first, ...others] = group.files
-    if (cuts.length === 0 && others.length === 0 && pieces > 1 && !first?.deletes) return null
     const added: DataFile[] = []
-    for (const where of cuts.length === 0 ? ['true'] : cuts) {
-      added.push(...(await write({ head, layout, engine }, metadata, columns, relation, where)))
+    for (const where of await cutsOf(engine, layout, relation, pieces)) {
+      const rows = `(SELECT * FROM ${relation} WHERE ${where})`
+      const counted = await engine.read(`SELECT count(*) FROM ${rows}`)
+      const { files, specId } = await prepareFiles(
+        { layout, engine, objects: context.objects, metadata, maxFiles: MAX_FILES },
+        { relation: rows, columns, rowCount: Number(counted.columns[0]?.[0]), days: null },
+        names.next(),
+      )
+      if (specId !== metadata.defaultSpecId) {
+        const message = `rows of ${metadata.location} are in more than ${MAX_FILES} partitions`
+        throw new TicklakeError('conflict', `${message}: their files stay as they are`)
+      }
+      added.push(...files)
     }
     // Of a group whose rows are all deleted there is no file.
     const after =
@@ -178,59 +210,43 @@ async function compactGroup(
     // Somebody else has rewritten these files, or deleted rows of them: the next plan sees what there is then.
     if (error instanceof TicklakeError && error.code === 'conflict') return null
     throw error
+  } finally {
+    names.release()
   }
-}
-
-async function write(
-  { head, layout, engine }: Pick<Compactable, 'head' | 'layout' | 'engine'>,
-  metadata: TableMetadata,
-  columns: readonly FileColumn[],
-  relation: string,
-  where: string,
-): Promise<readonly DataFile[]> {
-  const rows = `(SELECT * FROM ${relation} WHERE ${where})`
-  const { columns: counted } = await engine.read(`SELECT count(*) FROM ${rows}`)
-  const { files, specId } = await prepareFiles(
-    { layout, engine, objects: head.context.objects, metadata, maxFiles: MAX_FILES },
-    { relation: rows, columns, rowCount: Number(counted[0]?.[0]), days: null },
-    head.newFileName(),
-  )
-  if (specId === metadata.defaultSpecId) return files
-  const message = `${metadata.location} has a partition spec that its files cannot be moved to`
-  throw new TicklakeError('conflict', `${message}: they stay as they are`)
 }
 
 /**
- * Conditions that cut the rows at values of the leading sort column into pieces of about as many rows; none when there
- * is one piece. So each file has symbols of its own, and a query for some of them leaves the others out.
+ * Conditions that part the rows at values of the leading sort column, each into about as many; the rows of a value stay
+ * together. So each file has symbols of its own, and a query for some of them leaves the others out.
  */
 async function cutsOf(
-  engine: TableEngine,
-  { columns, sortColumns }: TableLayout,
+  engine: FileEngine,
+  layout: TableLayout,
   relation: string,
   pieces: number,
 ): Promise<readonly string[]> {
-  const leading = columns.find(({ name }) => name === sortColumns[0])
-  if (pieces < 2 || leading?.type !== 'string') return []
-  const { name } = leading
-  const counted = await engine.read(
-    `SELECT ${name}, count(*) FROM ${relation} GROUP BY ALL ORDER BY ALL NULLS LAST`,
+  const column = cutColumn(layout)
+  if (pieces < 2 || column === null) return ['true']
+  const { name } = column
+  const { columns } = await engine.read(
+    `SELECT ${name}, count(*) FROM ${relation} WHERE ${name} IS NOT NULL GROUP BY ALL ORDER BY ALL`,
   )
-  const [values = [], counts = []] = counted.columns
-  const rows = counts.reduce<number>((sum, count) => sum + Number(count), 0)
-  const starts: SqlValue[] = []
-  let passed = 0
+  const [values = [], counts = []] = columns.map((cells) => cells.map(String))
+  const share = counts.reduce((sum, count) => sum + Number(count), 0) / pieces
+  const starts: string[] = []
+  let sinceStart = 0
   for (const [index, value] of values.entries()) {
-    if (value !== null && passed >= (rows * (starts.length + 1)) / pieces) starts.push(value)
-    passed += Number(counts[index])
+    const own = Number(counts[index])
+    if (sinceStart > 0 && (sinceStart >= share || own >= share)) {
+      starts.push(sqlString(value))
+      sinceStart = 0
+    }
+    sinceStart += own
   }
-  if (starts.length === 0) return []
-  const literal = (value: SqlValue) => sqlString(String(value))
+  if (starts.length === 0) return ['true']
   return [
-    `${name} < ${literal(starts[0]!)}`,
-    ...starts
-      .slice(1)
-      .map((end, index) => `${name} >= ${literal(starts[index]!)} AND ${name} < ${literal(end)}`),
-    `(${name} >= ${literal(starts.at(-1)!)} OR ${name} IS NULL)`,
+    `${name} < ${starts[0]}`,
+    ...starts.slice(1).map((end, index) => `${name} >= ${starts[index]} AND ${name} < ${end}`),
+    `(${name} >= ${starts.at(-1)} OR ${name} IS NULL)`,
   ]
 }

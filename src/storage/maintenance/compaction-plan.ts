@@ -11,6 +11,8 @@ export interface CompactionPolicy {
   /** What new files are written by: files of another spec or order must move. */
   readonly specId: number
   readonly sortOrderId: number
+  /** Field id of the column at whose values files are cut; null: they cannot be. */
+  readonly cutColumn: number | null
 }
 
 /** Files that are read and written anew together. */
@@ -60,8 +62,14 @@ export function piecesOf({ bytes }: CompactionGroup, targetBytes: number): numbe
 function isGood(file: ReadableFile, specId: number, policy: CompactionPolicy): boolean {
   if (file.deletes) return false
   const share = file.fileSizeBytes / policy.targetBytes
-  const isOfSize = share >= SMALL_SHARE && share <= LARGE_SHARE
+  const isOfSize = share >= SMALL_SHARE && (share <= LARGE_SHARE || !canBeCut(file, policy))
   return isOfSize && specId === policy.specId && file.sortOrderId === policy.sortOrderId
+}
+
+/** Whether it has more than one value in the column at whose values it would be cut. */
+function canBeCut({ lowerBounds, upperBounds }: ReadableFile, { cutColumn }: CompactionPolicy): boolean {
+  const [least, greatest] = cutColumn === null ? [] : [lowerBounds.get(cutColumn), upperBounds.get(cutColumn)]
+  return least !== undefined && greatest !== undefined && Buffer.compare(least, greatest) !== 0
 }
 
 function withoutGiants(

@@ -26,7 +26,10 @@ export async function expireSnapshots(
   const { before, after, expiry } = change
   if (before === after) return { snapshots: 0, refs: expiry.refs.size, files: 0 }
   const files = await unreachable(head.context, before, after)
-  await head.released(before.snapshots.filter(({ snapshotId }) => expiry.snapshots.has(snapshotId)))
+  await head.released(
+    before.snapshots.filter(({ snapshotId }) => expiry.snapshots.has(snapshotId)),
+    signal,
+  )
   for (const [index, location] of files.entries()) {
     signal.throwIfAborted()
     await head.context.objects.remove(location)
@@ -54,10 +57,12 @@ class Expire implements TableChange {
   }
 
   isApplied(metadata: TableMetadata): boolean {
-    const { heldFrom, context } = this.#head
-    const held = metadata.snapshots.filter(({ sequenceNumber }) => sequenceNumber >= heldFrom)
-    const ids = new Set(held.map(({ snapshotId }) => snapshotId))
-    const expiry = expirable(metadata, this.#policy, context.clock.nowMs(), ids)
+    const expiry = expirable(
+      metadata,
+      this.#policy,
+      this.#head.context.clock.nowMs(),
+      this.#head.held(metadata),
+    )
     const isNothing = expiry.snapshots.size === 0 && expiry.refs.size === 0
     // After a commit whose outcome was not known, what expired by it is what was to be done.
     if (!isNothing) this.expiry = expiry

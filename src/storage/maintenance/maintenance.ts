@@ -56,7 +56,10 @@ export class Maintenance implements Service {
   readonly #options: MaintenanceOptions
   readonly #tables: ReadonlyMap<string, Compactable>
   readonly #orphansLookedFor = new Map<string, number>()
+  /** Why a table is not compacted, as it was told last. */
+  readonly #obstacles = new Map<string, string>()
   #cancelLook: (() => void) | null = null
+  #looking: Promise<unknown> = Promise.resolve()
   #isStopping = false
 
   constructor(options: MaintenanceOptions) {
@@ -73,6 +76,7 @@ export class Maintenance implements Service {
     this.#isStopping = true
     this.#cancelLook?.()
     await this.jobs.stop()
+    await this.#looking
   }
 
   /** What a compaction that is asked for would do now. */
@@ -133,7 +137,9 @@ export class Maintenance implements Service {
   #lookIn(delayMs: number): void {
     if (delayMs === 0 || this.#isStopping) return
     this.#cancelLook = this.#options.clock.after(delayMs, () => {
-      void this.#look().then((tookMs) => this.#lookIn(Math.max(tookMs, this.#options.policy.everyMs)))
+      this.#looking = this.#look().then((tookMs) =>
+        this.#lookIn(Math.max(tookMs, this.#options.policy.everyMs)),
+      )
     })
   }
 
@@ -144,8 +150,11 @@ export class Maintenance implements Service {
     for (const [name, table] of this.#tables) {
       if (this.#isStopping || !mayRun() || !this.jobs.isIdle) break
       try {
-        for (const [kind, work] of await this.#due(table))
+        for (const [kind, work] of await this.#due(table)) {
+          // What is taken after the stop would outlive the tables, the engine and the lock on their folder.
+          if (this.#isStopping) break
           await this.jobs.ended(this.jobs.take(kind, name, work).id)
+        }
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error)
         logger.warn('what there is to do for a table cannot be told; it is looked at again later', {
@@ -157,6 +166,24 @@ export class Maintenance implements Service {
     return clock.monotonicMs() - startedMs
   }
 
+  /** Whether a compaction would gain something. That it cannot be made is told once. */
+  async #hasGain(table: Compactable, options: CompactionOptions): Promise<boolean> {
+    const { name } = table.head
+    try {
+      const isGain = (await compactionPlan(table, options)).length > 0
+      this.#obstacles.delete(name)
+      return isGain
+    } catch (error) {
+      if (!(error instanceof TicklakeError) || error.code !== 'conflict') throw error
+      const { message } = error
+      if (this.#obstacles.get(name) !== message) {
+        this.#options.logger.warn('a table is not compacted', { table: name, reason: message })
+      }
+      this.#obstacles.set(name, message)
+      return false
+    }
+  }
+
   async #due(
     table: Compactable,
   ): Promise<readonly (readonly [JobKind, (run: TaskRun) => Promise<object>])[]> {
@@ -165,10 +192,10 @@ export class Maintenance implements Service {
     const nowMs = clock.nowMs()
     const due: [JobKind, (run: TaskRun) => Promise<object>][] = []
     const options = this.#compaction({}, true)
-    if ((await compactionPlan(table, options)).length > 0) {
+    if (await this.#hasGain(table, options)) {
       due.push(['compact', (run) => this.#compact(table, options, run)])
     }
-    const { snapshots, refs } = expirable(head.metadata, policy.snapshots, nowMs, new Set())
+    const { snapshots, refs } = expirable(head.metadata, policy.snapshots, nowMs, head.held(head.metadata))
     if (snapshots.size >= EXPIRE_AT_LEAST || refs.size > 0) {
       due.push(['expire-snapshots', (run) => expireSnapshots(head, policy.snapshots, run)])
     }

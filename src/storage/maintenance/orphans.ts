@@ -47,7 +47,12 @@ export async function removeOrphans(
   }
   const needed = await neededFiles(head, table)
   const orphans = listed.filter(
-    ({ location, modifiedMs }) => modifiedMs < before && !needed.has(location) && isOfTable(location, table),
+    ({ location, modifiedMs }) =>
+      modifiedMs < before &&
+      !needed.has(location) &&
+      // A flush may be unable to commit for long, and compactions take their time.
+      !head.isClaimed(location) &&
+      isOfTable(location, table),
   )
   if (!dryRun) {
     for (const [index, { location }] of orphans.entries()) {

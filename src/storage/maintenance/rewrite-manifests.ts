@@ -1,6 +1,6 @@
 import { type CommitContext, hasCommit, type TableChange } from '../commit.js'
 import type { ManifestEntry } from '../iceberg/manifest.js'
-import { type ManifestFile, settled } from '../iceberg/manifest-list.js'
+import type { ManifestFile } from '../iceberg/manifest-list.js'
 import { addSnapshot, specById, type TableMetadata } from '../iceberg/metadata.js'
 import { COMMIT_ID_KEY, FENCE_KEY } from '../iceberg/snapshot.js'
 import { inParallel } from '../in-parallel.js'
@@ -83,13 +83,8 @@ class RewriteManifests implements TableChange {
     specId: number,
     manifests: readonly ManifestFile[],
   ): Promise<readonly ManifestFile[]> {
-    const entries = (
-      await inParallel(manifests, async (manifest) => {
-        const { entries } = await this.#context.manifests.read(manifest.path)
-        const live = entries.filter(({ status }) => status !== 'deleted')
-        return live.map((entry): ManifestEntry => ({ ...settled(entry, manifest), status: 'existing' }))
-      })
-    ).flat()
+    const live = await inParallel(manifests, (manifest) => this.#context.manifests.live(manifest))
+    const entries = live.flat().map((entry): ManifestEntry => ({ ...entry, status: 'existing' }))
     const ordered = entries
       .map((entry) => ({ entry, key: entry.file.partition.map(sortable).join('/') }))
       .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))

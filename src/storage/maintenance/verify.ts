@@ -1,11 +1,11 @@
-import { sqlString } from '#engine'
+import { type FileEngine, sqlString } from '#engine'
 import { fileColumns } from '../file-columns.js'
 import type { DataFile } from '../iceberg/manifest.js'
 import { currentSchema } from '../iceberg/metadata.js'
 import { localPath } from '../objects/local.js'
 import { parquetRelation } from '../parquet-relation.js'
 import type { Compactable } from './compact.js'
-import type { TaskRun } from './task.js'
+import { stoppable, type TaskRun } from './task.js'
 
 export interface VerifyReport {
   readonly files: number
@@ -23,9 +23,11 @@ const MAX_PROBLEMS = 100
  * there, its size, and its rows. A file that cannot be decoded is a problem, not an error.
  */
 export async function verify(
-  { head, layout, engine, index, unnumbered }: Compactable,
-  { signal, progress }: TaskRun,
+  { head, layout, index, unnumbered, ...table }: Compactable,
+  run: TaskRun,
 ): Promise<VerifyReport> {
+  const { signal, progress } = run
+  const engine = stoppable(table.engine, run)
   const { metadata } = head
   const { currentSnapshotId } = metadata
   const release = head.hold(currentSnapshotId)
@@ -38,7 +40,7 @@ export async function verify(
       signal.throwIfAborted()
       progress(done, live.length)
       try {
-        problems.push(...(await problemsOf({ engine }, file)))
+        problems.push(...(await problemsOf(engine, file)))
         const [named] = await unnumbered.named(metadata, [file])
         const { columns: read } = await engine.read(
           `SELECT count(*), coalesce(sum(hash(content)::HUGEINT), 0)::VARCHAR
@@ -47,6 +49,7 @@ export async function verify(
         rows += Number(read[0]?.[0])
         checksum += BigInt(String(read[1]?.[0]))
       } catch (error) {
+        signal.throwIfAborted()
         problems.push(
           `${file.path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
         )
@@ -61,7 +64,7 @@ export async function verify(
 
 /** Where a file is not what its manifest says. */
 async function problemsOf(
-  { engine }: Pick<Compactable, 'engine'>,
+  engine: FileEngine,
   { path, recordCount, fileSizeBytes }: DataFile,
 ): Promise<readonly string[]> {
   const file = sqlString(localPath(path))

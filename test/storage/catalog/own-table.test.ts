@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
-import { parseTableCommit } from '#storage'
+import { createLogger, TicklakeError, TRADES } from '#core'
+import { type Json, parseTableCommit } from '#storage'
 import { Append } from '../../../src/storage/append.js'
 import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
 import { OwnTable } from '../../../src/storage/catalog/own-table.js'
@@ -8,13 +8,15 @@ import type { CommitContext } from '../../../src/storage/commit.js'
 import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
+import type { ObjectStore } from '../../../src/storage/objects/object-store.js'
 import { TableHead } from '../../../src/storage/table-head.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 
-test('a snapshot that is being read is not removed by others until it has been let go [inv 4]', async () => {
-  const clock = new ManualClock()
-  const objects = new MemoryObjectStore(clock)
+const clock = new ManualClock()
+
+/** Trades, up to offset 2, whose last commits made two snapshots. */
+async function tradesIn(objects: ObjectStore): Promise<TableHead> {
   const context: CommitContext = {
     objects,
     manifests: new Manifests(objects),
@@ -28,15 +30,23 @@ test('a snapshot that is being read is not removed by others until it has been l
   const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
   await context.catalog.create('trades', first)
   const head = await TableHead.open('trades', context)
-  for (const from of [0, 1]) {
-    await head.commit(new Append(context, { files: [], from: [from], to: [from + 1], summary: {} }))
-  }
+  for (const from of [0, 1]) await head.commit(flush(head, from))
+  return head
+}
+
+function flush({ context }: TableHead, from: number): Append {
+  return new Append(context, { files: [], from: [from], to: [from + 1], summary: {} })
+}
+
+function commitOf(...updates: readonly Json[]) {
+  return parseTableCommit({ requirements: [], updates }, 'body')
+}
+
+test('a snapshot that is being read is not removed by others until it has been let go [inv 4]', async () => {
+  const head = await tradesIn(new MemoryObjectStore(clock))
   const { snapshotId } = head.metadata.snapshots[0]!
   const table = new OwnTable(head, TRADES)
-  const removal = parseTableCommit(
-    { requirements: [], updates: [{ action: 'remove-snapshots', 'snapshot-ids': [snapshotId] }] },
-    'body',
-  )
+  const removal = commitOf({ action: 'remove-snapshots', 'snapshot-ids': [snapshotId] })
   const release = head.hold(snapshotId)
   await expect(table.commit(removal)).rejects.toMatchObject({
     code: 'conflict',
@@ -45,4 +55,27 @@ test('a snapshot that is being read is not removed by others until it has been l
   release()
   await table.commit(removal)
   expect(head.metadata.snapshots).toHaveLength(1)
+})
+
+test('a commit that was made and could not be read back is known to be made, though a flush was waiting', async () => {
+  let isAway = false
+  class FailingStore extends MemoryObjectStore {
+    override async create(location: string, bytes: Uint8Array): Promise<void> {
+      await super.create(location, bytes)
+      isAway = location.endsWith('/v4.metadata.json')
+      if (isAway) throw new TicklakeError('unavailable', 'injected after a create')
+    }
+
+    override async read(location: string): Promise<Uint8Array> {
+      if (!isAway) return super.read(location)
+      isAway = false
+      throw new TicklakeError('unavailable', 'injected before a read')
+    }
+  }
+  const head = await tradesIn(new FailingStore(clock))
+  const made = new OwnTable(head, TRADES).commit(commitOf({ action: 'set-properties', updates: { a: 'b' } }))
+  const flushed = head.commit(flush(head, 2))
+  expect((await made).metadata.properties).toMatchObject({ a: 'b' })
+  await flushed
+  expect(head.metadata.properties).toMatchObject({ a: 'b', 'ticklake.offsets': '{"0":3}' })
 })

@@ -70,7 +70,7 @@ test('columns may be added, renamed and widened; properties, refs and partitions
   expect(commit(table)).toBe(table)
 })
 
-test('what would break ingest is refused, with the reason', () => {
+test('what would break ingest or its readers is refused, with the reason', () => {
   const json = schemaJson(currentSchema(EMPTY_TRADES))
   const fields = json.fields as readonly { name: string; type: string; required: boolean }[]
   const schemaOf = (change: (field: (typeof fields)[number]) => Json[]): readonly Json[] => [
@@ -104,6 +104,11 @@ test('what would break ingest is refused, with the reason', () => {
       /gc\.enabled belongs to ticklake and stays false/,
       table,
       [{ action: 'remove-properties', removals: ['gc.enabled'] }],
+    ],
+    [
+      /schema\.name-mapping\.default is not JSON/,
+      table,
+      [{ action: 'set-properties', updates: { 'schema.name-mapping.default': 'symbol' } }],
     ],
     [/does not move/, table, [{ action: 'set-location', location: `${LOCATION}-2` }]],
     [/the column side of trades, which ingest writes, cannot be dropped/, table, dropped],

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { TRADES } from '#core'
 import {
   type CompactionPolicy,
   compactionGroups,
@@ -14,10 +15,14 @@ const POLICY: CompactionPolicy = {
   patient: false,
   specId: 0,
   sortOrderId: 1,
+  cutColumn: TRADES.columns.find(({ name }) => name === 'symbol')!.id,
 }
 
-function file(bytes: number, { day = 0, specId = 0, sortOrderId = 1 } = {}): LiveFile {
-  const made = tradesFile(`${bytes}`, [{ symbol: 'BHP', micros: BigInt(day) * DAY }])
+function file(bytes: number, { day = 0, specId = 0, sortOrderId = 1, symbols = ['BHP'] } = {}): LiveFile {
+  const made = tradesFile(
+    `${bytes}`,
+    symbols.map((symbol) => ({ symbol, micros: BigInt(day) * DAY })),
+  )
   return { specId, file: { ...made, fileSizeBytes: bytes, sortOrderId } }
 }
 
@@ -37,7 +42,10 @@ test('fewer than asked for are left alone', () => {
 })
 
 test('a file that is too large becomes several, one of another order or spec is written anew', () => {
-  const [group] = compactionGroups([file(3000)], POLICY)
+  const large = file(3000, { symbols: ['BHP', 'CBA'] })
+  const [group] = compactionGroups([large], POLICY)
+  expect(sizes([large], { cutColumn: null })).toEqual([])
+  expect(sizes([file(3000)]), 'of one symbol, which stays together').toEqual([])
   expect(piecesOf(group!, POLICY.targetBytes)).toBe(3)
   expect(sizes([file(900, { sortOrderId: 0 })])).toEqual([[900]])
   expect(sizes([file(900, { specId: 7 }), file(950)])).toEqual([[900]])

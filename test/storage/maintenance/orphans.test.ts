@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest'
+import { createLogger, TRADES } from '#core'
+import { Append } from '../../../src/storage/append.js'
+import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
+import type { CommitContext } from '../../../src/storage/commit.js'
+import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
+import { removeOrphans } from '../../../src/storage/maintenance/orphans.js'
+import { Manifests } from '../../../src/storage/manifests.js'
+import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
+import { TableHead } from '../../../src/storage/table-head.js'
+import { tradesFile } from '../../support/data-file.js'
+import { ManualClock } from '../../support/manual-clock.js'
+import { SeededRandom } from '../../support/seeded-random.js'
+
+const HOUR_MS = 3_600_000
+const RUN = { signal: new AbortController().signal, progress: () => {} }
+const LOCATION = 'memory:///w/trades'
+
+async function newTable() {
+  const clock = new ManualClock()
+  const objects = new MemoryObjectStore(clock)
+  const context: CommitContext = {
+    objects,
+    manifests: new Manifests(objects),
+    catalog: new FileCatalog(objects, 'memory:///w'),
+    clock,
+    random: new SeededRandom(1),
+    fence: 1,
+    logger: createLogger({ level: 'silent', format: 'json' }),
+  }
+  const first = newTableMetadata(TRADES, { location: LOCATION, uuid: 'u', nowMs: 0, partitionCount: 1 })
+  await context.catalog.create('trades', first)
+  const head = await TableHead.open('trades', context)
+  const put = (path: string) => objects.create(`${LOCATION}/${path}`, Buffer.from('x'))
+  const find = async (dryRun = false) => {
+    clock.advance(2 * HOUR_MS)
+    return (await removeOrphans(head, { olderThanMs: HOUR_MS, dryRun }, RUN)).files
+  }
+  return { head, objects, put, find, context }
+}
+
+test('files that belong to no snapshot are found, and removed when that is asked for', async () => {
+  const { head, objects, put, find, context } = await newTable()
+  for (const path of ['data/live.parquet', 'data/lost.parquet', 'metadata/lost-m0.avro', 'elsewhere/x']) {
+    await put(path)
+  }
+  const files = [tradesFile(`${LOCATION}/data/live.parquet`, [{ symbol: 'BHP', micros: 0n }])]
+  await head.commit(new Append(context, { files, from: [0], to: [1], summary: {} }))
+  const lost = [`${LOCATION}/data/lost.parquet`, `${LOCATION}/metadata/lost-m0.avro`]
+  expect(await find(true)).toEqual(lost)
+  expect(await find()).toEqual(lost)
+  expect(await find()).toEqual([])
+  expect((await objects.list(LOCATION)).map(({ location }) => location)).toContain(
+    `${LOCATION}/data/live.parquet`,
+  )
+})
+
+test('what somebody is still at work on is no orphan, however old it is [inv 4]', async () => {
+  const { head, put, find } = await newTable()
+  const names = head.claimNames()
+  const [flushed, compacted] = [names.next(), names.next()]
+  const paths = [
+    `data/day=1/${flushed}.parquet`,
+    `data/${compacted}-3.parquet`,
+    `metadata/ledger-${flushed}.json.gz`,
+  ]
+  for (const path of paths) await put(path)
+  expect(await find()).toEqual([])
+  names.release()
+  expect([...(await find())].sort()).toEqual(paths.map((path) => `${LOCATION}/${path}`).sort())
+})
+
+test('files that are young may be of a commit in flight', async () => {
+  const { head, put } = await newTable()
+  await put('data/new.parquet')
+  const options = { olderThanMs: HOUR_MS, dryRun: false }
+  expect((await removeOrphans(head, options, RUN)).files).toEqual([])
+  await expect(removeOrphans(head, { ...options, olderThanMs: 5 }, RUN)).rejects.toMatchObject({
+    detail: { field: 'older_than_ms', value: '5' },
+  })
+})
