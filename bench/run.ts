@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { installKafka, KafkaServer } from '../test/peers/kafka-server.js'
 import { report } from './baseline.js'
 import { commitFigures } from './commits/figures.js'
+import { compaction } from './compaction/compaction.js'
 import { ingest } from './ingest/ingest.js'
 
 const { values, positionals } = parseArgs({
@@ -21,7 +22,8 @@ const { values, positionals } = parseArgs({
 })
 
 const USAGE = `npm run bench -- ingest [--log embedded|kafka] [--rows 4000000] [--rounds 3] [--seconds 30] [--baseline]
-npm run bench -- commits [--commits 10000] [--baseline]`
+npm run bench -- commits [--commits 10000] [--baseline]
+npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]`
 
 const CHART = fileURLToPath(new URL('../docs/decisions/metadata-stays-small.svg', import.meta.url))
 
@@ -50,6 +52,14 @@ async function measureCommits(folder: string): Promise<void> {
   report('commits', figures, { asBaseline: values.baseline })
 }
 
+async function measureCompaction(folder: string): Promise<void> {
+  const figures = await compaction(folder, {
+    rowCount: Number(values.rows),
+    seconds: Number(values.seconds),
+  })
+  report('compaction', figures, { asBaseline: values.baseline })
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'ticklake-bench-'))
 try {
   const benchmark = positionals.join(' ')
@@ -57,6 +67,8 @@ try {
     await measureIngest(folder, values.log === 'kafka')
   } else if (benchmark === 'commits') {
     await measureCommits(folder)
+  } else if (benchmark === 'compaction') {
+    await measureCompaction(folder)
   } else {
     console.error(USAGE)
     process.exitCode = 2
