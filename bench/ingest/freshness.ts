@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { Admission, createApi, Loads } from '#api'
 import { SessionCalendars, systemClock, TRADES } from '#core'
+import { EmptyEngine } from '#engine'
 import { Loader, Poster, Replay } from '#ingest'
-import { QueryRouter } from '#query'
+import { QueryRouter, SqlRouter } from '#query'
 import { maintenanceOf } from '../../test/support/maintained.js'
 import { AnonymousMemory } from '../anonymous-memory.js'
 import { childInput, runChild } from '../child.js'
@@ -38,6 +39,7 @@ async function serve(parts: Parts) {
   const admission = new Admission(bounds)
   const api = createApi({
     router: new QueryRouter({ tables, engine, sessions: new SessionCalendars([]), clock: systemClock }),
+    sql: new SqlRouter({ tables, engine, reader: await EmptyEngine.open(), clock: systemClock }),
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,

@@ -1,4 +1,4 @@
-import { diskFull, type ErrorCode, TicklakeError } from '#core'
+import { diskFull, type ErrorCode, type TextPosition, TicklakeError } from '#core'
 
 /** A refusal that only HTTP knows: no such route or method, not acceptable, a foreign host or origin. */
 export class HttpError extends Error {
@@ -23,6 +23,7 @@ export interface Problem {
   readonly field?: string
   readonly value?: string
   readonly expected?: string
+  readonly position?: TextPosition
 }
 
 export interface ProblemAnswer {
@@ -72,13 +73,14 @@ const TITLES: Readonly<Record<number, string>> = {
 export function problemOf(error: unknown, requestId: string): ProblemAnswer {
   if (error instanceof TicklakeError) {
     const status = STATUS[error.code]
-    const { field, value, expected } = error.detail
+    const { field, value, expected, position } = error.detail
     return {
       problem: {
         ...problem(error.code, status, error.message, requestId),
         ...(field !== undefined && { field }),
         ...(value !== undefined && { value }),
         ...(expected !== undefined && { expected }),
+        ...(position !== undefined && { position }),
       },
       headers: RETRIED.has(error.code) ? { 'Retry-After': '1' } : {},
       isBug: status === 500,

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
-import type { Answer, AnswerMeta, OpenGaps } from '#query'
+import type { Answer, AnswerMeta, OpenGaps, SqlMeta } from '#query'
 import type { Format } from './parameters.js'
 import { mediaType } from './request.js'
 
@@ -71,7 +71,22 @@ function metaJson(meta: AnswerMeta) {
     bytes_read: meta.bytesRead,
     elapsed_ms: meta.elapsedMs,
     ...(meta.gaps && { gaps: gapsJson(meta.gaps) }),
+    ...(meta.sql && sqlJson(meta.sql)),
   }
+}
+
+function sqlJson({ columns, cut, tables }: SqlMeta) {
+  const read = tables.map((table) => ({
+    table: table.table,
+    route: table.route,
+    receipt: table.receipt,
+    snapshot_id: table.snapshotId,
+    files_total: table.filesTotal,
+    files_read: table.filesRead,
+    rows_scanned: table.rowsScanned,
+    bytes_read: table.bytesRead,
+  }))
+  return { columns, ...(cut && { cut }), tables: read }
 }
 
 /** Sequence numbers as text: they may exceed 2^53. */

@@ -20,9 +20,10 @@ import {
   TicklakeError,
 } from '#core'
 import type { EmbeddedRegistry } from '#ingest'
-import type { QueryRouter } from '#query'
+import type { QueryRouter, SqlRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
+import { bodyText } from './body.js'
 import { CORRECTIONS_PATH } from './corrections.js'
 import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
@@ -45,9 +46,11 @@ import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters }
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
 import { sendAnswer } from './response.js'
+import { SQL_PATH, sqlRoute } from './sql.js'
 
 export interface ApiOptions {
   readonly router: QueryRouter
+  readonly sql: SqlRouter
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
@@ -176,6 +179,8 @@ class ExpressServer implements ApiServer {
       if (resource.path === CORRECTIONS_PATH) continue
       get(resource.path, (request, response) => this.#answer(resource, request, response))
     }
+    const answerSql = sqlRoute(this.#options.sql, clock, this.#queries)
+    app.route(SQL_PATH).post(bodyText(), answerSql).all(refuseMethod('POST'))
     const load = loadRoutes(loads, tempDirectory)
     app
       .route('/v1/loads')

@@ -14,7 +14,7 @@ import {
   type SessionCalendars,
   TicklakeError,
 } from '#core'
-import { Engine, FencedLock } from '#engine'
+import { EmptyEngine, Engine, FencedLock } from '#engine'
 import {
   Consumer,
   Corrector,
@@ -28,7 +28,7 @@ import {
   Producer,
   Replay,
 } from '#ingest'
-import { QueryRouter } from '#query'
+import { QueryRouter, SqlRouter } from '#query'
 import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from './calendars.js'
 import { openLog } from './log.js'
@@ -103,6 +103,8 @@ export class Lake {
     await mkdir(tempDirectory)
     const engine = await Engine.open({ ...config.engine, tempDirectory })
     steps.onUndo(() => engine.close())
+    const reader = await EmptyEngine.open()
+    steps.onUndo(() => reader.close())
 
     const start = <S extends Service>(service: S) => steps.start(service)
     const { log, schemaStore, ...opened } = await openLog(config, { clock, logger }, start)
@@ -189,6 +191,7 @@ export class Lake {
     )
     const api = createApi({
       router: new QueryRouter({ tables, engine, sessions, clock }),
+      sql: new SqlRouter({ tables: warehouse.readable, engine, reader, clock }),
       tables,
       loads,
       schemaRegistry: served,

@@ -35,7 +35,16 @@ export interface ErrorDetail {
   readonly value?: string
   /** What would be right, as a phrase: "an interval such as 1s, 5m, 1h or 1d". */
   readonly expected?: string
+  /** Where in a text it is wrong. */
+  readonly position?: TextPosition
   readonly cause?: unknown
+}
+
+/** A place in a text, in characters: `offset` from 0, `line` and `column` from 1. */
+export interface TextPosition {
+  readonly offset: number
+  readonly line: number
+  readonly column: number
 }
 
 /** An operating error: it says what happened, to what, and what to do. */

@@ -11,7 +11,7 @@ export {
 } from './column-batch.js'
 export { CORRECTED_COLUMNS, CORRECTION_ACTIONS, CORRECTIONS } from './correction.js'
 export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
-export { diskFull, type ErrorCode, invalid, TicklakeError } from './errors.js'
+export { diskFull, type ErrorCode, invalid, type TextPosition, TicklakeError } from './errors.js'
 export { heapShare } from './heap.js'
 export {
   EMPTY_LEDGER,

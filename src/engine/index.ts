@@ -1,4 +1,5 @@
 export type { BatchAppender } from './batch-appender.js'
+export { type BoundColumn, EmptyEngine, type SqlType, StatementError } from './empty-engine.js'
 export { Engine, type FileEngine, type TableEngine } from './engine.js'
 export { FencedLock } from './fenced-lock.js'
 export type { ColumnStatistics, ParquetFile } from './parquet-file.js'

@@ -24,7 +24,23 @@ export interface AnswerMeta {
   readonly elapsedMs: number
   /** What sequence numbers tell to be missing in the range that was asked for, now; null when nothing is. */
   readonly gaps: OpenGaps | null
+  /** Of an answer to SQL. */
+  readonly sql?: SqlMeta
 }
+
+/** What an answer to SQL says besides. */
+export interface SqlMeta {
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  /** What the answer was cut at: the rows that were asked for, or the bytes that are answered; null: it is whole. */
+  readonly cut: 'rows' | 'bytes' | null
+  readonly tables: readonly ({ readonly table: string } & TableMeta)[]
+}
+
+/** How one table of several was read. */
+export type TableMeta = Pick<
+  AnswerMeta,
+  'route' | 'receipt' | 'snapshotId' | 'filesTotal' | 'filesRead' | 'rowsScanned' | 'bytesRead'
+>
 
 /** An answer, its rows written already. */
 export interface Answer {

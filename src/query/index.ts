@@ -1,4 +1,4 @@
-export type { Answer, AnswerMeta, AnswerOptions, QueryEngine } from './answer.js'
+export type { Answer, AnswerMeta, AnswerOptions, QueryEngine, SqlMeta } from './answer.js'
 export { BAR_FIELDS } from './bar-fields.js'
 export { CORRECTION_FIELDS } from './corrections.js'
 export { COUNT_FIELDS } from './count.js'
@@ -34,5 +34,7 @@ export {
 } from './request.js'
 export { QueryRouter } from './router.js'
 export { SNAPSHOT_FIELDS } from './snapshots.js'
+export { type SqlRequest, SqlRouter } from './sql.js'
+export { MAX_SQL_BYTES, type SqlArguments } from './sql-statement.js'
 export { SYMBOL_FIELDS } from './symbols.js'
 export { TABLE_QUALITY_FIELDS } from './table-quality.js'

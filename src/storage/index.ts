@@ -43,6 +43,7 @@ export type {
   StreamTable,
   TableStatus,
   TailSlice,
+  VersionedTable,
 } from './table.js'
 export type { ReadableFile } from './unnumbered-files.js'
 export { Warehouse } from './warehouse.js'

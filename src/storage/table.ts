@@ -167,3 +167,6 @@ export interface StreamTable extends Service {
 
   status(): TableStatus
 }
+
+/** A table whose versions can be held, whoever fills it. */
+export type VersionedTable = Pick<StreamTable, 'pin' | 'pinAsOf'>

@@ -21,6 +21,7 @@ import type { CatalogServer } from './catalog/catalog-server.js'
 import { FileCatalog } from './catalog/file-catalog.js'
 import { RestCatalog } from './catalog/rest-catalog.js'
 import type { CommitContext } from './commit.js'
+import { CommittedTable } from './committed-table.js'
 import { GAP_SOURCES, GapTable } from './gap-table.js'
 import type { FlushPolicy } from './hot-tail.js'
 import { newTableMetadata } from './iceberg/metadata.js'
@@ -31,7 +32,7 @@ import { currentOffsets } from './position.js'
 import { FileIndex } from './prune.js'
 import { RowCorrections } from './row-corrections.js'
 import { IcebergStreamTable } from './stream-table.js'
-import type { StreamTable } from './table.js'
+import type { StreamTable, VersionedTable } from './table.js'
 import { TableHead } from './table-head.js'
 import { UnnumberedFiles } from './unnumbered-files.js'
 
@@ -59,6 +60,8 @@ export interface WarehouseOptions {
 /** The tables of one data folder, made at the first start, and what is derived from them. */
 export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  /** By name: whatever versions can be read of, what is derived included. */
+  readonly readable: ReadonlyMap<string, VersionedTable>
   /** By name: those of the tables, and that of what is derived from them. */
   readonly compactables: ReadonlyMap<string, Compactable>
   /** Of the tables of events: what corrects their committed rows. */
@@ -73,8 +76,10 @@ export class Warehouse implements Service {
     corrections: ReadonlyMap<TableName, RowCorrections>,
     gaps: GapTable,
     catalog: CatalogServer,
+    committed: ReadonlyMap<string, CommittedTable>,
   ) {
     this.tables = tables
+    this.readable = new Map<string, VersionedTable>([...tables, ...committed])
     this.corrections = corrections
     this.catalog = catalog
     this.compactables = new Map(compactables.map((table) => [table.head.name, table]))
@@ -124,7 +129,9 @@ export class Warehouse implements Service {
     const others = new RestCatalog({ context, warehouse, namespace: NAMESPACE, own })
     const unnumbered = new UnnumberedFiles(engine)
     const compactables = own.map((table) => ({ ...table, engine, index, unnumbered }))
-    return new Warehouse(tables, compactables, corrections, gaps, others)
+    const committedGaps = new CommittedTable({ layout: SEQUENCE_GAPS, head: ofGaps, index, unnumbered })
+    const committed = new Map([[SEQUENCE_GAPS.name, committedGaps]])
+    return new Warehouse(tables, compactables, corrections, gaps, others, committed)
   }
 
   async start(): Promise<void> {

@@ -63,6 +63,7 @@ export async function openApiFixture(
   const vitals: ApiFixture['vitals'] = { consumers: [], breakers: [] }
   const server = createApi({
     router,
+    sql: lake.sql,
     tables,
     loads,
     schemaRegistry,

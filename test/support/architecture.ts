@@ -26,7 +26,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   fzstd: '^src/ingest/',
   kafkajs: '^src/ingest/log/',
   lmdb: '^src/ingest/',
-  'lossless-json': '^src/(ingest|storage)/',
+  'lossless-json': '^src/(ingest|query|storage)/',
   opossum: '^src/core/',
   'prom-client': '^src/core/',
   'swagger-ui-express': '^src/api/',

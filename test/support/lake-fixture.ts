@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CORRECTIONS, QUARANTINE, QUOTES, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
-import { Engine } from '#engine'
-import { type QueryEngine, QueryRouter } from '#query'
+import { EmptyEngine, Engine } from '#engine'
+import { type QueryEngine, QueryRouter, SqlRouter } from '#query'
 import { FixtureTable } from './fixture-table.js'
 
 /** An engine, fixture tables and a router over them, in a folder of their own. */
@@ -14,6 +14,7 @@ export interface LakeFixture {
   readonly quotes: FixtureTable
   readonly tables: ReadonlyMap<TableName, FixtureTable>
   readonly router: QueryRouter
+  readonly sql: SqlRouter
   /** Makes queries wait until they are let go; `reached` resolves once one waits, with its signal. */
   holdQueries(): { readonly reached: Promise<AbortSignal | undefined>; letGo(): void }
   close(): void
@@ -28,6 +29,7 @@ export async function openLakeFixture(): Promise<LakeFixture> {
     connections: 2,
     maxWaiting: 100,
   })
+  const reader = await EmptyEngine.open()
   const tables = new Map(
     [TRADES, QUOTES, QUARANTINE, CORRECTIONS].map((definition) => [
       definition.name,
@@ -54,6 +56,7 @@ export async function openLakeFixture(): Promise<LakeFixture> {
       sessions: new SessionCalendars([]),
       clock: systemClock,
     }),
+    sql: new SqlRouter({ tables, engine: gated, reader, clock: systemClock }),
     holdQueries: () => {
       let reach: (signal?: AbortSignal) => void = () => {}
       let letGo = () => {}
@@ -68,6 +71,7 @@ export async function openLakeFixture(): Promise<LakeFixture> {
     },
     close: () => {
       engine.close()
+      reader.close()
       rmSync(directory, { recursive: true })
     },
   }

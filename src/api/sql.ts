@@ -1,0 +1,105 @@
+import type { RequestHandler } from 'express'
+import { z } from 'zod'
+import { type Clock, TicklakeError } from '#core'
+import { DEFAULT_LIMIT, MAX_LIMIT, parseAsOf, type SqlRouter } from '#query'
+import { readBody } from './body.js'
+import type { QueryDurations } from './metrics.js'
+import { formatParameter } from './parameters.js'
+import { chooseFormat, clientSignal, readParameters } from './request.js'
+import { sendAnswer } from './response.js'
+
+export const SQL_PATH = '/v1/sql'
+
+const DEFAULT_TIMEOUT_MS = 30_000
+const MAX_TIMEOUT_MS = 300_000
+const LARGEST_BIGINT = 2n ** 63n - 1n
+
+export const sqlParameters = z.object(formatParameter)
+
+const VALUE_ERROR =
+  'a text, true, false, null, or a whole number up to 2^53; of decimals and larger integers the text, such as "36.67"'
+const value = z
+  .union([z.string(), z.boolean(), z.null(), z.int().transform(BigInt)], { error: VALUE_ERROR })
+  .refine(
+    (given) => typeof given !== 'bigint' || (given <= LARGEST_BIGINT && given >= -LARGEST_BIGINT),
+    VALUE_ERROR,
+  )
+  .meta({ type: ['string', 'boolean', 'null', 'integer'], description: VALUE_ERROR })
+
+/** The body of the request. */
+export const sqlBodySchema = z
+  .strictObject({
+    sql: z.string('a SELECT').min(1, 'a SELECT').meta({
+      description:
+        'one SELECT over trades, quotes, quarantine, corrections and sequence_gaps, with the columns of these tables; values as $name or ?',
+      example:
+        'SELECT symbol, sum(price * size) AS notional FROM trades WHERE exchange = $exchange GROUP BY ALL',
+    }),
+    parameters: z
+      .union([z.array(value).transform(byPosition), z.record(z.string(), value)], {
+        error: `values by name, or a list of them for ?; each is ${VALUE_ERROR}`,
+      })
+      .default({})
+      .meta({
+        description: 'values by name, or a list of them for ?',
+        example: { exchange: 'ASX' },
+        type: ['object', 'array'],
+      }),
+    limit: z
+      .int(`a whole number from 1 to ${MAX_LIMIT}`)
+      .min(1, `at least 1`)
+      .max(MAX_LIMIT, `at most ${MAX_LIMIT}`)
+      .default(DEFAULT_LIMIT)
+      .meta({ description: 'rows at most; with more, `complete` is false and meta.cut is rows' }),
+    as_of: z
+      .string('a snapshot id, a time, a branch or a tag')
+      .transform((text) => parseAsOf('as_of', text))
+      .optional()
+      .meta({
+        type: 'string',
+        description:
+          'what every table that is read held then: a time, a branch or a tag; of one table also a snapshot id',
+      }),
+    timeout_ms: z
+      .int(`a whole number from 1 to ${MAX_TIMEOUT_MS}`)
+      .min(1, 'at least 1')
+      .max(MAX_TIMEOUT_MS, `at most ${MAX_TIMEOUT_MS}`)
+      .default(DEFAULT_TIMEOUT_MS)
+      .meta({ description: 'then the statement is ended: 504' }),
+  })
+  .meta({ id: 'SqlRequest' })
+
+/** Answers POST /v1/sql. A client that leaves, and the time that it gives, end the statement. */
+export function sqlRoute(router: SqlRouter, clock: Clock, queries: QueryDurations): RequestHandler {
+  return async (request, response) => {
+    const startedMs = clock.monotonicMs()
+    response.once('close', () => {
+      const status = response.writableFinished ? String(response.statusCode) : 'cut'
+      queries.observe({ path: SQL_PATH, status }, clock.monotonicMs() - startedMs)
+    })
+    const format = chooseFormat(request, readParameters(request, sqlParameters).format)
+    const { sql, parameters, limit, as_of: asOf, timeout_ms: timeoutMs } = readBody(request, sqlBodySchema)
+    const left = clientSignal(response)
+    const late = new AbortController()
+    const cancel = clock.after(timeoutMs, () => {
+      late.abort(
+        new TicklakeError(
+          'timeout',
+          `the statement was ended after ${timeoutMs} ms: ask for less, or raise timeout_ms`,
+        ),
+      )
+    })
+    try {
+      const question = { sql, parameters, limit, ...(asOf && { asOf }) }
+      const encoding = format === 'csv' ? 'csv' : 'json'
+      const answer = await router.answer(question, { encoding, signal: AbortSignal.any([left, late.signal]) })
+      await sendAnswer(response, answer, format, left)
+    } finally {
+      cancel()
+    }
+  }
+}
+
+function byPosition<T>(values: readonly T[]): Record<string, T> {
+  return Object.fromEntries(values.map((given, index) => [String(index + 1), given]))
+}
