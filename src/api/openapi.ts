@@ -17,6 +17,7 @@ import { jobRequestSchema, jobSchema, planSchema } from './maintenance-routes.js
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
+import { positionSchema, sqlPath } from './sql-document.js'
 
 const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
   compact:
@@ -78,6 +79,7 @@ const PROBLEM = z
     field: z.string().optional().meta({ description: 'the parameter that is wrong' }),
     value: z.string().optional().meta({ description: 'its value, as it was given' }),
     expected: z.string().optional().meta({ description: 'what would be right' }),
+    position: positionSchema.optional().meta({ description: 'where in a text (SQL) it is wrong' }),
   })
   .meta({ id: 'Problem' })
 
@@ -161,6 +163,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       responses: { 200: { description: PAGE, content }, default: PROBLEM_RESPONSE },
     })
   }
+  registry.registerPath(sqlPath((data) => envelope(data), META, PAGE, PROBLEM_RESPONSE))
   for (const table of ['trades', 'quotes'] as const) {
     const rows = z.string().meta({ description: `rows of ${table}, by the fields of GET /v1/${table}` })
     registry.registerPath({

@@ -35,7 +35,7 @@ export const sqlBodySchema = z
       example:
         'SELECT symbol, sum(price * size) AS notional FROM trades WHERE exchange = $exchange GROUP BY ALL',
     }),
-    parameters: z
+    params: z
       .union([z.array(value).transform(byPosition), z.record(z.string(), value)], {
         error: `values by name, or a list of them for ?; each is ${VALUE_ERROR}`,
       })
@@ -78,7 +78,13 @@ export function sqlRoute(router: SqlRouter, clock: Clock, queries: QueryDuration
       queries.observe({ path: SQL_PATH, status }, clock.monotonicMs() - startedMs)
     })
     const format = chooseFormat(request, readParameters(request, sqlParameters).format)
-    const { sql, parameters, limit, as_of: asOf, timeout_ms: timeoutMs } = readBody(request, sqlBodySchema)
+    const {
+      sql,
+      params: parameters,
+      limit,
+      as_of: asOf,
+      timeout_ms: timeoutMs,
+    } = readBody(request, sqlBodySchema)
     const left = clientSignal(response)
     const late = new AbortController()
     const cancel = clock.after(timeoutMs, () => {

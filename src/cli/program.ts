@@ -8,6 +8,7 @@ import { OUTPUTS } from './pages.js'
 import { exportAll, list, replay } from './quarantine.js'
 import { query, SUBJECTS } from './query.js'
 import { serve } from './serve.js'
+import { sql } from './sql.js'
 import { stopSignal } from './stop-signal.js'
 import { tables } from './tables.js'
 import { VERSION } from './version.js'
@@ -137,6 +138,17 @@ export function program(signal: AbortSignal): Command {
     .action((what, options) => query(what, options, signal))
 
   root
+    .command('sql')
+    .description('ask one SELECT over trades, quotes, quarantine, corrections and sequence_gaps')
+    .argument('<statement>', 'the SELECT; values as $name')
+    .option('--param <name=value>', 'the value of $name; may be given again', append, [])
+    .option('--limit <rows>', 'at most so many rows, up to 50000', '1000')
+    .addOption(new Option('--output <form>', 'how to print them').choices(OUTPUTS).default('table'))
+    .addOption(new Option(URL_OPTION, SERVER_TO_ASK).conflicts('data'))
+    .option(DATA, 'open this folder, in this process')
+    .action((statement, options) => sql(statement, options, signal))
+
+  root
     .command('tables')
     .description('show tables: snapshots, files, rows, bytes, partitions and offsets')
     .argument('[name]', 'only this table, in detail')
@@ -165,6 +177,10 @@ export function program(signal: AbortSignal): Command {
     .action((options) => demo(options, signal))
 
   return root
+}
+
+function append(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
 }
 
 /** What was refused: to be seen, mended, and sent again. */

@@ -47,9 +47,9 @@ export const FUNCTIONS: ReadonlySet<string> = words(SCALAR + AGGREGATE)
 /** In FROM. They give row after row, as far as they are read. */
 export const TABLE_FUNCTIONS: ReadonlySet<string> = words('unnest generate_series range')
 
-/** The parser writes these itself, for [..], {..}, MAP {..} and [.. for ..], with the schema main. */
+/** The parser writes these itself, with the schema main, for [..], {..}, [.. for ..], EXTRACT, AT TIME ZONE and the like. */
 export const PARSER_FUNCTIONS: ReadonlySet<string> = words(
-  'list_value struct_pack map row list_apply list_filter',
+  'list_value struct_pack struct_extract map row list_apply list_filter date_part timezone position substring trim',
 )
 
 /** Of casts and constants. Enumerations, and types of somebody's making, are none of them. */

@@ -67,11 +67,7 @@ function requireValues(names: ReadonlySet<string>, values: SqlArguments): void {
   if (missing !== undefined) throw new SqlRefusal(`the parameter ${missing} has no value`, null)
   const unused = given.find((name) => !names.has(name))
   if (unused !== undefined)
-    throw invalid(
-      'parameters',
-      unused,
-      `a parameter of the statement: ${[...names].join(', ') || 'it has none'}`,
-    )
+    throw invalid('params', unused, `a parameter of the statement: ${[...names].join(', ') || 'it has none'}`)
 }
 
 /** The error about a text, with the place; `position` counts bytes. */

@@ -91,6 +91,14 @@ const ANSWERED: readonly [string, readonly unknown[]][] = [
   ],
   ['SELECT 1 AS a, 2 AS a, \'x"y\' AS "q,"', [{ a: 1, a_1: 2, 'q,': 'x"y' }]],
   ['SELECT x, sum(x) OVER (ORDER BY x) AS s FROM (VALUES (1), (2)) v(x) QUALIFY s > 1', [{ x: 2, s: '3' }]],
+  [
+    "SELECT extract(year FROM TIMESTAMP '2020-01-01') AS y, trim(both 'x' FROM 'xax') AS t, substring('abc' FROM 2) AS s, position('b' IN 'abc') AS p",
+    [{ y: 2020, t: 'a', s: 'bc', p: 2 }],
+  ],
+  [
+    "SELECT TIMESTAMPTZ '2020-01-01 00:00:00Z' AT TIME ZONE 'Australia/Sydney' AS l",
+    [{ l: '2020-01-01T11:00:00.000000' }],
+  ],
 ]
 
 describe('an answer', () => {
@@ -154,7 +162,7 @@ describe('what is wrong', () => {
 
   test('in values is told too', async () => {
     expect((await refusalOf('SELECT $a', {})).message).toContain('the parameter a has no value')
-    expect((await refusalOf('SELECT 1', { a: 'x' })).message).toContain('parameters: "a"')
+    expect((await refusalOf('SELECT 1', { a: 'x' })).message).toContain('params: "a"')
     await lake.trades.add(eventRows(new SeededRandom(1), 5, 0, 'trades'))
     expect((await refusalOf('SELECT symbol::INTEGER FROM trades')).message).toContain('Could not convert')
   })

@@ -1,0 +1,117 @@
+import { once } from 'node:events'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type ApiFixture, openApiFixture } from '../support/api-fixture.js'
+import { eventRows } from '../support/event-rows.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { SeededRandom } from '../support/seeded-random.js'
+
+const clock = new ManualClock()
+let api: ApiFixture
+beforeEach(async () => {
+  api = await openApiFixture(undefined, clock)
+})
+afterEach(() => api.close())
+
+const LONG = 'SELECT count(*) FROM range(1000000000000) a(x) WHERE x % 7 = 8'
+
+function post(body: object | string, search = '', init: RequestInit = {}): Promise<Response> {
+  return fetch(`${api.url}/v1/sql${search}`, {
+    method: 'POST',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...init,
+  })
+}
+
+async function problemOf(response: Response): Promise<Record<string, unknown>> {
+  expect(response.headers.get('content-type')).toMatch('application/problem+json')
+  // The tests look into what they expect of it.
+  return (await response.json()) as Record<string, unknown>
+}
+
+describe('POST /v1/sql', () => {
+  test('answers in an envelope that names columns, tables and versions', async () => {
+    await api.lake.trades.addCommitted(eventRows(new SeededRandom(1), 40, 0, 'trades'))
+    await api.lake.trades.add(eventRows(new SeededRandom(2), 10, 40, 'trades'))
+    const response = await post({ sql: 'SELECT count(*) AS n, $a AS a, ? AS b', params: {} })
+    expect((await problemOf(response)).detail).toMatch('Mixing named and positional')
+    const sql = 'SELECT count(*) AS n, $exact::DECIMAL(18,8) AS d FROM trades'
+    const answer = await (await post({ sql, params: { exact: '0.10' } })).json()
+    expect(answer).toMatchObject({
+      data: [{ n: 50, d: '0.1' }],
+      complete: true,
+      next_page_token: null,
+      meta: {
+        route: 'hybrid',
+        columns: [
+          { name: 'n', type: 'BIGINT' },
+          { name: 'd', type: 'DECIMAL(8)' },
+        ],
+        tables: [{ table: 'trades', route: 'hybrid', snapshot_id: '1', files_total: 1, rows_scanned: 50 }],
+      },
+    })
+  })
+
+  test('answers as NDJSON and CSV, and says in a header that there is more', async () => {
+    const body = { sql: 'SELECT * FROM (VALUES (?, 1), (?, 2)) v("a,b", c)', params: ['x', 'y,z'] }
+    expect(await (await post(body, '?format=csv')).text()).toBe('"a,b",c\r\nx,1\r\n"y,z",2\r\n')
+    const cut = await post({ ...body, limit: 1 }, '', { headers: { accept: 'application/x-ndjson' } })
+    expect(await cut.text()).toBe('{"a,b":"x","c":1}\n')
+    expect(cut.headers.get('x-complete')).toBe('false')
+  })
+
+  test('tells what is wrong, and where', async () => {
+    const response = await post({ sql: 'SELECT symbol,\n  nope FROM trades' })
+    expect(response.status).toBe(400)
+    expect(await problemOf(response)).toMatchObject({
+      field: 'sql',
+      position: { offset: 17, line: 2, column: 3 },
+    })
+    for (const [body, field] of [
+      ['SELECT 1', 'body'],
+      [{ sql: '' }, 'sql'],
+      [{ sql: 'SELECT $a', params: { a: 0.1 } }, 'params'],
+      [{ sql: 'SELECT 1', limit: 50_001 }, 'limit'],
+      [{ sql: 'SELECT 1', timeout_ms: 0 }, 'timeout_ms'],
+      [{ sql: 'SELECT 1', rows: 1 }, 'body'],
+    ] as const) {
+      expect(await problemOf(await post(body))).toMatchObject({ status: 400, field })
+    }
+    expect((await fetch(`${api.url}/v1/sql`)).status).toBe(405)
+  })
+
+  test('ends a statement whose time is over', async () => {
+    const { reached, letGo } = api.lake.holdQueries()
+    const answer = post({ sql: LONG, timeout_ms: 50 })
+    const signal = await reached
+    clock.advance(50)
+    letGo()
+    expect((await answer).status).toBe(504)
+    expect(signal?.aborted).toBe(true)
+  })
+
+  test('ends a statement whose client leaves', async () => {
+    const { reached, letGo } = api.lake.holdQueries()
+    const controller = new AbortController()
+    const answer = post({ sql: 'SELECT count(*) FROM trades' }, '', { signal: controller.signal })
+    const left = expect(answer).rejects.toThrow()
+    const signal = await reached
+    if (!signal) throw new Error('a statement has a signal')
+    const aborted = once(signal, 'abort')
+    controller.abort()
+    await aborted
+    letGo()
+    await left
+    await api.lake.trades.unpinned()
+  })
+
+  test('is refused when too many wait', async () => {
+    const controller = new AbortController()
+    const answers = Array.from({ length: 110 }, () => post({ sql: LONG }, '', { signal: controller.signal }))
+    const ended = Promise.allSettled(answers)
+    const refused = await Promise.race(answers.map((answer) => answer.then((response) => response)))
+    expect(refused.status).toBe(429)
+    expect(refused.headers.get('retry-after')).toBe('1')
+    controller.abort()
+    await ended
+  })
+})
