@@ -14,9 +14,7 @@ const sqlMetaSchema = {
     .array(
       z.object({
         name: z.string().meta({ description: 'unlike all others' }),
-        type: z
-          .string()
-          .meta({ description: "DuckDB's name; of a decimal with its scale", example: 'DECIMAL(8)' }),
+        type: z.string().meta({ description: "DuckDB's name", example: 'DECIMAL(18,8)' }),
       }),
     )
     .meta({ description: 'whole numbers of up to 64 bits are JSON numbers, decimals and longer ones texts' }),

@@ -4,7 +4,7 @@ import type { SqlParameters } from './query-result.js'
 
 /** The type of a column of a result, as far as one needs to know to write its values. `name` is DuckDB's. */
 export type SqlType =
-  | { readonly kind: 'plain'; readonly name: string; readonly scale: number }
+  | { readonly kind: 'plain'; readonly name: string; readonly width: number; readonly scale: number }
   | { readonly kind: 'list'; readonly of: SqlType }
   | { readonly kind: 'struct'; readonly members: readonly (readonly [name: string, type: SqlType])[] }
   | { readonly kind: 'map'; readonly key: SqlType; readonly value: SqlType }
@@ -162,8 +162,8 @@ function sqlType(type: DuckDBType): SqlType {
         members: type.entryNames.map((name, index) => [name, sqlType(type.entryTypes[index]!)] as const),
       }
     case DuckDBTypeId.DECIMAL:
-      return { kind: 'plain', name: 'DECIMAL', scale: type.scale }
+      return { kind: 'plain', name: 'DECIMAL', width: type.width, scale: type.scale }
     default:
-      return { kind: 'plain', name: type.alias ?? DuckDBTypeId[type.typeId] ?? 'UNKNOWN', scale: 0 }
+      return { kind: 'plain', name: type.alias ?? DuckDBTypeId[type.typeId] ?? 'UNKNOWN', width: 0, scale: 0 }
   }
 }

@@ -34,7 +34,7 @@ export function sqlFields(columns: readonly BoundColumn[], encoding: Encoding): 
 export function typeName(type: SqlType): string {
   switch (type.kind) {
     case 'plain':
-      return type.name === 'DECIMAL' ? `DECIMAL(${type.scale})` : type.name
+      return type.name === 'DECIMAL' ? `DECIMAL(${type.width},${type.scale})` : type.name
     case 'list':
       return `${typeName(type.of)}[]`
     case 'map':

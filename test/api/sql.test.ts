@@ -44,7 +44,7 @@ describe('POST /v1/sql', () => {
         route: 'hybrid',
         columns: [
           { name: 'n', type: 'BIGINT' },
-          { name: 'd', type: 'DECIMAL(8)' },
+          { name: 'd', type: 'DECIMAL(18,8)' },
         ],
         tables: [{ table: 'trades', route: 'hybrid', snapshot_id: '1', files_total: 1, rows_scanned: 50 }],
       },

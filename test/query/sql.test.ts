@@ -248,8 +248,8 @@ describe('over a lake', () => {
     ])
     expect(answer.meta.sql?.columns).toEqual([
       { name: 'symbol', type: 'VARCHAR' },
-      { name: 'price', type: 'DECIMAL(8)' },
-      { name: 'bid_price', type: 'DECIMAL(8)' },
+      { name: 'price', type: 'DECIMAL(18,8)' },
+      { name: 'bid_price', type: 'DECIMAL(18,8)' },
     ])
   })
 
