@@ -3,8 +3,8 @@ import { type CommitContext, hasCommit, type TableChange } from './commit.js'
 import { type DeleteIndex, deletesOf } from './deletes.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { ManifestFile } from './iceberg/manifest-list.js'
-import { addSnapshot, snapshotById, specById, type TableMetadata } from './iceberg/metadata.js'
-import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Summary } from './iceberg/snapshot.js'
+import { addSnapshot, ancestry, specById, type TableMetadata } from './iceberg/metadata.js'
+import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Snapshot, type Summary } from './iceberg/snapshot.js'
 import { inParallel } from './in-parallel.js'
 import {
   liveManifests,
@@ -61,9 +61,9 @@ export class Rewrite implements TableChange {
     const { clock, fence } = this.#context
     const { operation, removed, added, removedDeletes = [], summary, check } = this.#request
     check?.(base)
+    const { sequenceNumber: readAt } = readSnapshot(base, this.#request.snapshotId)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)
-    const { sequenceNumber: readAt } = snapshotById(base, this.#request.snapshotId)
     const later = await deletesOf(this.#context.manifests, base, live, readAt)
     const kept = await this.#without(base, live, later)
     const own = added.length === 0 ? [] : [await this.#write(base)]
@@ -143,4 +143,16 @@ export class Rewrite implements TableChange {
     })
     return this.#added
   }
+}
+
+/**
+ * The snapshot that was read, if main has come from it. Taken back, or put on a branch that left it before, main has
+ * other deletes than those that were read, and sequence numbers do not tell which.
+ */
+function readSnapshot(base: TableMetadata, snapshotId: bigint): Snapshot {
+  for (const snapshot of ancestry(base, base.currentSnapshotId)) {
+    if (snapshot.snapshotId === snapshotId) return snapshot
+  }
+  const message = `snapshot ${snapshotId}, which was read, is no longer one that main of ${base.location} has come from`
+  throw new TicklakeError('conflict', `${message}: read again`)
 }
