@@ -9,6 +9,7 @@ import { inParallel } from './in-parallel.js'
 import {
   liveManifests,
   newSnapshotId,
+  requireSpec,
   writeAdded,
   writeManifest,
   writeManifestList,
@@ -34,6 +35,7 @@ export interface RewriteRequest {
 /**
  * Puts files in the place of others in one atomic step. Appends since the files were read are kept, and never wait.
  * `conflict` when one of the files is not live any more, or rows may have been deleted from it since: read again.
+ * `gone` when the spec of the new ones has been removed: write them anew.
  */
 export class Rewrite implements TableChange {
   readonly #context: CommitContext
@@ -59,8 +61,10 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, added, removedDeletes = [], summary, check } = this.#request
+    const { operation, removed, added, specId = base.defaultSpecId } = this.#request
+    const { removedDeletes = [], summary, check } = this.#request
     check?.(base)
+    if (added.length > 0) requireSpec(base, specId)
     const { sequenceNumber: readAt } = readSnapshot(base, this.#request.snapshotId)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)

@@ -10,6 +10,7 @@ import { prepareFiles } from '../prepare.js'
 import type { FileIndex } from '../prune.js'
 import { Rewrite } from '../rewrite.js'
 import { contentOf } from '../row-content.js'
+import { rowOrder } from '../row-order.js'
 import type { RowFilter } from '../table.js'
 import type { TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
@@ -57,7 +58,8 @@ export async function compactionPlan(
   const policy: CompactionPolicy = {
     ...options,
     specId: metadata.defaultSpecId,
-    sortOrderId: metadata.defaultSortOrderId,
+    // The one that they get: an order that cannot be followed would have them written anew for ever.
+    sortOrderId: rowOrder(layout, wholeColumns(layout, currentSchema(metadata)), metadata).id,
     cutColumn: cutColumn(layout)?.id ?? null,
   }
   const predicates = predicatesOf(layout, options)
@@ -207,8 +209,9 @@ async function compactGroup(
     await head.commit(new Rewrite(context, request))
     return added
   } catch (error) {
-    // Somebody else has rewritten these files, or deleted rows of them: the next plan sees what there is then.
-    if (error instanceof TicklakeError && error.code === 'conflict') return null
+    // Somebody else has rewritten these files, deleted rows of them, or removed the spec of the new ones: the next plan
+    // sees what there is then.
+    if (error instanceof TicklakeError && ['conflict', 'gone'].includes(error.code)) return null
     throw error
   } finally {
     names.release()
