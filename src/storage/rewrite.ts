@@ -14,6 +14,7 @@ import {
   writeManifest,
   writeManifestList,
 } from './manifest-writer.js'
+import type { PreparedFiles } from './prepare.js'
 
 /** Files in the place of others, durable already. */
 export interface RewriteRequest {
@@ -21,11 +22,10 @@ export interface RewriteRequest {
   /** The snapshot that `removed` was read at. */
   readonly snapshotId: bigint
   readonly removed: readonly DataFile[]
-  readonly added: readonly DataFile[]
+  /** By each of their partition specs. */
+  readonly added: readonly PreparedFiles[]
   /** Delete files that leave, since they apply to no data file. Default: none. */
   readonly removedDeletes?: readonly DataFile[]
-  /** The partition spec that `added` is written by; the default one when it is not given. */
-  readonly specId?: number
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary
   /** Throws when the change must not be made to this metadata. */
@@ -41,7 +41,7 @@ export class Rewrite implements TableChange {
   readonly #context: CommitContext
   readonly #request: RewriteRequest
   readonly #snapshotId: bigint
-  #added: Promise<ManifestFile> | null = null
+  #written: Promise<readonly ManifestFile[]> | null = null
   /** What has become of a manifest with files that leave, by its path: a lost race changes none of it. */
   readonly #rewritten = new Map<string, Promise<ManifestFile>>()
 
@@ -61,22 +61,21 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, added, specId = base.defaultSpecId } = this.#request
-    const { removedDeletes = [], summary, check } = this.#request
+    const { operation, removed, removedDeletes = [], added, summary, check } = this.#request
     check?.(base)
-    if (added.length > 0) requireSpec(base, specId)
+    for (const { specId } of added) requireSpec(base, specId)
     const { sequenceNumber: readAt } = readSnapshot(base, this.#request.snapshotId)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)
     const later = await deletesOf(this.#context.manifests, base, live, readAt)
     const kept = await this.#without(base, live, later)
-    const own = added.length === 0 ? [] : [await this.#write(base)]
+    const own = await this.#write(base)
     return addSnapshot(base, {
       operation,
       snapshotId,
       nowMs: clock.nowMs(),
       manifestList: await writeManifestList(this.#context, base, snapshotId, [...own, ...kept], attempt),
-      added,
+      added: added.flatMap(({ files }) => files),
       removed,
       removedDeletes,
       summary: { ...summary, [COMMIT_ID_KEY]: this.id(), [FENCE_KEY]: String(fence) },
@@ -137,15 +136,12 @@ export class Rewrite implements TableChange {
     })
   }
 
-  #write(base: TableMetadata): Promise<ManifestFile> {
-    const { added: files, specId } = this.#request
-    this.#added ??= writeAdded(this.#context, base, {
-      files,
-      specId,
-      snapshotId: this.#snapshotId,
-      name: this.id(),
-    })
-    return this.#added
+  #write(base: TableMetadata): Promise<readonly ManifestFile[]> {
+    const { added } = this.#request
+    this.#written ??= inParallel(added, ({ files, specId }) =>
+      writeAdded(this.#context, base, { files, specId, snapshotId: this.#snapshotId, name: this.id() }),
+    )
+    return this.#written
   }
 }
 

@@ -183,15 +183,11 @@ async function compactGroup(
     for (const where of await cutsOf(engine, layout, relation, pieces)) {
       const rows = `(SELECT * FROM ${relation} WHERE ${where})`
       const counted = await engine.read(`SELECT count(*) FROM ${rows}`)
-      const { files, specId } = await prepareFiles(
-        { layout, engine, objects: context.objects, metadata, maxFiles: MAX_FILES },
+      const { files } = await prepareFiles(
+        { layout, engine, objects: context.objects, metadata, maxFiles: MAX_FILES, byDefaultOnly: true },
         { relation: rows, columns, rowCount: Number(counted.columns[0]?.[0]), days: null },
         names.next(),
       )
-      if (specId !== metadata.defaultSpecId) {
-        const message = `rows of ${metadata.location} are in more than ${MAX_FILES} partitions`
-        throw new TicklakeError('conflict', `${message}: their files stay as they are`)
-      }
       added.push(...files)
     }
     // Of a group whose rows are all deleted there is no file.
@@ -205,7 +201,8 @@ async function compactGroup(
       throw new TicklakeError('corrupt', `a compaction of ${paths} would change rows: ${message}`)
     }
     const { defaultSpecId: specId } = metadata
-    const request = { operation: 'replace', snapshotId, removed: group.files, added, specId } as const
+    const rewritten = added.length === 0 ? [] : [{ files: added, specId }]
+    const request = { operation: 'replace', snapshotId, removed: group.files, added: rewritten } as const
     await head.commit(new Rewrite(context, request))
     return added
   } catch (error) {
