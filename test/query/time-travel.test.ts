@@ -137,7 +137,7 @@ class Travelled {
     )
     const snapshotId = metadata.currentSnapshotId!
     await head.commit(
-      new Rewrite(context, { operation: 'overwrite', snapshotId, removed: [], added: files, specId }),
+      new Rewrite(context, { operation: 'overwrite', snapshotId, removed: [], added: [{ files, specId }] }),
     )
     this.#rows.push(shown(id, this.hasFeed ? `${id} "x"` : null))
     // Rows that are still in the tail are in no snapshot.

@@ -125,6 +125,31 @@ describe('deletes', () => {
     expect((await table.index.selectFiles(head.metadata, table.snapshotId, [])).files).toEqual([])
   })
 
+  test('that were taken back while files were written anew without their rows have taken no row', async () => {
+    const table = await newTable()
+    for (const number of [1n, 2n, 3n]) await table.append([row(0n, `S${number}`, number, 0)])
+    const before = table.snapshotId
+    const file = await table.valueDeletes(['symbol'], [row(0n, 'S2', 0n, 0)], [])
+    await table.commit([], [{ specId: 1, files: [file] }])
+    expect(numbers(await table.read(table.snapshotId))).toEqual([1, 3])
+    let isBack = false
+    const rollingBack = {
+      ...table.compactable,
+      engine: {
+        read: engine.read.bind(engine),
+        writeParquet: async (...request: Parameters<typeof engine.writeParquet>) => {
+          const written = await engine.writeParquet(...request)
+          if (!isBack) await table.rollBack(before)
+          isBack = true
+          return written
+        },
+      },
+    }
+    expect(await compact(rollingBack, COMPACTION, RUN)).toMatchObject({ filesAfter: 0, passedOver: 1 })
+    expect(table.snapshotId).toBe(before)
+    expect(numbers(await table.read(before))).toEqual([1, 2, 3])
+  })
+
   test('of other values by their bounds leave a file alone, and the compaction drops them', async () => {
     const table = await newTable()
     await table.append([row(0n, 'BHP', 1n, 0)])

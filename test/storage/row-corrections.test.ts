@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError } from '#core'
 import { Engine } from '#engine'
-import type { RowChange, RowCorrection } from '#storage'
+import { changeSpec, type RowChange, type RowCorrection } from '#storage'
 import { currentOffsets } from '../../src/storage/position.js'
 import { CorrectionTable, type Trade, trade } from '../support/correction-table.js'
 import { SeededRandom } from '../support/seeded-random.js'
@@ -91,6 +91,27 @@ describe('a corrected row', () => {
     const [priced, placed] = await table.trades()
     expect(priced?.flags).toBe(QualityFlag.sequenceGap | QualityFlag.corrected)
     expect(placed?.flags).toBe(odd | QualityFlag.corrected)
+  })
+
+  test('is corrected though its file would become more files than are written at once: by days then', async () => {
+    const table = await CorrectionTable.open(engine, directory, 5)
+    const trades = Array.from({ length: 40 }, (_, offset) => trade(offset, { symbol: `S${offset}` }))
+    await table.append(trades)
+    let isDone = false
+    await table.head.commit({
+      id: () => 'spec',
+      isApplied: () => isDone,
+      apply: async (base) => {
+        isDone = true
+        return changeSpec(base, [{ change: 'add', column: 'symbol', transform: 'identity' }], 0)
+      },
+    })
+    await correct(table, [at(7, replace({ price: '2.5' }))])
+    const corrected = { price: 250_000_000n, flags: QualityFlag.corrected }
+    expect(await table.trades()).toEqual(trades.map((one, at) => (at === 7 ? { ...one, ...corrected } : one)))
+    await table.compact()
+    expect((await table.trades()).length).toBe(40)
+    expect(table.head.metadata.snapshots.at(-1)?.summary['total-data-files']).toBe('40')
   })
 
   test('leaves nothing of its file when it was alone in it', async () => {

@@ -3,6 +3,7 @@ import { createLogger, TRADES } from '#core'
 import { Append } from '../../src/storage/append.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
+import { withoutSnapshots } from '../../src/storage/iceberg/expiry.js'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
@@ -74,13 +75,23 @@ test('a snapshot is held, with what follows it, until everybody who holds it has
   expect(head.heldFrom, 'before the first').toBe(0)
 })
 
-test('whoever waits for a release is told to stop', async () => {
+test('a snapshot that leaves the table while it is held lingers until it has been let go', async () => {
   const head = await newHead()
-  await head.commit(append(head, 0))
-  const [first] = head.metadata.snapshots
-  head.hold(first!.snapshotId)
-  const stopping = new AbortController()
-  const waiting = head.released([first!], stopping.signal)
-  stopping.abort(new Error('told to stop'))
-  await expect(waiting).rejects.toThrow('told to stop')
+  for (const from of [0, 1, 2]) await head.commit(append(head, from))
+  const [first, second] = head.metadata.snapshots
+  const release = head.hold(second!.snapshotId)
+  let isDone = false
+  await head.commit({
+    id: () => 'removal',
+    isApplied: () => isDone,
+    apply: async (base) => {
+      isDone = true
+      return withoutSnapshots(base, new Set([first!.snapshotId, second!.snapshotId]))
+    },
+  })
+  expect(head.lingering).toEqual([second])
+  await head.commit(append(head, 3))
+  expect(head.lingering).toEqual([second])
+  release()
+  expect(head.lingering).toEqual([])
 })

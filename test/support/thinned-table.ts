@@ -7,7 +7,9 @@ import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
 import { specById } from '../../src/storage/iceberg/metadata.js'
 import { TYPE_NAMES } from '../../src/storage/iceberg/schema.js'
+import { setRef } from '../../src/storage/iceberg/snapshot-updates.js'
 import { periodOfMicros } from '../../src/storage/iceberg/transform.js'
+import { applyUpdates } from '../../src/storage/iceberg/updates.js'
 import { compareValues, encodeValue, type Value } from '../../src/storage/iceberg/values.js'
 import { compact } from '../../src/storage/maintenance/compact.js'
 import { Manifests } from '../../src/storage/manifests.js'
@@ -173,6 +175,12 @@ export class ThinnedTable {
         return apply(base)
       },
     })
+  }
+
+  /** As another engine does it: main is a snapshot of before again. */
+  async rollBack(snapshotId: bigint): Promise<void> {
+    const main = { snapshotId, type: 'branch', extra: {} } as const
+    await this.change((base) => applyUpdates(base, [(draft) => setRef(draft, 'main', main)], 0))
   }
 
   async commit(data: readonly ForeignFiles[], deletes: readonly ForeignFiles[]): Promise<void> {

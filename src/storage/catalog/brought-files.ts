@@ -35,6 +35,25 @@ export async function checkBroughtFiles(
   }
 }
 
+/**
+ * A spec that goes must be one that no manifest of a snapshot has: without it none could be merged or written anew, and
+ * no flush could be committed. `conflict`: files by it have been committed since whoever asks looked, or are there still.
+ */
+export async function checkRemovedSpecs(
+  { manifests }: CommitContext,
+  base: TableMetadata,
+  next: TableMetadata,
+): Promise<void> {
+  const left = new Set(next.partitionSpecs.map(({ specId }) => specId))
+  if (base.partitionSpecs.every(({ specId }) => left.has(specId))) return
+  await inParallel(next.snapshots, async ({ snapshotId, manifestList }) => {
+    const orphaned = (await manifests.list(manifestList)).find((one) => !left.has(one.partitionSpecId))
+    if (!orphaned) return
+    const message = `partition spec ${orphaned.partitionSpecId} cannot be removed: snapshot ${snapshotId} has files by it`
+    throw new TicklakeError('conflict', message)
+  })
+}
+
 async function checkManifest(
   { manifests }: CommitContext,
   table: TableMetadata,

@@ -57,6 +57,22 @@ test.each([1, 2, 3, 4])(
   },
 )
 
+test('it comes to rest too where the sort order is one that nobody here can follow', async () => {
+  const table = await ThinnedTable.create(engine, join(directory, 'unsorted'), 7)
+  const [direction, nullOrder] = ['asc', 'nulls-first'] as const
+  const order = {
+    orderId: 9,
+    fields: [{ sourceId: 2, transform: 'bucket[4]', direction, nullOrder, extra: {} }],
+    extra: {},
+  }
+  await table.change((base) => ({ ...base, sortOrders: [...base.sortOrders, order], defaultSortOrderId: 9 }))
+  for (let files = 0; files < 3; files++) await table.append(skewedRows(new SeededRandom(files)))
+  const options = { targetBytes: 2 ** 26, minInputs: 2, patient: true }
+  expect((await compact(table.compactable, options, RUN)).filesAfter).toBe(1)
+  expect(await compactionPlan(table.compactable, options)).toEqual([])
+  await table.check()
+})
+
 test('a compaction that is told to stop ends within its statement, and leaves the table as it was', async () => {
   const table = await ThinnedTable.create(engine, join(directory, 'stopped'), 9)
   for (let files = 0; files < 3; files++) await table.append(skewedRows(new SeededRandom(files)))

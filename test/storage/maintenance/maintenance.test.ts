@@ -4,11 +4,26 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createLogger, TRADES } from '#core'
 import { Engine } from '#engine'
-import { Maintenance } from '#storage'
+import { changeSpec, Maintenance } from '#storage'
 import { FileIndex } from '../../../src/storage/prune.js'
 import { UnnumberedFiles } from '../../../src/storage/unnumbered-files.js'
 import { CorrectionTable, trade } from '../../support/correction-table.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { ThinnedTable } from '../../support/thinned-table.js'
+import type { TypedRow } from '../../support/typed-table.js'
+
+const POLICY = {
+  everyMs: 1000,
+  targetFileBytes: 2 ** 20,
+  minInputFiles: 2,
+  snapshots: { maxAgeMs: 60_000, minToKeep: 1, maxCount: 10 },
+  orphansOlderThanMs: 3_600_000,
+}
+const OPTIONS = {
+  policy: POLICY,
+  logger: createLogger({ level: 'silent', format: 'text' }),
+  mayRun: () => true,
+}
 
 let directory: string
 let engine: Engine
@@ -20,6 +35,38 @@ beforeAll(async () => {
 afterAll(async () => {
   await engine.close()
   await rm(directory, { recursive: true })
+})
+
+test('what comes to nothing is not tried again and again, and leaves no file behind', async () => {
+  const table = await ThinnedTable.create(engine, join(directory, 'many'), 1)
+  await table.change((base) =>
+    changeSpec(base, [{ change: 'add', column: 'number', transform: 'identity' }], 0),
+  )
+  // Together of more partitions than a compaction writes, and so they stay in files by days.
+  for (const half of [0, 1]) {
+    const row = (at: number): TypedRow => [0n, 'A', 'X', 1n, BigInt(half * 6000 + at), 1, 1, null]
+    await table.append(Array.from({ length: 6000 }, (_, at) => row(at)))
+  }
+  const { context, metadata } = table.head
+  const paths = async () => (await context.objects.list(metadata.location)).map(({ location }) => location)
+  const before = await paths()
+  const clock = new ManualClock(1_400_000_000_000)
+  const policy = { ...POLICY, orphansOlderThanMs: 10 ** 12 }
+  const maintenance = new Maintenance({ ...OPTIONS, tables: [table.compactable], policy, clock })
+  await maintenance.start()
+  const jobs = () =>
+    maintenance.jobs.list().filter(({ kind, endedMs }) => kind === 'compact' && endedMs !== null)
+  const looked = async () => {
+    clock.advance(3_600_000)
+    for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve))
+    while (!maintenance.jobs.isIdle) await new Promise((resolve) => setImmediate(resolve))
+  }
+  while (jobs().length === 0) await looked()
+  expect(jobs()).toMatchObject([{ report: { measured: { filesBefore: 0, passedOver: 1 } } }])
+  for (let looks = 0; looks < 5; looks++) await looked()
+  expect(jobs()).toHaveLength(1)
+  expect(await paths()).toEqual(before)
+  await maintenance.stop()
 })
 
 test('what has been stopped begins nothing more, whatever there is to do', async () => {
@@ -34,16 +81,8 @@ test('what has been stopped begins nothing more, whatever there is to do', async
     tables: [
       { ...table, index: new FileIndex(head.context.manifests), unnumbered: new UnnumberedFiles(engine) },
     ],
-    policy: {
-      everyMs: 1000,
-      targetFileBytes: 2 ** 20,
-      minInputFiles: 2,
-      snapshots: { maxAgeMs: 60_000, minToKeep: 1, maxCount: 10 },
-      orphansOlderThanMs: 3_600_000,
-    },
+    ...OPTIONS,
     clock,
-    logger: createLogger({ level: 'silent', format: 'text' }),
-    mayRun: () => true,
   })
   await maintenance.start()
   clock.advance(1000)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createLogger, TRADES } from '#core'
-import { Append } from '../../../src/storage/append.js'
+import { Append, commitAppend } from '../../../src/storage/append.js'
 import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../../src/storage/commit.js'
 import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
@@ -16,9 +16,19 @@ const HOUR_MS = 3_600_000
 const RUN = { signal: new AbortController().signal, progress: () => {} }
 const LOCATION = 'memory:///w/trades'
 
+/** Something happens before a file is read. */
+class WatchedStore extends MemoryObjectStore {
+  onRead: (location: string) => Promise<void> = async () => {}
+
+  override async read(location: string): Promise<Uint8Array> {
+    await this.onRead(location)
+    return super.read(location)
+  }
+}
+
 async function newTable() {
   const clock = new ManualClock()
-  const objects = new MemoryObjectStore(clock)
+  const objects = new WatchedStore(clock)
   const context: CommitContext = {
     objects,
     manifests: new Manifests(objects),
@@ -68,6 +78,29 @@ test('what somebody is still at work on is no orphan, however old it is [inv 4]'
   expect(await find()).toEqual([])
   names.release()
   expect([...(await find())].sort()).toEqual(paths.map((path) => `${LOCATION}/${path}`).sort())
+})
+
+test('what is committed and let go while orphans are looked for is none [inv 4]', async () => {
+  const { head, objects, put, find, context } = await newTable()
+  await head.commit(new Append(context, { files: [], from: [0], to: [1], summary: {} }))
+  const names = head.claimNames()
+  const path = `${LOCATION}/data/${names.next()}.parquet`
+  await put(path.slice(LOCATION.length + 1))
+  // Nothing is in memory, so that the list of the newest snapshot is read: that takes its time.
+  const manifests = new Manifests(objects)
+  const { manifestList } = head.metadata.snapshots[0]!
+  let isRead = false
+  objects.onRead = async (location) => {
+    if (location !== manifestList || isRead) return
+    isRead = true
+    const files = [tradesFile(path, [{ symbol: 'BHP', micros: 0n }])]
+    await commitAppend(elsewhere, 'trades', { files, from: [1], to: [2], summary: {} })
+    names.release()
+  }
+  const elsewhere = { ...context, manifests: new Manifests(objects) }
+  Object.assign(context, { manifests })
+  expect(await find()).toEqual([])
+  expect((await objects.list(LOCATION)).map(({ location }) => location)).toContain(path)
 })
 
 test('files that are young may be of a commit in flight', async () => {
