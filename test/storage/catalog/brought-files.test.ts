@@ -12,7 +12,7 @@ import {
 import { encodeManifestList, type ManifestFile } from '../../../src/storage/iceberg/manifest-list.js'
 import { defaultSpec, newTableMetadata, type TableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import type { PartitionSpec } from '../../../src/storage/iceberg/partition.js'
-import { icebergSchema } from '../../../src/storage/iceberg/schema.js'
+import { icebergSchema, type Schema } from '../../../src/storage/iceberg/schema.js'
 import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
 import { ManualClock } from '../../support/manual-clock.js'
@@ -32,30 +32,44 @@ interface Brought {
   readonly listed?: Partial<ManifestFile>
   /** Of the manifest; default: that of the table. */
   readonly spec?: PartitionSpec
+  /** Of the table and of the manifest: by price, which its writer takes for a text. */
+  readonly isByPrice?: boolean
 }
 
 /** What becomes of a commit that brings one manifest of one file; all that is not said is right. */
-async function bring({ file = {}, foreign, entry = {}, listed = {}, spec }: Brought): Promise<void> {
+async function bring({
+  file = {},
+  foreign,
+  entry = {},
+  listed = {},
+  spec,
+  isByPrice,
+}: Brought): Promise<void> {
   const objects = new MemoryObjectStore(clock)
   await objects.create(DATA, new Uint8Array(SIZE_BYTES))
-  const base = newTableMetadata(TRADES, {
+  const made = newTableMetadata(TRADES, {
     location: LOCATION,
     uuid: 'u',
     nowMs: clock.nowMs(),
     partitionCount: 1,
   })
+  const base = isByPrice ? { ...made, partitionSpecs: [BY_PRICE] } : made
   const list = `${LOCATION}/metadata/list.avro`
   const path = `${LOCATION}/metadata/manifest.avro`
-  const manifest = encodeManifest(icebergSchema(TRADES), spec ?? defaultSpec(base), [
-    {
-      status: 'added',
-      snapshotId: SNAPSHOT,
-      sequenceNumber: null,
-      fileSequenceNumber: null,
-      file: { ...FILE, ...file, ...(foreign && { foreign: { ...PLAIN, ...foreign } }) },
-      ...entry,
-    },
-  ])
+  const manifest = encodeManifest(
+    isByPrice ? PRICE_AS_TEXT : icebergSchema(TRADES),
+    spec ?? defaultSpec(base),
+    [
+      {
+        status: 'added',
+        snapshotId: SNAPSHOT,
+        sequenceNumber: null,
+        fileSequenceNumber: null,
+        file: { ...FILE, ...file, ...(foreign && { foreign: { ...PLAIN, ...foreign } }) },
+        ...entry,
+      },
+    ],
+  )
   await objects.create(path, manifest)
   const owner = { snapshotId: SNAPSHOT, parentSnapshotId: null, sequenceNumber: 1 }
   await objects.create(
@@ -120,6 +134,26 @@ const LISTED: Omit<ManifestFile, 'path' | 'lengthBytes'> = {
 }
 const UNPARTITIONED: PartitionSpec = { specId: 0, fields: [], extra: {} }
 
+const PRICE_AS_TEXT: Schema = {
+  ...icebergSchema(TRADES),
+  fields: icebergSchema(TRADES).fields.map((field) =>
+    field.name === 'price' ? { ...field, type: 'string' } : field,
+  ),
+}
+const BY_PRICE: PartitionSpec = {
+  specId: 0,
+  fields: [
+    {
+      sourceId: PRICE_AS_TEXT.fields.find(({ name }) => name === 'price')!.id,
+      fieldId: 1000,
+      name: 'price',
+      transform: 'identity',
+      extra: {},
+    },
+  ],
+  extra: {},
+}
+
 const WRONG: readonly (readonly [RegExp, Brought])[] = [
   [/does not exist/, { file: { path: `${LOCATION}/data/none.parquet` } }],
   [/has 10 bytes, and its manifest says 11/, { file: { fileSizeBytes: 11 } }],
@@ -145,6 +179,10 @@ const WRONG: readonly (readonly [RegExp, Brought])[] = [
   [/has 1 live files, and the manifest list says that it has none/, { listed: { addedFiles: 0 } }],
   [/spec 5, which the table does not have/, { listed: { partitionSpecId: 5 } }],
   [/not partitioned as partition spec 0/, { spec: UNPARTITIONED, file: { partition: [] } }],
+  [
+    /has partition values that its spec does not have, or that ticklake cannot write/,
+    { isByPrice: true, file: { partition: ['1.5'] } },
+  ],
 ]
 
 test('files that are right are taken', async () => {
