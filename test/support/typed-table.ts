@@ -138,7 +138,7 @@ function textSql({ name, type }: FileColumn): string {
   return type === 'binary' ? `hex(${cell})` : `${cell}::VARCHAR`
 }
 
-function valueOf(text: string, type: string): Value {
+function parsedValue(text: string, type: string): Value {
   switch (baseType(type)) {
     case 'string':
       return text
@@ -167,7 +167,7 @@ export async function rowsIn(
     const row = new Array<Value | null>(width).fill(null)
     for (const [column, { id, type }] of columns.entries()) {
       const text = read.columns[column]![index]
-      row[id - 1] = text === null ? null : valueOf(String(text), type)
+      row[id - 1] = text === null ? null : parsedValue(String(text), type)
     }
     return row
   })
