@@ -24,7 +24,7 @@ import { FileIndex } from '../../src/storage/prune.js'
 import { TableHead } from '../../src/storage/table-head.js'
 import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
 import { DrawnDeletes, type Placed, placedIn } from './drawn-deletes.js'
-import { ForeignDeletes, type ForeignFiles } from './foreign-deletes.js'
+import { ForeignCommit, type ForeignFiles } from './foreign-commit.js'
 import { ManualClock } from './manual-clock.js'
 import { SeededRandom } from './seeded-random.js'
 import { createTyped, drawnRow, rowsOf, shownRow, TYPED, type TypedRow, typedTable } from './typed-table.js'
@@ -159,7 +159,7 @@ export class ThinnedTable {
   }
 
   async commit(data: readonly ForeignFiles[], deletes: readonly ForeignFiles[]): Promise<void> {
-    await this.head.commit(new ForeignDeletes(this.head.context, data, deletes))
+    await this.head.commit(new ForeignCommit(this.head.context, data, deletes))
   }
 
   nameOf(kind: string): string {
