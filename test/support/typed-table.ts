@@ -183,8 +183,9 @@ export function rowsOf(
   return rowsIn(engine, files, columns)
 }
 
+/** Null is not the text "null". */
 export const shownRow = (row: TypedRow) =>
-  row.map((value) => (value instanceof Uint8Array ? value.join() : String(value))).join('|')
+  row.map((cell) => (cell === null ? '∅' : cell instanceof Uint8Array ? cell.join() : String(cell))).join('|')
 
 /** Puts rows into a new DuckDB table. */
 export async function createTyped(
