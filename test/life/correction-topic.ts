@@ -16,6 +16,7 @@ import type { ModelState } from './table-model.js'
 
 /** Each is planned again after losing a race: so many in a row mean that none is ever won. */
 const MAX_PLANS = 20
+const DAY_MS = 86_400_000
 const MICROS_PER_HOUR = 3_600_000_000n
 const OF_THE_PRICE = QualityFlag.priceOutlier | QualityFlag.priceMove
 
@@ -106,10 +107,9 @@ function drawnChange(random: SeededRandom): RowChange {
   if (random.oneIn(3)) return { isCancelled: true, values: new Map(), flags: 0 }
   const drawn = {
     moment: String(BigInt(random.below(40)) * MICROS_PER_HOUR),
-    symbol: random.pick(['BHP', "O'X", '', '😀']),
-    exchange: random.pick(['ASX', 'LSE']),
     price: formatDecimal(BigInt(random.below(1000)) * 1_000_000n),
     number: String(random.below(40) - 20),
+    session: `1970-01-0${1 + random.below(9)}`,
   }
   const values = new Map(Object.entries(drawn).filter(() => random.oneIn(3)))
   return { isCancelled: false, values, flags: random.oneIn(2) ? QualityFlag.rounded : 0 }
@@ -160,6 +160,6 @@ function changed(row: TypedRow, { values, flags }: RowChange): TypedRow {
 
 function parsed(name: string, text: string): Value {
   const { type } = LIVED.columns[idOf(name) - 1]!
-  if (type === 'string') return text
+  if (type === 'date') return Date.parse(text) / DAY_MS
   return type === 'decimal' ? parseDecimal(name, text) : BigInt(text)
 }

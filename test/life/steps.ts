@@ -49,6 +49,7 @@ export const STEPS: readonly Step[] = [
   compactFiles,
   rewriteAllManifests,
   expire,
+  expire,
   clearOrphans,
   verifyFiles,
   changeColumns,
@@ -65,6 +66,8 @@ export const STEPS: readonly Step[] = [
   race,
   race,
   race,
+  beginToRead,
+  beginToRead,
   beginToRead,
   endReading,
 ]
