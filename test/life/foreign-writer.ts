@@ -1,15 +1,14 @@
 import { join } from 'node:path'
-import { type Clock, createLogger, TicklakeError } from '#core'
+import { type Clock, TicklakeError } from '#core'
 import type { Engine } from '#engine'
 import { currentSchema, fileColumns, parseTableCommit, type TableMetadata } from '#storage'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import { OwnTable } from '../../src/storage/catalog/own-table.js'
 import type { CommitContext } from '../../src/storage/commit.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore } from '../../src/storage/objects/local.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import type { TableHead } from '../../src/storage/table-head.js'
+import { commitContext } from '../support/commit-context.js'
 import { type Deletes, DrawnDeletes, type Placed, placedIn } from '../support/drawn-deletes.js'
 import { additionRequest, type ForeignAddition, type ForeignFiles } from '../support/foreign-commit.js'
 import type { SeededRandom } from '../support/seeded-random.js'
@@ -53,16 +52,8 @@ export class ForeignWriter {
     this.#engine = engine
     this.#random = random
     const objects = new LocalObjectStore()
-    this.#context = {
-      objects,
-      manifests: new Manifests(objects),
-      // Not asked: the owner tells what is current.
-      catalog: new FileCatalog(objects, 'file:///nowhere'),
-      clock,
-      random,
-      fence: 0,
-      logger: createLogger({ level: 'silent', format: 'text' }),
-    }
+    // Not asked: the owner tells what is current.
+    this.#context = commitContext(objects, 'file:///nowhere', { clock, random, fence: 0 })
     const newPath = (kind: string) => join(directory, LIVED.name, 'data', `${this.#newName(kind)}.parquet`)
     this.#deletes = new DrawnDeletes(engine, random, newPath)
   }

@@ -1,12 +1,12 @@
-import { type Clock, createLogger } from '#core'
+import type { Clock } from '#core'
 import type { Engine, TableEngine } from '#engine'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { Compactable } from '../../src/storage/maintenance/compact.js'
 import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore } from '../../src/storage/objects/local.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { TableHead } from '../../src/storage/table-head.js'
 import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
+import { commitContext } from '../support/commit-context.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { LIVED } from './lived-rows.js'
 import { Mortal, MortalObjects, mortalEngine } from './mortal.js'
@@ -36,15 +36,10 @@ export async function openOwner(
   const objects = new MortalObjects(new LocalObjectStore(), process)
   const manifests = new Manifests(objects)
   const own = mortalEngine(engine, process)
-  const head = await TableHead.open(LIVED.name, {
-    objects,
-    manifests,
-    catalog: new FileCatalog(objects, warehouse),
-    clock,
-    random: forNames,
-    fence,
-    logger: createLogger({ level: 'silent', format: 'text' }),
-  })
+  const head = await TableHead.open(
+    LIVED.name,
+    commitContext(objects, warehouse, { clock, random: forNames, fence }),
+  )
   return {
     fence,
     process,

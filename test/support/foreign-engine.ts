@@ -1,14 +1,13 @@
-import { createLogger, dayOfMicros, type Random, systemClock, TRADES } from '#core'
+import { dayOfMicros, type Random, systemClock, TRADES } from '#core'
 import type { TableEngine } from '#engine'
 import { formatJson, type Json, type TableMetadata } from '#storage'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
 import { type JsonObject, parseJson } from '../../src/storage/iceberg/json.js'
 import { parseMetadata } from '../../src/storage/iceberg/metadata-file.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore } from '../../src/storage/objects/local.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
+import { commitContext } from './commit-context.js'
 import { additionRequest } from './foreign-commit.js'
 
 export interface IcebergResponse {
@@ -42,16 +41,8 @@ export class ForeignEngine {
     this.#random = random
     this.#name = name
     const objects = new LocalObjectStore()
-    this.#context = {
-      objects,
-      manifests: new Manifests(objects),
-      // Not asked: what it knows comes over HTTP.
-      catalog: new FileCatalog(objects, 'file:///nowhere'),
-      clock: systemClock,
-      random,
-      fence: 0,
-      logger: createLogger({ level: 'silent', format: 'json' }),
-    }
+    // Not asked: what it knows comes over HTTP.
+    this.#context = commitContext(objects, 'file:///nowhere', { clock: systemClock, random, fence: 0 })
   }
 
   async ask(

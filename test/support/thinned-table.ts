@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { createLogger } from '#core'
 import type { Engine } from '#engine'
 import {
   changeSchema,
@@ -11,21 +10,18 @@ import {
   type RowFilter,
   type TableMetadata,
 } from '#storage'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../src/storage/commit.js'
 import { specById } from '../../src/storage/iceberg/metadata.js'
 import { periodOfMicros } from '../../src/storage/iceberg/transform.js'
 import { compact } from '../../src/storage/maintenance/compact.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { predicatesOf } from '../../src/storage/predicates.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { TableHead } from '../../src/storage/table-head.js'
 import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
+import { commitContext } from './commit-context.js'
 import { DrawnDeletes, type Placed, placedIn } from './drawn-deletes.js'
 import { ForeignCommit, type ForeignFiles } from './foreign-commit.js'
-import { ManualClock } from './manual-clock.js'
 import { SeededRandom } from './seeded-random.js'
 import { createTyped, drawnRow, rowsOf, shownRow, TYPED, type TypedRow, typedTable } from './typed-table.js'
 
@@ -62,15 +58,7 @@ export class ThinnedTable {
     const objects = new LocalObjectStore()
     const warehouse = localLocation(folder)
     const random = new SeededRandom(seed)
-    const context: CommitContext = {
-      objects,
-      manifests: new Manifests(objects),
-      catalog: new FileCatalog(objects, warehouse),
-      clock: new ManualClock(),
-      random,
-      fence: 1,
-      logger: createLogger({ level: 'silent', format: 'text' }),
-    }
+    const context = commitContext(objects, warehouse, { random })
     await context.catalog.create(TYPED.name, typedTable(`${warehouse}/${TYPED.name}`, []))
     return new ThinnedTable(engine, random, await TableHead.open(TYPED.name, context), folder)
   }
