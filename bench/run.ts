@@ -1,9 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { installKafka, KafkaServer } from '../test/peers/kafka-server.js'
 import { report } from './baseline.js'
+import { commitFigures } from './commits/figures.js'
+import { compaction } from './compaction/compaction.js'
 import { ingest } from './ingest/ingest.js'
 
 const { values, positionals } = parseArgs({
@@ -13,34 +16,63 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '30' },
     log: { type: 'string', default: 'embedded' },
+    commits: { type: 'string', default: '10000' },
     baseline: { type: 'boolean', default: false },
   },
 })
 
-const onKafka = values.log === 'kafka'
-if (positionals.join() !== 'ingest' || !(onKafka || values.log === 'embedded')) {
-  console.error(
-    'npm run bench -- ingest [--log embedded|kafka] [--rows 4000000] [--rounds 3] [--seconds 30] [--baseline]',
-  )
-  process.exit(2)
-}
+const USAGE = `npm run bench -- ingest [--log embedded|kafka] [--rows 4000000] [--rounds 3] [--seconds 30] [--baseline]
+npm run bench -- commits [--commits 10000] [--baseline]
+npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]`
+
+const CHART = fileURLToPath(new URL('../docs/decisions/metadata-stays-small.svg', import.meta.url))
 
 /** One node on this machine, whose share of the cores is missing to the program. */
 const KAFKA = '4.4.0'
 
-const kafka = onKafka ? await KafkaServer.start(await installKafka(KAFKA)) : null
-// The children's log is where their settings say.
-if (kafka) process.env.TICKLAKE_KAFKA_BROKERS = kafka.brokers
+async function measureIngest(folder: string, onKafka: boolean): Promise<void> {
+  const kafka = onKafka ? await KafkaServer.start(await installKafka(KAFKA)) : null
+  // The children's log is where their settings say.
+  if (kafka) process.env.TICKLAKE_KAFKA_BROKERS = kafka.brokers
+  try {
+    const figures = await ingest(folder, {
+      rowCount: Number(values.rows),
+      rounds: Number(values.rounds),
+      freshnessSeconds: Number(values.seconds),
+      brokers: kafka?.brokers ?? null,
+    })
+    report(onKafka ? 'ingest-kafka' : 'ingest', figures, { asBaseline: values.baseline })
+  } finally {
+    await kafka?.stop()
+  }
+}
+
+async function measureCommits(folder: string): Promise<void> {
+  const figures = await commitFigures(folder, Number(values.commits), values.baseline ? CHART : null)
+  report('commits', figures, { asBaseline: values.baseline })
+}
+
+async function measureCompaction(folder: string): Promise<void> {
+  const figures = await compaction(folder, {
+    rowCount: Number(values.rows),
+    seconds: Number(values.seconds),
+  })
+  report('compaction', figures, { asBaseline: values.baseline })
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'ticklake-bench-'))
 try {
-  const figures = await ingest(folder, {
-    rowCount: Number(values.rows),
-    rounds: Number(values.rounds),
-    freshnessSeconds: Number(values.seconds),
-    brokers: kafka?.brokers ?? null,
-  })
-  report(onKafka ? 'ingest-kafka' : 'ingest', figures, { asBaseline: values.baseline })
+  const benchmark = positionals.join(' ')
+  if (benchmark === 'ingest' && ['embedded', 'kafka'].includes(values.log)) {
+    await measureIngest(folder, values.log === 'kafka')
+  } else if (benchmark === 'commits') {
+    await measureCommits(folder)
+  } else if (benchmark === 'compaction') {
+    await measureCompaction(folder)
+  } else {
+    console.error(USAGE)
+    process.exitCode = 2
+  }
 } finally {
-  await kafka?.stop()
   await rm(folder, { recursive: true, force: true })
 }

@@ -258,7 +258,8 @@ export function inspectionOf(
     })
 }
 
-function maintenancePolicy(settings: Config['maintenance']): MaintenancePolicy {
+/** What the settings ask for. */
+export function maintenancePolicy(settings: Config['maintenance']): MaintenancePolicy {
   const { snapshotMaxAgeMs: maxAgeMs, snapshotMinToKeep: minToKeep, snapshotMaxCount, ...rest } = settings
   return { ...rest, snapshots: { maxAgeMs, minToKeep, maxCount: Math.max(snapshotMaxCount, minToKeep) } }
 }

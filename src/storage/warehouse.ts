@@ -16,6 +16,7 @@ import {
   TRADES,
 } from '#core'
 import type { Engine } from '#engine'
+import { loadOrCreate } from './catalog/catalog.js'
 import type { CatalogServer } from './catalog/catalog-server.js'
 import { FileCatalog } from './catalog/file-catalog.js'
 import { RestCatalog } from './catalog/rest-catalog.js'
@@ -89,19 +90,14 @@ export class Warehouse implements Service {
     const manifests = new Manifests(objects)
     const context: CommitContext = { objects, manifests, catalog, clock, random, logger, fence }
     const index = new FileIndex(manifests)
-    const existing = new Set(await catalog.list())
     const open = async (layout: TableLayout, partitionCount: number) => {
-      const { metadata } = existing.has(layout.name)
-        ? await catalog.load(layout.name)
-        : await catalog.create(
-            layout.name,
-            newTableMetadata(layout, {
-              location: `${location}/${layout.name}`,
-              uuid: randomUUID(),
-              nowMs: clock.nowMs(),
-              partitionCount,
-            }),
-          )
+      const made = {
+        location: `${location}/${layout.name}`,
+        uuid: randomUUID(),
+        nowMs: clock.nowMs(),
+        partitionCount,
+      }
+      const { metadata } = await loadOrCreate(catalog, layout.name, newTableMetadata(layout, made))
       return new TableHead(layout.name, metadata, context)
     }
     const ofGaps = await open(SEQUENCE_GAPS, GAP_SOURCES.length)

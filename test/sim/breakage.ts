@@ -33,10 +33,6 @@ export class BlindCatalog implements Catalog {
     this.#inner = inner
   }
 
-  list(): Promise<readonly string[]> {
-    return this.#inner.list()
-  }
-
   async load(table: string): Promise<LoadedTable> {
     const loaded = await this.#inner.load(table)
     this.#own ??= currentOffsets(loaded.metadata)

@@ -3,6 +3,7 @@ import { Consumer, EmbeddedRegistry, openInspector, Producer } from '#ingest'
 import type { StreamTable } from '#storage'
 import type { LogRecord } from '../../src/ingest/log/log.js'
 import { StoredLog } from '../../src/ingest/log/stored-log.js'
+import { loadOrCreate } from '../../src/storage/catalog/catalog.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { Manifests } from '../../src/storage/manifests.js'
@@ -182,18 +183,13 @@ export class SimulatedProcess {
     const { warehouse, breakage, partitionCount, flush, random } = this.#world
     const files = new FileCatalog(this.#objects, warehouse)
     const catalog = breakage === 'offsets' ? new BlindCatalog(files) : files
-    const existing = await catalog.list()
-    const { metadata } = existing.includes(TRADES.name)
-      ? await catalog.load(TRADES.name)
-      : await catalog.create(
-          TRADES.name,
-          newTableMetadata(TRADES, {
-            location: `${warehouse}/${TRADES.name}`,
-            uuid: 'simulated',
-            nowMs: this.#clock.nowMs(),
-            partitionCount,
-          }),
-        )
+    const made = {
+      location: `${warehouse}/${TRADES.name}`,
+      uuid: 'simulated',
+      nowMs: this.#clock.nowMs(),
+      partitionCount,
+    }
+    const { metadata } = await loadOrCreate(catalog, TRADES.name, newTableMetadata(TRADES, made))
     const objects = this.#objects
     const manifests = new Manifests(objects)
     const fence = this.#world.nextFence()

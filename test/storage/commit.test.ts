@@ -185,7 +185,6 @@ describe('a race', () => {
     const racing: CommitContext = {
       ...context,
       catalog: {
-        list: () => context.catalog.list(),
         load: (table) => context.catalog.load(table),
         create: (table, metadata) => context.catalog.create(table, metadata),
         commit: async (table, base, next) => {
@@ -255,7 +254,6 @@ describe('an unknown outcome', () => {
     const racing: CommitContext = {
       ...context,
       catalog: {
-        list: () => catalog.list(),
         load: (table) => catalog.load(table),
         create: (table, metadata) => catalog.create(table, metadata),
         commit: async (table, base, next) => {

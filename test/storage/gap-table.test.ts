@@ -154,7 +154,6 @@ function contextOver(store: ObjectStore, location: string, seed: number): Commit
 function silenced(catalog: Catalog, isUnheard: () => boolean): Catalog {
   let isSilent = false
   return {
-    list: () => catalog.list(),
     create: (table, metadata) => catalog.create(table, metadata),
     load: async (table) => {
       const wasSilent = isSilent

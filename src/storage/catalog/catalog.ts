@@ -1,3 +1,4 @@
+import { TicklakeError } from '#core'
 import type { TableMetadata } from '../iceberg/metadata.js'
 
 /** A table's current metadata and where it was read from. */
@@ -12,9 +13,6 @@ export interface LoadedTable {
  * Metadata is replaced whole: `commit` succeeds only if `base` is still the current one.
  */
 export interface Catalog {
-  /** Names of the tables there are. */
-  list(): Promise<readonly string[]>
-
   /** The current metadata; `not_found` when there is no such table. */
   load(table: string): Promise<LoadedTable>
 
@@ -26,4 +24,18 @@ export interface Catalog {
    * load and rebase. Any other error leaves the outcome unknown: load and look for your commit id; delete nothing.
    */
   commit(table: string, base: LoadedTable, next: TableMetadata): Promise<LoadedTable>
+}
+
+/** The table as it is, or, when there is none, made with this first metadata. */
+export async function loadOrCreate(
+  catalog: Catalog,
+  table: string,
+  made: TableMetadata,
+): Promise<LoadedTable> {
+  try {
+    return await catalog.load(table)
+  } catch (error) {
+    if (error instanceof TicklakeError && error.code === 'not_found') return catalog.create(table, made)
+    throw error
+  }
 }

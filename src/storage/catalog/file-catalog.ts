@@ -33,15 +33,6 @@ export class FileCatalog implements Catalog {
     return `${this.#warehouse}/${table}`
   }
 
-  async list(): Promise<readonly string[]> {
-    const names = new Set<string>()
-    for (const { location } of await this.#objects.list(this.#warehouse)) {
-      const match = /^(\w+)\/metadata\/v\d+\.metadata\.json$/.exec(location.slice(this.#warehouse.length + 1))
-      if (match) names.add(match[1]!)
-    }
-    return [...names].sort()
-  }
-
   async load(table: string): Promise<LoadedTable> {
     let newest = await this.#startingPoint(table)
     for (;;) {

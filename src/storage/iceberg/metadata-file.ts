@@ -54,7 +54,7 @@ export function parseMetadata(text: string, location: string): TableMetadata {
 /** The text of a metadata.json, checked before it is written. */
 export function formatMetadata(metadata: TableMetadata): string {
   checkMetadata(metadata, metadata.location)
-  return formatJson({
+  const rest = formatJson({
     'format-version': metadata.formatVersion,
     'table-uuid': metadata.tableUuid,
     location: metadata.location,
@@ -73,19 +73,31 @@ export function formatMetadata(metadata: TableMetadata): string {
     refs: Object.fromEntries(
       Object.entries(metadata.refs).map(([name, ref]) => [name, snapshotRefJson(ref)]),
     ),
-    snapshots: metadata.snapshots.map(snapshotJson),
     statistics: metadata.statistics,
     'partition-statistics': metadata.partitionStatistics,
-    'snapshot-log': metadata.snapshotLog.map((entry) => ({
-      'timestamp-ms': entry.timestampMs,
-      'snapshot-id': entry.snapshotId,
-    })),
-    'metadata-log': metadata.metadataLog.map((entry) => ({
-      'timestamp-ms': entry.timestampMs,
-      'metadata-file': entry.metadataFile,
-    })),
     ...metadata.extra,
   })
+  const lists = [
+    `"snapshots":${listText(metadata.snapshots, snapshotJson)}`,
+    `"snapshot-log":${listText(metadata.snapshotLog, snapshotLogEntryJson)}`,
+    `"metadata-log":${listText(metadata.metadataLog, metadataLogEntryJson)}`,
+  ]
+  return `${rest.slice(0, -1)},${lists.join(',')}}`
+}
+
+/** By the element: it never changes once it is made, and from commit to commit most of the file stays. */
+const TEXTS = new WeakMap<object, string>()
+
+function listText<T extends object>(elements: readonly T[], json: (element: T) => Json): string {
+  const texts = elements.map((element) => {
+    const known = TEXTS.get(element)
+    if (known !== undefined) return known
+    // In one piece: a text that was put together from others is put together anew each time it is read.
+    const text = Buffer.from(formatJson(json(element))).toString()
+    TEXTS.set(element, text)
+    return text
+  })
+  return `[${texts.join(',')}]`
 }
 
 /** The invariants that Iceberg's Java library enforces when it reads; one that fails is `corrupt`. */
@@ -149,9 +161,17 @@ function parseRefs(from: Fields, path: string): TableMetadata['refs'] {
   )
 }
 
+function snapshotLogEntryJson({ timestampMs, snapshotId }: SnapshotLogEntry): Json {
+  return { 'timestamp-ms': timestampMs, 'snapshot-id': snapshotId }
+}
+
 function parseSnapshotLogEntry(json: Json, path: string): SnapshotLogEntry {
   const from = new Fields(json, path)
   return { snapshotId: from.long('snapshot-id'), timestampMs: from.integer('timestamp-ms') }
+}
+
+function metadataLogEntryJson({ timestampMs, metadataFile }: MetadataLogEntry): Json {
+  return { 'timestamp-ms': timestampMs, 'metadata-file': metadataFile }
 }
 
 function parseMetadataLogEntry(json: Json, path: string): MetadataLogEntry {
