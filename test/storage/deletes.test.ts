@@ -87,7 +87,7 @@ describe('deletes', () => {
     const table = await newTable()
     await table.append([row(0n, 'BHP', 1n, 0), row(0n, 'CBA', 2n, 0)])
     const before = table.snapshotId
-    const file = await table.valueDeletes(['symbol'], [row(0n, 'BHP', 9n, 0)], [])
+    const file = await table.deletes.valueDeletes(['symbol'], [row(0n, 'BHP', 9n, 0)], [])
     await table.commit([], [{ specId: 1, files: [file] }])
     await table.append([row(0n, 'BHP', 3n, 0)])
     expect(numbers(await table.read(table.snapshotId))).toEqual([2, 3])
@@ -97,7 +97,7 @@ describe('deletes', () => {
   test('by values of a column that was dropped since still hold', async () => {
     const table = await newTable()
     await table.append([row(0n, 'BHP', 1n, 7), row(0n, 'CBA', 2n, 8)])
-    const file = await table.valueDeletes(['flags'], [row(0n, '', 0n, 7)], [])
+    const file = await table.deletes.valueDeletes(['flags'], [row(0n, '', 0n, 7)], [])
     await table.commit([], [{ specId: 1, files: [file] }])
     await table.change((base) => changeSchema(base, [{ change: 'drop', name: 'flags' }], 0))
     expect(numbers(await table.read(table.snapshotId))).toEqual([2])
@@ -114,10 +114,10 @@ describe('deletes', () => {
       const request = { operation: 'delete', snapshotId, removed, added: [] } as const
       await head.commit(new Rewrite(head.context, request))
     }
-    const touching = await table.valueDeletes(['symbol'], [row(0n, 'BHP', 0n, 0)], [], true)
+    const touching = await table.deletes.valueDeletes(['symbol'], [row(0n, 'BHP', 0n, 0)], [], true)
     await table.commit([], [{ specId: 1, files: [touching] }])
     const known = table.snapshotId
-    const other = await table.valueDeletes(['symbol'], [row(0n, 'CBA', 0n, 0)], [], true)
+    const other = await table.deletes.valueDeletes(['symbol'], [row(0n, 'CBA', 0n, 0)], [], true)
     await table.commit([], [{ specId: 1, files: [other] }])
     await expect(rewritten(read)).rejects.toMatchObject({ code: 'conflict' })
     expect(table.snapshotId).not.toBe(known)
@@ -129,7 +129,7 @@ describe('deletes', () => {
     const table = await newTable()
     for (const number of [1n, 2n, 3n]) await table.append([row(0n, `S${number}`, number, 0)])
     const before = table.snapshotId
-    const file = await table.valueDeletes(['symbol'], [row(0n, 'S2', 0n, 0)], [])
+    const file = await table.deletes.valueDeletes(['symbol'], [row(0n, 'S2', 0n, 0)], [])
     await table.commit([], [{ specId: 1, files: [file] }])
     expect(numbers(await table.read(table.snapshotId))).toEqual([1, 3])
     let isBack = false
@@ -153,7 +153,7 @@ describe('deletes', () => {
   test('of other values by their bounds leave a file alone, and the compaction drops them', async () => {
     const table = await newTable()
     await table.append([row(0n, 'BHP', 1n, 0)])
-    const file = await table.valueDeletes(['symbol'], [row(0n, 'CBA', 0n, 0)], [], true)
+    const file = await table.deletes.valueDeletes(['symbol'], [row(0n, 'CBA', 0n, 0)], [], true)
     await table.commit([], [{ specId: 1, files: [file] }])
     const { files } = await table.index.selectFiles(table.head.metadata, table.snapshotId, [])
     expect(files.map(({ deletes }) => deletes)).toEqual([undefined])
@@ -176,7 +176,7 @@ describe('deletes', () => {
     const options = { targetBytes: files[0]!.fileSizeBytes, minInputs: 3, patient: false }
     await table.change((base) => ({ ...base, defaultSortOrderId: files[0]!.sortOrderId ?? 0 }))
     expect(await compactionPlan(table.compactable, options)).toEqual([])
-    const file = await table.valueDeletes(['symbol'], [row(0n, 'BHP', 0n, 0)], [])
+    const file = await table.deletes.valueDeletes(['symbol'], [row(0n, 'BHP', 0n, 0)], [])
     await table.commit([], [{ specId: 1, files: [file] }])
     const report = await compact(table.compactable, options, RUN)
     expect(report).toMatchObject({ filesBefore: 1, filesAfter: 0, rows: 0, deletesDropped: 1 })

@@ -2,20 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createLogger } from '#core'
 import { Engine } from '#engine'
 import { type DataFile, fileColumns, parquetRelation, type RowFilter, type TableMetadata } from '#storage'
 import { commitAppend } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
 import { currentSchema } from '../../src/storage/iceberg/metadata.js'
 import type { Schema, SchemaField } from '../../src/storage/iceberg/schema.js'
 import { periodOfMicros } from '../../src/storage/iceberg/transform.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { predicatesOf } from '../../src/storage/predicates.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
+import { commitContext } from '../support/commit-context.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import {
@@ -90,16 +88,7 @@ class EvolvingTable {
     const clock = new ManualClock()
     const warehouse = localLocation(join(directory, `seed-${seed}`))
     const random = new SeededRandom(seed)
-    const logger = createLogger({ level: 'silent', format: 'text' })
-    const context = {
-      objects,
-      manifests: new Manifests(objects),
-      catalog: new FileCatalog(objects, warehouse),
-      clock,
-      random,
-      fence: 1,
-      logger,
-    }
+    const context = commitContext(objects, warehouse, { clock, random })
     const { metadata } = await context.catalog.create(
       TYPED.name,
       typedTable(`${warehouse}/${TYPED.name}`, []),

@@ -1,30 +1,19 @@
 import { expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { Append } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../src/storage/commit.js'
 import { withoutSnapshots } from '../../src/storage/iceberg/expiry.js'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { currentOffsets } from '../../src/storage/position.js'
 import { TableHead } from '../../src/storage/table-head.js'
+import { commitContext } from '../support/commit-context.js'
 import { ManualClock } from '../support/manual-clock.js'
-import { SeededRandom } from '../support/seeded-random.js'
 
 const clock = new ManualClock()
 
 async function newHead(): Promise<TableHead> {
   const objects = new MemoryObjectStore(clock)
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, 'memory:///w', { clock })
   const location = 'memory:///w/trades'
   const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
   return new TableHead('trades', (await context.catalog.create('trades', first)).metadata, context)

@@ -1,32 +1,21 @@
 import { expect, test } from 'vitest'
-import { createLogger, TicklakeError, TRADES } from '#core'
+import { TicklakeError, TRADES } from '#core'
 import { type Json, parseTableCommit } from '#storage'
 import { Append } from '../../../src/storage/append.js'
-import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
 import { OwnTable } from '../../../src/storage/catalog/own-table.js'
-import type { CommitContext } from '../../../src/storage/commit.js'
 import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
-import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
 import type { ObjectStore } from '../../../src/storage/objects/object-store.js'
 import { TableHead } from '../../../src/storage/table-head.js'
+import { commitContext } from '../../support/commit-context.js'
 import { tradesFile } from '../../support/data-file.js'
 import { ManualClock } from '../../support/manual-clock.js'
-import { SeededRandom } from '../../support/seeded-random.js'
 
 const clock = new ManualClock()
 
 /** Trades, up to offset 2, whose last commits made two snapshots. */
 async function tradesIn(objects: ObjectStore): Promise<TableHead> {
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, 'memory:///w', { clock })
   const location = 'memory:///w/trades'
   const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
   await context.catalog.create('trades', first)

@@ -1,16 +1,14 @@
 import { expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { Append, commitAppend } from '../../../src/storage/append.js'
-import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../../src/storage/commit.js'
 import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import { removeOrphans } from '../../../src/storage/maintenance/orphans.js'
 import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
 import { TableHead } from '../../../src/storage/table-head.js'
+import { commitContext } from '../../support/commit-context.js'
 import { tradesFile } from '../../support/data-file.js'
 import { ManualClock } from '../../support/manual-clock.js'
-import { SeededRandom } from '../../support/seeded-random.js'
 
 const HOUR_MS = 3_600_000
 const RUN = { signal: new AbortController().signal, progress: () => {} }
@@ -29,15 +27,7 @@ class WatchedStore extends MemoryObjectStore {
 async function newTable() {
   const clock = new ManualClock()
   const objects = new WatchedStore(clock)
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, 'memory:///w', { clock })
   const first = newTableMetadata(TRADES, { location: LOCATION, uuid: 'u', nowMs: 0, partitionCount: 1 })
   await context.catalog.create('trades', first)
   const head = await TableHead.open('trades', context)
