@@ -27,6 +27,8 @@ import { encodeColumns } from './table-records.js'
 const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
 const PARTITION_COUNT = 2
+/** Optional fields of records become columns, up to so many. */
+export const MAX_ADDED_COLUMNS = 8
 const FORMATS = new URL('../../config/formats', import.meta.url).pathname
 
 /** What every record must have beside what a test is about. */
@@ -145,7 +147,8 @@ export class Road {
         table.definition === QUARANTINE || table.definition === CORRECTIONS
           ? null
           : (start: Ledger) => openInspector(table, start, this.#engine, policy)
-      return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, unknownWaitMs: 0 })
+      const bounds = { unknownWaitMs: 0, maxAddedColumns: MAX_ADDED_COLUMNS }
+      return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, ...bounds })
     })
     for (const consumer of this.#consumers) await consumer.start()
     const [corrections] = [...warehouse.tables.values()].filter(
