@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,7 +29,7 @@ const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
 const PARTITION_COUNT = 2
 /** Optional fields of records become columns, up to so many. */
-export const MAX_ADDED_COLUMNS = 8
+export const MAX_ADDED_COLUMNS = 16
 const FORMATS = new URL('../../config/formats', import.meta.url).pathname
 
 /** What every record must have beside what a test is about. */
@@ -75,6 +76,22 @@ export class Road {
   async restart(): Promise<void> {
     await this.#stopReading()
     await this.#read()
+  }
+
+  /** Tables and consumers end as by a crash at this moment: what no snapshot holds yet is read from the log again. */
+  async crash(): Promise<void> {
+    const committed = new Set(this.#commits('.metadata.json'))
+    await this.#stopReading()
+    // Nothing is ever written over, so that without the later commits all is as it was.
+    const later = this.#commits('.metadata.json').filter((path) => !committed.has(path))
+    for (const path of [...later, ...this.#commits('version-hint.text')]) await rm(path)
+    await this.#read()
+  }
+
+  #commits(ending: string): readonly string[] {
+    const warehouse = join(this.folder, 'warehouse')
+    const files = readdirSync(warehouse, { recursive: true, encoding: 'utf8' })
+    return files.filter((path) => path.endsWith(ending)).map((path) => join(warehouse, path))
   }
 
   get tables(): ReadonlyMap<TableName, StreamTable> {
