@@ -22,12 +22,12 @@ export type Evolution =
   /** `type`: as what it is to be dropped. */
   | { readonly of: 'ref'; readonly drop: string; readonly type?: 'branch' | 'tag' }
 
-/** Names that the rows of a tail have besides those of the layout. */
-const TAIL_NAMES = ['source_row']
+/** Names that rows of a tail have besides those of the layout, and those that DuckDB gives to the places of rows in files. */
+const OTHER_NAMES = ['source_row', 'filename', 'file_row_number']
 
 /** Names that no other column of a table may have, in small letters. */
 export function reservedNames({ columns }: TableLayout): ReadonlySet<string> {
-  return new Set([...columns.map(({ name }) => name), ...TAIL_NAMES])
+  return new Set([...columns.map(({ name }) => name), ...OTHER_NAMES])
 }
 
 /**

@@ -169,6 +169,26 @@ describe('an optional field that a producer adds', () => {
 })
 
 describe('a column that records fill', () => {
+  test('may partition and sort the table', async () => {
+    const writer = await TradesWriter.open(road, [optional('desk', 'string'), optional('fee', 'long')])
+    const rows = { a: { desk: 'x', fee: 1n }, b: { desk: 'y', fee: null }, c: { desk: null, fee: 3n } }
+    await writer.produce(trades(rows))
+    await road.settle()
+    const partition = { change: 'add', column: 'desk', transform: 'identity' } as const
+    await table().evolve({ of: 'partition-spec', changes: [partition] })
+    await table().evolve({ of: 'sort-order', by: [{ column: 'fee', direction: 'desc' }] })
+    await table().flush()
+    const pinned = table().pin()
+    const { files } = await pinned.select({})
+    pinned.release()
+    expect(files.map(({ path }) => /desk=[^/]*/.exec(path)?.[0]).sort()).toEqual([
+      'desk=null',
+      'desk=x',
+      'desk=y',
+    ])
+    expect(await read('desk', 'fee')).toEqual({ a: ['x', 1], b: ['y', null], c: [null, 3] })
+  })
+
   test('is filled under the name that it gets, and no more once it is dropped, whatever restarts', async () => {
     const writer = await TradesWriter.open(road, [optional('fee', 'long')])
     await writer.produce(trades({ a: { fee: 1n } }))
