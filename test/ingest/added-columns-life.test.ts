@@ -38,7 +38,7 @@ class Life {
   async step(): Promise<string> {
     const steps = [
       ...Array.from({ length: 5 }, () => this.#produce),
-      ...[this.#newVersion, this.#newVersion, this.#change, this.#flush, this.#restart, this.#crash],
+      ...[this.#newVersion, this.#change, this.#change, this.#flush, this.#restart, this.#crash],
     ]
     const step = this.#random.pick(steps)
     await step.call(this)
@@ -81,15 +81,16 @@ class Life {
   async #change(): Promise<void> {
     const random = this.#random
     const [id, column] = random.pick([...this.model.columns, [0, null] as const])
+    const what = random.pick(['add', 'drop', 'rename'])
     const evolve = (change: SchemaChange) => this.table.evolve({ of: 'schema', changes: [change] })
-    if (column && random.oneIn(2)) {
+    if (what === 'drop' && column) {
       this.model.drop(id)
       await evolve({ change: 'drop', name: column.name })
-    } else if (column) {
+    } else if (what === 'rename' && column) {
       const to = `renamed_${this.#renames++}`
       this.model.rename(id, to)
       await evolve({ change: 'rename', name: column.name, to })
-    } else if (this.model.columns.size < 6) {
+    } else if (what === 'add' && this.model.columns.size < 6) {
       const [name, kind] = [random.pick(NAMES), random.pick(KINDS)]
       if ([...this.model.columns.values()].some((other) => other.name === name)) return
       this.model.add(name, kind.family)
