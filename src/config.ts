@@ -26,6 +26,7 @@ export interface Config {
     readonly password: string
     readonly timeoutMs: number
     readonly unknownWaitMs: number
+    readonly maxAddedColumns: number
   }
   readonly ingest: {
     readonly maxBodyBytes: number
@@ -163,6 +164,7 @@ const SETTINGS = section({
     password: password(),
     timeoutMs: whole(1, 600_000),
     unknownWaitMs: whole(0, 86_400_000),
+    maxAddedColumns: whole(0, 1_000),
   }),
   ingest: section({
     maxBodyBytes: whole(1, 256 * 1024 * 1024),

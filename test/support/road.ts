@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,6 +28,8 @@ import { encodeColumns } from './table-records.js'
 const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
 const PARTITION_COUNT = 2
+/** Optional fields of records become columns, up to so many. */
+export const MAX_ADDED_COLUMNS = 16
 const FORMATS = new URL('../../config/formats', import.meta.url).pathname
 
 /** What every record must have beside what a test is about. */
@@ -73,6 +76,22 @@ export class Road {
   async restart(): Promise<void> {
     await this.#stopReading()
     await this.#read()
+  }
+
+  /** Tables and consumers end as by a crash at this moment: what no snapshot holds yet is read from the log again. */
+  async crash(): Promise<void> {
+    const committed = new Set(this.#commits('.metadata.json'))
+    await this.#stopReading()
+    // Nothing is ever written over, so that without the later commits all is as it was.
+    const later = this.#commits('.metadata.json').filter((path) => !committed.has(path))
+    for (const path of [...later, ...this.#commits('version-hint.text')]) await rm(path)
+    await this.#read()
+  }
+
+  #commits(ending: string): readonly string[] {
+    const warehouse = join(this.folder, 'warehouse')
+    const files = readdirSync(warehouse, { recursive: true, encoding: 'utf8' })
+    return files.filter((path) => path.endsWith(ending)).map((path) => join(warehouse, path))
   }
 
   get tables(): ReadonlyMap<TableName, StreamTable> {
@@ -145,7 +164,8 @@ export class Road {
         table.definition === QUARANTINE || table.definition === CORRECTIONS
           ? null
           : (start: Ledger) => openInspector(table, start, this.#engine, policy)
-      return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, unknownWaitMs: 0 })
+      const bounds = { unknownWaitMs: 0, maxAddedColumns: MAX_ADDED_COLUMNS }
+      return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, ...bounds })
     })
     for (const consumer of this.#consumers) await consumer.start()
     const [corrections] = [...warehouse.tables.values()].filter(
