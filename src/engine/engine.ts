@@ -78,11 +78,7 @@ export class Engine {
    * As `query`, but chunk by chunk: for whoever takes them all at once, because a connection of the queries is held until
    * then. There is always a first chunk: it tells the types. Project to what `readRows` reads.
    */
-  async *rows(
-    sql: string,
-    parameters: SqlParameters = {},
-    signal?: AbortSignal,
-  ): AsyncGenerator<RowsChunk> {
+  async *rows(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): AsyncGenerator<RowsChunk> {
     const connection = await this.#take(signal)
     try {
       for await (const chunk of streamChunks(connection, sql, parameters, signal)) yield readRows(chunk)
