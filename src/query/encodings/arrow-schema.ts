@@ -7,7 +7,7 @@ import {
   Float64,
   Int32,
   Int64,
-  RecordBatch,
+  type RecordBatch,
   RecordBatchStreamWriter,
   Schema,
   TimestampMicrosecond,
@@ -70,22 +70,21 @@ export function arrowOpening(
   columns: readonly ArrowColumn[],
   metadata: ReadonlyMap<string, string>,
 ): Uint8Array {
-  const stream = streamOf(new RecordBatch(arrowSchema(columns, metadata)))
+  const writer = new RecordBatchStreamWriter()
+  writer.reset(undefined, arrowSchema(columns, metadata))
+  const stream = writer.finish().toUint8Array(true)
   return stream.subarray(0, schemaBytes(stream))
 }
 
-/** The messages of one batch, those of its dictionaries before it. A dictionary replaces the one that was there. */
+/**
+ * The messages of one batch, those of its dictionaries before it. A dictionary replaces the one that was there. Each batch
+ * has a writer for itself: one that lives longer would keep what nobody takes, however slow the reader is.
+ */
 export function batchMessages(batch: RecordBatch): Uint8Array {
-  const stream = streamOf(batch)
-  return stream.subarray(schemaBytes(stream), stream.length - END_OF_STREAM.length)
-}
-
-/** A stream for itself: a writer that lives longer would keep what nobody takes, however slow the reader is. */
-function streamOf(batch: RecordBatch): Uint8Array {
   const writer = new RecordBatchStreamWriter()
   writer.write(batch)
-  writer.finish()
-  return writer.toUint8Array(true)
+  const stream = writer.finish().toUint8Array(true)
+  return stream.subarray(schemaBytes(stream), stream.length - END_OF_STREAM.length)
 }
 
 /** A schema is a message without a body. */
