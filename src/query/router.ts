@@ -53,11 +53,9 @@ import type {
   SnapshotsRequest,
   SymbolsRequest,
 } from './request.js'
-import { NO_ROWS, type ReadRows, RowReader } from './row-reader.js'
-import { rowsBySlices } from './row-slices.js'
+import { NO_ROWS, type ReadRows, RowReader, type RowReaderOptions } from './row-reader.js'
 import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
 import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
-import { SLICE_ROWS } from './slices.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
 import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
 import {
@@ -69,15 +67,10 @@ import {
   tableQualityRows,
 } from './table-quality.js'
 
-export interface QueryRouterOptions {
+export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
-  readonly engine: QueryEngine
   readonly sessions: SessionCalendars
   readonly clock: Clock
-  /** An existing folder for answers that are written as files. */
-  readonly tempDirectory: string
-  /** Rows of a streamed list that are sorted at a time. Absent: `SLICE_ROWS`. */
-  readonly sliceRows?: number
 }
 
 /** What was read, and the rows. */
@@ -101,10 +94,6 @@ interface PagedList {
 const isAlwaysUnique = () => true
 const NO_WATERMARKS: ReadonlyMap<string, bigint> = new Map()
 
-async function* only(statement: Statement): AsyncGenerator<Statement> {
-  yield statement
-}
-
 /**
  * Answers requests: pins one version of a table, chooses its files and tail slices, and lets the engine write the rows.
  * Requests are trusted to be valid (request.ts). A failing side is an error of the whole answer, never fewer rows.
@@ -115,15 +104,13 @@ export class QueryRouter {
   readonly #sessions: SessionCalendars
   readonly #clock: Clock
   readonly #reader: RowReader
-  readonly #sliceRows: number
 
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
     this.#engine = options.engine
     this.#sessions = options.sessions
     this.#clock = options.clock
-    this.#reader = new RowReader(options.engine, options.tempDirectory)
-    this.#sliceRows = options.sliceRows ?? SLICE_ROWS
+    this.#reader = new RowReader(options)
   }
 
   /** One page of trades or quotes in the total order. */
@@ -137,8 +124,7 @@ export class QueryRouter {
       read: async (pinned, after) => {
         const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
         if (request.limit === null && options.encoding !== 'parquet') {
-          const list = { request, pinned, scan, after, sliceRows: this.#sliceRows }
-          return { scan, rows: await this.#reader.all(rowsBySlices(list, this.#engine, options), options) }
+          return { scan, rows: await this.#reader.slices({ request, pinned, scan, after }, options) }
         }
         const statement = rowsStatement(request, scan, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
@@ -377,11 +363,7 @@ export class QueryRouter {
     options: AnswerOptions,
     unique: (key: Key) => boolean = isAlwaysUnique,
   ): Promise<Reading> {
-    if (limit !== null)
-      return { scan, rows: await this.#reader.page(statement, { limit, after, unique }, options) }
-    if (options.encoding === 'parquet')
-      return { scan, rows: await this.#reader.allAsFile(statement, options.signal) }
-    return { scan, rows: await this.#reader.all(only(statement), options) }
+    return { scan, rows: await this.#reader.read(statement, { limit, after, unique }, options) }
   }
 
   /** The local days that hold a selection's events; null for UTC, whose days need no list. */

@@ -10,6 +10,8 @@ import { type KnownTypes, type KnownValue, knownRowsStatement } from './known-ro
 import { pageEnd } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
 import { RowData } from './row-data.js'
+import { rowsBySlices, type SlicedList } from './row-slices.js'
+import { SLICE_ROWS } from './slices.js'
 
 /** The rows of a page, or all of them, and where the next page begins. */
 export interface ReadRows {
@@ -24,21 +26,40 @@ export interface ReadRows {
 
 export const NO_ROWS: ReadRows = { data: RowData.of([]), columns: null, rowCount: 0, last: null }
 
-/** Which page of what the statement yields. */
-export interface PageOf {
-  readonly limit: number
+/** Which page of what the statement yields; without a limit, all of it. */
+export interface PageOf<Limit extends number | null = number> {
+  readonly limit: Limit
   readonly after: PagePosition | null
   readonly unique: (key: Key) => boolean
+}
+
+export interface RowReaderOptions {
+  readonly engine: QueryEngine
+  /** An existing folder for answers that are written as files. */
+  readonly tempDirectory: string
+  /** Rows of a streamed list that are sorted at a time. Absent: `SLICE_ROWS`. */
+  readonly sliceRows?: number
 }
 
 /** Runs statements of (row, key), and has their rows in the encoding that was asked for. */
 export class RowReader {
   readonly #engine: QueryEngine
   readonly #tempDirectory: string
+  readonly #sliceRows: number
 
-  constructor(engine: QueryEngine, tempDirectory: string) {
+  constructor({ engine, tempDirectory, sliceRows = SLICE_ROWS }: RowReaderOptions) {
     this.#engine = engine
     this.#tempDirectory = tempDirectory
+    this.#sliceRows = sliceRows
+  }
+
+  /** Reads a page, or all there is. */
+  async read(statement: Statement, page: PageOf<number | null>, options: AnswerOptions): Promise<ReadRows> {
+    const { limit } = page
+    if (limit !== null) return this.page(statement, { ...page, limit }, options)
+    if (options.encoding !== 'parquet') return this.all(only(statement), options)
+    const { data } = await this.#file(statement, null, options.signal)
+    return { data, columns: null, rowCount: null, last: null }
   }
 
   /** Reads a page whole. */
@@ -73,6 +94,11 @@ export class RowReader {
     }
   }
 
+  /** All of a list of trades or quotes, a slice at a time: no sort holds the whole of it. */
+  slices(list: SlicedList, options: AnswerOptions): Promise<ReadRows> {
+    return this.all(rowsBySlices(list, this.#sliceRows, this.#engine, options), options)
+  }
+
   /**
    * All the rows of statements, one after the other, read as their bytes are asked for. The first of them are read before
    * this resolves, so that what is wrong with a statement is known before the answer begins.
@@ -95,12 +121,6 @@ export class RowReader {
       rowCount: null,
       last: null,
     }
-  }
-
-  /** All the rows of a statement as a Parquet file. */
-  async allAsFile(statement: Statement, signal: AbortSignal | undefined): Promise<ReadRows> {
-    const { data } = await this.#file(statement, null, signal)
-    return { data, columns: null, rowCount: null, last: null }
   }
 
   /** Rows that are known without reading tables: texts are written here, the rest goes through the engine. */
@@ -134,6 +154,10 @@ export class RowReader {
     const keys = await this.#engine.exportParquet({ ...statement, limit, path }, signal)
     return { data: await fileData(path), keys }
   }
+}
+
+async function* only(statement: Statement): AsyncGenerator<Statement> {
+  yield statement
 }
 
 /** The key is the last column. */

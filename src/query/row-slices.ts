@@ -6,18 +6,18 @@ import { rowsStatement, selectionAfter } from './rows.js'
 import { planScan, rowFilter, type Scan } from './scan.js'
 import { sliceFilter, slicesOf } from './slices.js'
 
-/** A list of rows that is streamed: which, from where on, and how many rows of it may be sorted at a time. */
+/** A list of rows that is streamed: which, and from where on. */
 export interface SlicedList {
   readonly request: RowsRequest
   readonly pinned: PinnedVersion
   readonly scan: Scan
   readonly after: PagePosition | null
-  readonly sliceRows: number
 }
 
 /** The statements of the list, in its order: one for each slice, planned when it is its turn. */
 export async function* rowsBySlices(
-  { request, pinned, scan, after, sliceRows }: SlicedList,
+  { request, pinned, scan, after }: SlicedList,
+  sliceRows: number,
   engine: QueryEngine,
   { encoding, signal }: AnswerOptions,
 ): AsyncGenerator<Statement> {

@@ -22,7 +22,7 @@ describe('a reader that does not read', () => {
     server.close()
   })
 
-  test('is waited for: of an endless answer a bounded part is made, more as it reads, none once it has left', async () => {
+  test('is waited for: of an endless answer a bounded part is made, more as it reads, none once it has left [inv 13]', async () => {
     let madeBytes = 0
     let isClosed: () => void = () => {}
     const closed = new Promise<void>((resolve) => {
