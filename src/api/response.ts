@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
-import { unreachable } from '#core'
+import { type Clock, TicklakeError, unreachable } from '#core'
 import { type Answer, type AnswerMeta, arrowOpening, isText, type OpenGaps } from '#query'
 import { mediaType } from './request.js'
 
@@ -9,7 +9,12 @@ import { mediaType } from './request.js'
  * the other formats hold rows alone, and their next page token, completeness, receipt and number of open gaps are headers;
  * the schema of an Arrow stream has them too.
  */
-export async function sendAnswer(response: Response, answer: Answer, signal: AbortSignal): Promise<void> {
+export async function sendAnswer(
+  response: Response,
+  answer: Answer,
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<void> {
   const { encoding, data, meta } = answer
   response.setHeader('Content-Type', `${mediaType(encoding)}${isText(encoding) ? '; charset=utf-8' : ''}`)
   response.setHeader('X-Complete', String(answer.complete))
@@ -21,12 +26,30 @@ export async function sendAnswer(response: Response, answer: Answer, signal: Abo
     const isRead = response.req.method !== 'HEAD'
     for await (const chunk of isRead ? body(answer) : []) {
       signal.throwIfAborted()
-      if (!response.write(chunk)) await once(response, 'drain', { signal })
+      if (!response.write(chunk)) await drained(response, signal, clock)
     }
   } finally {
     await data.close()
   }
   response.end()
+}
+
+/** A reader that takes nothing for so long is left: it has one of few places, and holds an old version. */
+const STALLED_MS = 60_000
+
+async function drained(response: Response, signal: AbortSignal, clock: Clock): Promise<void> {
+  const stalled = new AbortController()
+  const cancel = clock.after(STALLED_MS, () =>
+    stalled.abort(new TicklakeError('timeout', `the client has read nothing for ${STALLED_MS} ms`)),
+  )
+  try {
+    await once(response, 'drain', { signal: AbortSignal.any([signal, stalled.signal]) })
+  } catch (error) {
+    stalled.signal.throwIfAborted()
+    throw error
+  } finally {
+    cancel()
+  }
 }
 
 /** The data in what a format puts around them. */

@@ -273,7 +273,7 @@ class ExpressServer implements ApiServer {
     const format = chooseFormat(request, parameters.format as Format | undefined)
     const signal = clientSignal(response)
     const answer = await resource.answer(this.#options.router, parameters, { encoding: format, signal })
-    await sendAnswer(response, answer, signal)
+    await sendAnswer(response, answer, signal, clock)
   }
 
   #fail(error: unknown, request: Request, response: Response): void {

@@ -1,6 +1,10 @@
 import { rm } from 'node:fs/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { TicklakeError } from '#core'
 import { type SqlParameters, sqlString } from './query-result.js'
+
+/** As DuckDB has it from the system, or of its own bound on the temporary folder. */
+const NO_ROOM = /No space left on device|Disk quota exceeded|max_temp_directory_size/i
 
 /** Rows to be written to a file that somebody outside reads, as plain Parquet: no field ids. */
 export interface ParquetExport {
@@ -34,6 +38,10 @@ export async function exportParquet(
     return keys.getColumnsJS()[0]?.map(String) ?? []
   } catch (error) {
     await rm(path, { force: true })
+    if (error instanceof Error && NO_ROOM.test(error.message)) {
+      const message = `the disk has no room for the answer as a file (${error.message}): make room, or ask for less`
+      throw new TicklakeError('unavailable', message, { cause: error })
+    }
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import express from 'express'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -8,81 +8,118 @@ import { type Answer, RowData } from '#query'
 import { sendAnswer } from '../../src/api/response.js'
 import { type ApiFixture, openApiFixture } from '../support/api-fixture.js'
 import { eventRows } from '../support/event-rows.js'
+import { ManualClock } from '../support/manual-clock.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
 const CHUNK = Buffer.alloc(65_536)
 /** What sockets and streams may hold on the way; far below what an answer without backpressure would pile up. */
 const BOUND_BYTES = 64 * 1024 * 1024
 
-describe('a reader that does not read', () => {
-  let server: Server
-  let client: Socket
-  afterEach(() => {
-    client.destroy()
-    server.close()
-  })
+const META: Answer['meta'] = {
+  route: 'historical',
+  receipt: 'r',
+  snapshotId: null,
+  engine: 'duckdb',
+  cache: 'none',
+  filesTotal: 0,
+  filesRead: 0,
+  rowsScanned: 0,
+  bytesRead: 0,
+  elapsedMs: 0,
+  gaps: null,
+}
 
-  test('is waited for: of an endless answer a bounded part is made, more as it reads, none once it has left [inv 13]', async () => {
-    let madeBytes = 0
-    let isClosed: () => void = () => {}
-    const closed = new Promise<void>((resolve) => {
-      isClosed = resolve
+/** A server whose one answer never ends. It counts what it makes. */
+class EndlessAnswer {
+  madeBytes = 0
+  readonly clock = new ManualClock()
+  readonly closed: Promise<void>
+  readonly #data: RowData
+  #sent: Promise<void> = Promise.resolve()
+  #server: Server | null = null
+
+  constructor() {
+    let close: () => void = () => {}
+    this.closed = new Promise((resolve) => {
+      close = resolve
     })
-    async function* endless(): AsyncGenerator<Uint8Array> {
-      for (;;) {
-        if (madeBytes > 4 * BOUND_BYTES) throw new Error('nothing holds the answer back')
-        madeBytes += CHUNK.length
-        yield CHUNK
-        await turn()
-      }
+    this.#data = RowData.streamed(this.#chunks(), async () => close())
+  }
+
+  async *#chunks(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      if (this.madeBytes > 8 * BOUND_BYTES) throw new Error('nothing holds the answer back')
+      this.madeBytes += CHUNK.length
+      yield CHUNK
+      await turn()
     }
-    const data = RowData.streamed(endless(), async () => isClosed())
-    const answer: Answer = {
-      encoding: 'ndjson',
-      fields: [],
-      columns: null,
-      data,
-      single: false,
-      complete: true,
-      nextPageToken: null,
-      meta: {
-        route: 'historical',
-        receipt: 'r',
-        snapshotId: null,
-        engine: 'duckdb',
-        cache: 'none',
-        filesTotal: 0,
-        filesRead: 0,
-        rowsScanned: 0,
-        bytesRead: 0,
-        elapsedMs: 0,
-        gaps: null,
-      },
-    }
+  }
+
+  /** A client that has asked and does not read. */
+  async asked(): Promise<Socket> {
+    const rest = { fields: [], columns: null, single: false, complete: true, nextPageToken: null, meta: META }
+    const answer: Answer = { encoding: 'ndjson', data: this.#data, ...rest }
     const app = express()
-    const controller = new AbortController()
-    const sent: Promise<void>[] = []
     app.get('/', (_request, response) => {
+      const controller = new AbortController()
       response.once('close', () => controller.abort(new Error('left')))
-      sent.push(sendAnswer(response, answer, controller.signal))
-      sent[0]?.catch(() => undefined)
+      this.#sent = sendAnswer(response, answer, controller.signal, this.clock)
+      this.#sent.catch(() => response.destroy())
     })
-    server = createServer(app).listen(0, '127.0.0.1')
+    const server = createServer(app).listen(0, '127.0.0.1')
+    this.#server = server
     await once(server, 'listening')
-    const address = server.address()
-    client = connect(typeof address === 'object' && address ? address.port : 0, '127.0.0.1')
+    // A server that listens on a port has an address with one.
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
     client.pause()
     client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    const settled = await settledCount(() => madeBytes)
-    expect(settled).toBeGreaterThan(0)
-    expect(settled).toBeLessThan(BOUND_BYTES)
-    client.resume()
-    while (madeBytes < settled + 2 * BOUND_BYTES) await once(client, 'data')
+    return client
+  }
+
+  /** How the sending of the answer ended. */
+  get sent(): Promise<void> {
+    return this.#sent
+  }
+
+  stop(): void {
+    this.#server?.close()
+  }
+}
+
+describe('a reader that does not read', () => {
+  let endless: EndlessAnswer
+  let client: Socket
+  beforeEach(async () => {
+    endless = new EndlessAnswer()
+    client = await endless.asked()
+  })
+  afterEach(() => {
     client.destroy()
-    await expect(sent[0]).rejects.toThrow()
-    await closed
-    const left = madeBytes
-    expect(await settledCount(() => madeBytes)).toBe(left)
+    endless.stop()
+  })
+  const settled = () => settledCount(() => endless.madeBytes)
+
+  test('is waited for: of an endless answer a bounded part is made, more as it reads, none once it has left [inv 13]', async () => {
+    const made = await settled()
+    expect(made).toBeGreaterThan(0)
+    expect(made).toBeLessThan(BOUND_BYTES)
+    client.resume()
+    while (endless.madeBytes < made + 2 * BOUND_BYTES) await once(client, 'data')
+    client.destroy()
+    await expect(endless.sent).rejects.toThrow()
+    await endless.closed
+    const left = endless.madeBytes
+    expect(await settled()).toBe(left)
+  })
+
+  test('is left after a minute: its place and its version are for others [inv 13]', async () => {
+    await settled()
+    endless.clock.advance(59_000)
+    const made = await settled()
+    endless.clock.advance(1_000)
+    await expect(endless.sent).rejects.toMatchObject({ code: 'timeout' })
+    await endless.closed
+    expect(endless.madeBytes).toBe(made)
   })
 })
 
