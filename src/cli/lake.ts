@@ -189,7 +189,7 @@ export class Lake {
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
     const api = createApi({
-      router: new QueryRouter({ tables, engine, sessions, clock }),
+      router: new QueryRouter({ tables, engine, sessions, clock, tempDirectory }),
       tables,
       loads,
       schemaRegistry: served,

@@ -24,6 +24,7 @@ import { RecordEncoder } from '../../src/ingest/record-encoder.js'
 import type { Row } from './row-batch.js'
 import { SeededRandom } from './seeded-random.js'
 import { encodeColumns } from './table-records.js'
+import { type TextRouter, textRouter } from './text-router.js'
 
 const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
@@ -98,9 +99,17 @@ export class Road {
     return this.#warehouse?.tables ?? new Map()
   }
 
-  get router(): QueryRouter {
+  get router(): TextRouter {
     const sessions = new SessionCalendars([])
-    return new QueryRouter({ tables: this.tables, engine: this.#engine, sessions, clock: systemClock })
+    return textRouter(
+      new QueryRouter({
+        tables: this.tables,
+        engine: this.#engine,
+        sessions,
+        clock: systemClock,
+        tempDirectory: this.folder,
+      }),
+    )
   }
 
   async load(name: string, text: string, format: string, exchange: string): Promise<LoadResult> {
