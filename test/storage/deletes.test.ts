@@ -1,11 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Engine, sqlString } from '#engine'
+import { describe, expect, test } from 'vitest'
+import { sqlString } from '#engine'
 import { changeSchema, type DataFile } from '#storage'
 import { compact, compactionPlan } from '../../src/storage/maintenance/compact.js'
 import { Rewrite } from '../../src/storage/rewrite.js'
+import { engineFixture } from '../support/engine-fixture.js'
 import { equalityDeletes } from '../support/foreign-deletes.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { COMPACTION, RUN, ThinnedTable } from '../support/thinned-table.js'
@@ -13,28 +12,11 @@ import type { TypedRow } from '../support/typed-table.js'
 
 const STEPS = 12
 
-let directory: string
-let engine: Engine
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-deletes-'))
-  engine = await Engine.open({
-    memoryLimit: '500MB',
-    threads: 2,
-    connections: 2,
-    maxWaiting: 10,
-    tempDirectory: join(directory, 'tmp'),
-  })
-})
-
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('deletes')
 
 /** Each in a folder of its own. */
 let tables = 0
-const newTable = (seed = 1) => ThinnedTable.create(engine, join(directory, `table-${tables++}`), seed)
+const newTable = (seed = 1) => ThinnedTable.create(lab.engine, join(lab.directory, `table-${tables++}`), seed)
 
 const ACTIONS = [
   'append',
@@ -136,9 +118,9 @@ describe('deletes', () => {
     const rollingBack = {
       ...table.compactable,
       engine: {
-        read: engine.read.bind(engine),
-        writeParquet: async (...request: Parameters<typeof engine.writeParquet>) => {
-          const written = await engine.writeParquet(...request)
+        read: lab.engine.read.bind(lab.engine),
+        writeParquet: async (...request: Parameters<typeof lab.engine.writeParquet>) => {
+          const written = await lab.engine.writeParquet(...request)
           if (!isBack) await table.rollBack(before)
           isBack = true
           return written
@@ -184,8 +166,8 @@ describe('deletes', () => {
   })
 
   test('that cannot be read are refused rather than left out [inv 11]', async () => {
-    const target = { path: join(directory, 'odd.parquet'), partition: [] }
-    const file = await equalityDeletes(engine, target, `SELECT 'BHP' AS symbol`, { symbol: 2 }, 1)
+    const target = { path: join(lab.directory, 'odd.parquet'), partition: [] }
+    const file = await equalityDeletes(lab.engine, target, `SELECT 'BHP' AS symbol`, { symbol: 2 }, 1)
     const { foreign } = file
     const read = async (changed: Partial<DataFile>) => {
       const odd = await newTable()
@@ -197,7 +179,7 @@ describe('deletes', () => {
     await expect(read({ foreign: { ...foreign!, format: 'AVRO' } })).rejects.toThrow('delete files')
     await expect(read({ foreign: { ...foreign!, equalityIds: [99] } })).rejects.toThrow('field 99')
     await expect(read({ foreign: { ...foreign!, equalityIds: null } })).rejects.toThrow('compares no column')
-    await engine.run(`COPY (SELECT 'BHP' AS symbol) TO ${sqlString(target.path)} (FORMAT parquet)`)
+    await lab.engine.run(`COPY (SELECT 'BHP' AS symbol) TO ${sqlString(target.path)} (FORMAT parquet)`)
     await expect(read({})).rejects.toThrow('no field ids')
   })
 })

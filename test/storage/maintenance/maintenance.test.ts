@@ -1,13 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createLogger, TRADES } from '#core'
-import { Engine } from '#engine'
 import { changeSpec, Maintenance } from '#storage'
 import { FileIndex } from '../../../src/storage/prune.js'
 import { UnnumberedFiles } from '../../../src/storage/unnumbered-files.js'
 import { CorrectionTable, trade } from '../../support/correction-table.js'
+import { engineFixture } from '../../support/engine-fixture.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { ThinnedTable } from '../../support/thinned-table.js'
 import type { TypedRow } from '../../support/typed-table.js'
@@ -25,20 +23,10 @@ const OPTIONS = {
   mayRun: () => true,
 }
 
-let directory: string
-let engine: Engine
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-maintenance-'))
-  const bounds = { memoryLimit: '1GB', threads: 1, connections: 2, maxWaiting: 10 }
-  engine = await Engine.open({ ...bounds, tempDirectory: join(directory, 'tmp') })
-})
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('maintenance')
 
 test('what comes to nothing is not tried again and again, and leaves no file behind', async () => {
-  const table = await ThinnedTable.create(engine, join(directory, 'many'), 1)
+  const table = await ThinnedTable.create(lab.engine, join(lab.directory, 'many'), 1)
   await table.change((base) =>
     changeSpec(base, [{ change: 'add', column: 'number', transform: 'identity' }], 0),
   )
@@ -70,16 +58,16 @@ test('what comes to nothing is not tried again and again, and leaves no file beh
 })
 
 test('what has been stopped begins nothing more, whatever there is to do', async () => {
-  const filled = await CorrectionTable.open(engine, directory, 1)
+  const filled = await CorrectionTable.open(lab.engine, lab.directory, 1)
   await filled.append([trade(0)])
   // Nothing of it is in memory: to plan is to read.
   await filled.restart()
   const { head } = filled
-  const table = { head, layout: TRADES, engine }
+  const table = { head, layout: TRADES, engine: lab.engine }
   const clock = new ManualClock(1_400_000_000_000)
   const maintenance = new Maintenance({
     tables: [
-      { ...table, index: new FileIndex(head.context.manifests), unnumbered: new UnnumberedFiles(engine) },
+      { ...table, index: new FileIndex(head.context.manifests), unnumbered: new UnnumberedFiles(lab.engine) },
     ],
     ...OPTIONS,
     clock,
