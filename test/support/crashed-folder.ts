@@ -21,8 +21,8 @@ export interface CrashedMetadata extends CrashedFile {
 
 export const tableFolder = (data: string, table: string) => join(data, 'warehouse/market_data', table)
 
-/** All files of a table. */
-export function tableFiles(data: string, table = 'trades'): CrashedFile[] {
+/** Paths of all files of a table. */
+export function tablePaths(data: string, table: string): string[] {
   let entries: ReturnType<typeof list>
   try {
     entries = list(tableFolder(data, table))
@@ -30,12 +30,12 @@ export function tableFiles(data: string, table = 'trades'): CrashedFile[] {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
   }
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name)
-      return { path, modifiedMs: statSync(path).mtimeMs }
-    })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** All files of a table that no server owns. */
+export function tableFiles(data: string, table = 'trades'): CrashedFile[] {
+  return tablePaths(data, table).map((path) => ({ path, modifiedMs: statSync(path).mtimeMs }))
 }
 
 function list(folder: string) {

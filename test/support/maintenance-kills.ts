@@ -1,8 +1,8 @@
-import { utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, utimesSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { ArmedKill } from './armed-kill.js'
-import { hintedVersion, tableFiles, tableFolder } from './crashed-folder.js'
+import { hintedVersion, tableFolder, tablePaths } from './crashed-folder.js'
 import { FedLake } from './fed-lake.js'
 import {
   aimAtJob,
@@ -264,9 +264,8 @@ export class MaintenanceKills {
       const { problems } = report as { readonly problems: readonly string[] }
       for (const problem of problems) this.#violate(lake, table, problem)
       this.#counts.verified++
-      const { needed, files } = await this.#reader.read(lake.data, table)
-      const there = new Set(files)
-      for (const path of needed) if (!there.has(path)) this.#violate(lake, table, `${path} is gone`)
+      const { needed } = await this.#reader.read(lake.data, table)
+      for (const path of needed) if (!existsSync(path)) this.#violate(lake, table, `${path} is gone`)
     }
   }
 
@@ -366,7 +365,7 @@ function count(counts: Map<string, number>, name: string): void {
 
 /** Lets two hours pass for the files of a lake that no server owns: nothing younger than one is an orphan. */
 function age(data: string): void {
-  for (const table of TABLES) for (const { path } of tableFiles(data, table)) makeOld(path)
+  for (const table of TABLES) for (const path of tablePaths(data, table)) makeOld(path)
 }
 
 function makeOld(path: string): void {

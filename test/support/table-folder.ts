@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import avro from 'avsc'
-import { tableFiles, tableFolder } from './crashed-folder.js'
+import { tableFolder, tablePaths } from './crashed-folder.js'
 
 /** A table's folder as a stranger sees it: JSON and Avro, and nothing of the code that wrote it. */
 export interface TableFolder {
@@ -44,7 +44,7 @@ export class FolderReader {
 
   /** By the metadata file with the highest number. Throws when something that it names cannot be read. */
   async read(data: string, table: string): Promise<TableFolder> {
-    const files = tableFiles(data, table).map(({ path }) => path)
+    const files = tablePaths(data, table)
     const version = Math.max(...files.map((path) => Number(/\/v(\d+)\.metadata\.json$/.exec(path)?.[1] ?? 0)))
     const metadata = readMetadata(data, table, version)
     const folder = `${tableFolder(data, table)}/metadata`
