@@ -77,10 +77,15 @@ export function aimAtJob(
   { table, misses, there, random }: AimOptions,
 ): MaintenanceAim {
   const [change, occurrences, lastsMs] = BEGINNINGS[job][stage]!
-  const ofTable = `/${table}/`
-  const test = (name: string) =>
-    name.includes(ofTable) &&
-    (change === 'removal' ? there.has(name) && !name.endsWith('version-hint.text') : change!.test(name))
+  const isSought = (name: string) =>
+    change === 'removal' ? there.has(name) && !name.endsWith('version-hint.text') : change!.test(name)
+  // What comes after a manifest is told from that of a commit of the ingest by the manifest before it.
+  let isBegun = !('manifest' in BEGINNINGS[job]) || ['parquet', 'manifest'].includes(stage)
+  const test = (name: string) => {
+    if (!name.includes(`/${table}/`)) return false
+    isBegun ||= OWN_MANIFEST.test(name)
+    return isBegun && isSought(name)
+  }
   const moment = {
     change: change === null ? null : { test },
     occurrence: 1 + random.below(Math.max(1, occurrences >> misses)),
@@ -112,6 +117,11 @@ export function struckJobStage(
   const lying = leftBehind(now)
   const open = lying.filter((path) => !known.has(path))
   const lies = (pattern: RegExp) => open.some((path) => pattern.test(path))
+  // A removal is what it is, whatever else goes on beside it.
+  const there = new Set(now.files)
+  if (job === 'expire-snapshots' && lying.some((path) => before.needed.has(path))) return 'delete'
+  if (job === 'remove-orphans' && before.files.some((path) => LOST.test(path) && !there.has(path)))
+    return 'delete'
   const newest = Math.max(
     ...now.files.map((path) => Number(/\/v(\d+)\.metadata\.json$/.exec(path)?.[1] ?? 0)),
   )
@@ -123,10 +133,6 @@ export function struckJobStage(
   }
   if (lies(LIST)) return isOwn ? 'manifest list' : 'ingest'
   if (lies(/-m0\.avro/)) return isOwn ? 'manifest' : 'ingest'
-  const there = new Set(now.files)
-  if (job === 'expire-snapshots' && lying.some((path) => before.needed.has(path))) return 'delete'
-  if (job === 'remove-orphans' && before.files.some((path) => LOST.test(path) && !there.has(path)))
-    return 'delete'
   if (open.length === 0) return 'read'
   return job === 'compact' && lies(/\.parquet$/) ? 'parquet' : 'ingest'
 }
