@@ -117,20 +117,20 @@ export function struckJobStage(
   const lying = leftBehind(now)
   const open = lying.filter((path) => !known.has(path))
   const lies = (pattern: RegExp) => open.some((path) => pattern.test(path))
-  // A removal is what it is, whatever else goes on beside it.
-  const there = new Set(now.files)
-  if (job === 'expire-snapshots' && lying.some((path) => before.needed.has(path))) return 'delete'
-  if (job === 'remove-orphans' && before.files.some((path) => LOST.test(path) && !there.has(path)))
-    return 'delete'
   const newest = Math.max(
     ...now.files.map((path) => Number(/\/v(\d+)\.metadata\.json$/.exec(path)?.[1] ?? 0)),
   )
   const isOwn =
     job === 'expire-snapshots' ? !lies(/-m0\.avro/) : lies(OWN_MANIFEST) && job !== 'remove-orphans'
+  const isHintOpen = lies(HINT) || hintedVersion(data, table) !== newest
+  if (isHintOpen && isCommitOf(job, data, table, newest)) return 'hint'
+  // A removal is what it is, whatever else goes on beside it.
+  const there = new Set(now.files)
+  if (job === 'expire-snapshots' && lying.some((path) => before.needed.has(path))) return 'delete'
+  if (job === 'remove-orphans' && before.files.some((path) => LOST.test(path) && !there.has(path)))
+    return 'delete'
+  if (isHintOpen) return 'ingest'
   if (lies(METADATA)) return isOwn ? 'metadata' : 'ingest'
-  if (lies(HINT) || hintedVersion(data, table) !== newest) {
-    return isCommitOf(job, data, table, newest) ? 'hint' : 'ingest'
-  }
   if (lies(LIST)) return isOwn ? 'manifest list' : 'ingest'
   if (lies(/-m0\.avro/)) return isOwn ? 'manifest' : 'ingest'
   if (open.length === 0) return 'read'
