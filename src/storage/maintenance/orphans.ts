@@ -27,7 +27,8 @@ const VERSION_HINT = 'version-hint.text'
  * interrupted. Files of all snapshots are kept, those that have left the table by one too, those of snapshots that
  * have expired and are still being read, and all metadata files of the log. Never looks outside of the table's folder.
  *
- * `conflict` when the listing lacks the table's own metadata: it can't be trusted then, and nothing is removed.
+ * `conflict` when the listing lacks the metadata that the table had before: it can't be trusted then, and nothing is
+ * removed.
  */
 export async function removeOrphans(
   head: TableHead,
@@ -38,6 +39,8 @@ export async function removeOrphans(
   if (olderThanMs < LEAST_AGE_MS)
     throw invalid('older_than_ms', olderThanMs, `${LEAST_AGE_MS} (an hour) or more`)
   const before = context.clock.nowMs() - olderThanMs
+  // The listing need not have what is committed while it is made.
+  const { metadataLocation } = await context.catalog.load(name)
   const listed = await context.objects.list(head.metadata.location)
   // A flush may be unable to commit for long, and compactions take their time. Asked for before the table is read: who
   // lets go of a file has committed it by then, or never will.
@@ -46,8 +49,8 @@ export async function removeOrphans(
   )
   // Read after the listing: what was committed meanwhile is known, whatever the listing saw of it.
   const table = await context.catalog.load(name)
-  if (!listed.some(({ location }) => location === table.metadataLocation)) {
-    const message = `the listing of ${table.metadata.location} lacks ${table.metadataLocation}`
+  if (!listed.some(({ location }) => location === metadataLocation)) {
+    const message = `the listing of ${table.metadata.location} lacks ${metadataLocation}`
     throw new TicklakeError('conflict', `${message}: it cannot be trusted, and nothing is removed. Try again`)
   }
   const needed = await neededFiles(head, table)

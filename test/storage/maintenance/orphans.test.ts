@@ -102,3 +102,19 @@ test('files that are young may be of a commit in flight', async () => {
     detail: { field: 'older_than_ms', value: '5' },
   })
 })
+
+test('they are found while others commit, and nothing is removed by a listing that lacks what was there before', async () => {
+  const { head, objects, put, find, context } = await newTable()
+  await put('data/lost.parquet')
+  const list = objects.list.bind(objects)
+  const lost = [`${LOCATION}/data/lost.parquet`]
+  objects.list = async (folder) => (await list(folder)).filter(({ location }) => !/v1\.meta/.test(location))
+  await expect(find()).rejects.toMatchObject({ code: 'conflict' })
+  expect((await list(LOCATION)).map(({ location }) => location)).toEqual(expect.arrayContaining(lost))
+  objects.list = async (folder) => {
+    const listed = await list(folder)
+    await head.commit(new Append(context, { files: [], from: [0], to: [1], summary: {} }))
+    return listed
+  }
+  expect(await find()).toEqual(lost)
+})
