@@ -25,6 +25,8 @@ export interface PrepareContext {
   readonly metadata: TableMetadata
   /** More than these are written by days. Absent: 32, as many as a flush has time for. */
   readonly maxFiles?: number
+  /** `conflict`, before anything is written, rather than files by days. Default: no. */
+  readonly byDefaultOnly?: boolean
 }
 
 /** Files that are durable, and in no snapshot yet. */
@@ -64,7 +66,7 @@ export async function prepareFiles(
 }
 
 async function partition(
-  { layout, engine, metadata, maxFiles = MAX_FILES }: PrepareContext,
+  { layout, engine, metadata, maxFiles = MAX_FILES, byDefaultOnly = false }: PrepareContext,
   rows: SettledRows,
   columns: readonly FileColumn[],
 ): Promise<{ readonly spec: PartitionSpec; readonly partitions: readonly RowPartition[] }> {
@@ -74,14 +76,18 @@ async function partition(
     partitionsOf(engine, layout, columns, { schema: schemaOfSpec(metadata, spec), spec }, rows, maxFiles)
   const partitions = await by(wanted)
   if (partitions !== null) return { spec: wanted, partitions }
-  const spec = metadata.partitionSpecs.find((candidate) => isDayOnly(layout, candidate))
+  const spec = byDefaultOnly
+    ? undefined
+    : metadata.partitionSpecs.find((candidate) => isDayOnly(layout, candidate))
   const byDay = spec && (await by(spec))
   if (spec && byDay) return { spec, partitions: byDay }
   const fields = wanted.fields.map(({ name, transform }) => `${name} (${transform})`).join(', ')
   throw new TicklakeError(
     'conflict',
     `${metadata.location} is partitioned by ${fields}, which ${rows.rowCount} rows can't be written by in ${maxFiles} files, ` +
-      `and has no spec of days to write them by: add one by ${layout.partitionColumn}`,
+      (byDefaultOnly
+        ? 'and they stay as they are'
+        : `and has no spec of days to write them by: add one by ${layout.partitionColumn}`),
   )
 }
 

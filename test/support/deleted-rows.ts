@@ -3,7 +3,8 @@ import { type Engine, sqlString } from '#engine'
 import { localPath } from '#storage'
 import { FileIndex } from '../../src/storage/prune.js'
 import type { TableHead } from '../../src/storage/table-head.js'
-import { equalityDeletes, ForeignDeletes, positionDeletes } from './foreign-deletes.js'
+import { ForeignCommit } from './foreign-commit.js'
+import { equalityDeletes, positionDeletes } from './foreign-deletes.js'
 import type { Row } from './row-batch.js'
 
 /** Commits deletes of every third row of each file, as another engine would, and gives the rows that are left. */
@@ -34,7 +35,7 @@ export async function withoutThird(
         : await equalityDeletes(engine, target, select, ids, listed.length)
     deletes.push({ specId, files: [deleted] })
   }
-  await head.commit(new ForeignDeletes(context, [], deletes))
+  await head.commit(new ForeignCommit(context, [], deletes))
   return rows.filter((row) => !gone.has(`${row.log_partition} ${row.log_offset}`))
 }
 

@@ -104,7 +104,7 @@ export class ReaderSuite implements Suite {
 }
 
 /** Makes a reader ready to run. Throws when it can't be had, saying why. */
-async function commandOf({ id, script, requirements }: Reader): Promise<ReaderCommand> {
+export async function commandOf({ id, script, requirements }: Reader): Promise<ReaderCommand> {
   const path = besideThisFile(script)
   if (requirements === null) {
     return { file: process.execPath, args: ['--conditions=source', '--import', 'tsx', path] }
