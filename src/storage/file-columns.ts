@@ -1,4 +1,5 @@
 import { type AddedColumn, type TableLayout, TicklakeError } from '#core'
+import type { JsonObject } from './iceberg/json.js'
 import { type Schema, type SchemaField, TYPE_NAMES } from './iceberg/schema.js'
 import { baseType } from './iceberg/values.js'
 
@@ -119,6 +120,14 @@ function ofLayout(layout: TableLayout, schema: Schema): FileColumn[] {
 function besides(layout: TableLayout, schema: Schema): readonly SchemaField[] {
   const known = new Set(layout.columns.map(({ id }) => id))
   return schema.fields.filter(({ id }) => !known.has(id))
+}
+
+/** The schema of a file with these columns, by the names that they have in it. */
+export function fileSchemaJson(columns: readonly FileColumn[]): JsonObject {
+  return {
+    type: 'struct',
+    fields: columns.map(({ id, name, type }) => ({ id, name, required: false, type })),
+  }
 }
 
 /** DuckDB's name of the type. */

@@ -1,6 +1,7 @@
 import { assert, type TableLayout, TicklakeError } from '#core'
 import type { FileEngine, ParquetFile } from '#engine'
-import { type FileColumn, layoutColumns } from './file-columns.js'
+import { type FileColumn, fileSchemaJson, layoutColumns } from './file-columns.js'
+import { formatJson } from './iceberg/json.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { defaultSpec, schemaOfSpec, type TableMetadata } from './iceberg/metadata.js'
 import { isDayOnly, type PartitionSpec } from './iceberg/partition.js'
@@ -16,6 +17,9 @@ const ROW_GROUP_ROWS = 122_880
 
 /** A flush writes at most so many files, unless its rows are of more days. Each takes milliseconds, and a look at all rows. */
 const MAX_FILES = 32
+
+/** Where Iceberg's own writers put the schema of a file: readers that do not look at field ids go by it after a rename. */
+const FILE_SCHEMA_KEY = 'iceberg.schema'
 
 export interface PrepareContext {
   readonly layout: TableLayout
@@ -106,6 +110,7 @@ async function writePartition(
     select: `SELECT * FROM ${relation} ${where === null ? '' : `WHERE ${where}`} ORDER BY ${order.sql}`,
     path: localPath(path),
     fieldIds: new Map(columns.map(({ name, id }) => [name, id])),
+    footer: new Map([[FILE_SCHEMA_KEY, formatJson(fileSchemaJson(columns))]]),
     rowGroupRows: ROW_GROUP_ROWS,
   })
   const { sizeBytes } = await objects.seal(path)

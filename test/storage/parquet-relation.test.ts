@@ -106,6 +106,7 @@ async function write(name: string, schema: readonly Stored[], rows: readonly Row
     select: `SELECT * FROM (VALUES ${tuples.join(', ')}) t(${names.join(', ')}) ORDER BY ${schema.findIndex(({ id }) => id === 1) + 1}`,
     path,
     fieldIds: new Map(schema.map((column) => [column.name, column.id])),
+    footer: new Map(),
     rowGroupRows: ROW_GROUP_ROWS,
   })
   expect(written.rowCount).toBe(rows.length)

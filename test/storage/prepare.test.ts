@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { TableMetadata } from '#storage'
+import { sqlString } from '#engine'
+import { localPath, type TableMetadata } from '#storage'
 import {
   type DataFile,
   decodeManifest,
@@ -114,6 +115,21 @@ const SPECS: readonly (readonly Field[])[] = [
     ['moment', 'hour'],
   ],
 ]
+
+test('the footer of a file tells its own schema, by names that later renames do not change', async () => {
+  const { files } = await prepare(metadataOf([]), [drawnRow(new SeededRandom(SEED), 1)])
+  const { columns } = await lab.engine.query(
+    `SELECT decode(value) FROM parquet_kv_metadata(${sqlString(localPath(files[0]!.path))})
+     WHERE decode(key) = 'iceberg.schema'`,
+  )
+  const fields = TYPED.columns.map(({ id, name, type }) => ({
+    id,
+    name,
+    required: false,
+    type: TYPE_NAMES[type],
+  }))
+  expect(JSON.parse(String(columns[0]?.[0]))).toEqual({ type: 'struct', fields })
+})
 
 describe('rows are written by the default spec of their table', () => {
   test.each(
