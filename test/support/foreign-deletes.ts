@@ -105,7 +105,8 @@ export class ForeignDeletes implements TableChange {
     this.#context = context
     this.#data = data
     this.#deletes = deletes
-    this.#snapshotId = BigInt(context.random.id())
+    // Ids of other engines have 63 bits.
+    this.#snapshotId = 2n ** 62n + BigInt(context.random.id())
   }
 
   id(): string {
