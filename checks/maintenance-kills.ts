@@ -24,8 +24,8 @@ await withTemporaryFolder(async (folder) => {
     random: new SeededRandom(seed),
     killCount,
     killsOfLake: 10,
-    firstBodies: 40,
-    bodies: 15,
+    firstBodies: 20,
+    bodies: 5,
     stranger,
     report: (line) => console.log(line),
   })

@@ -18,6 +18,9 @@ const APICURIO = '2.6.13.Final'
 
 const tables = new SharedTables()
 
+/** Ends what suites share. */
+export const endSuites = () => tables.close()
+
 export const SUITES: readonly Suite[] = [
   ...READERS.map((reader) => new ReaderSuite(reader, tables)),
   catalogSuite('pyiceberg', 'PyIceberg by REST', ['pyiceberg', 'pyiceberg_core']),

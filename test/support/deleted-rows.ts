@@ -13,6 +13,7 @@ export async function withoutThird(
   head: TableHead,
   rows: readonly Row[],
   kind: 'by position' | 'by value',
+  remainder = 0,
 ): Promise<readonly Row[]> {
   const { metadata, context } = head
   const { live } = await new FileIndex(context.manifests).liveFiles(metadata, metadata.currentSnapshotId, [])
@@ -20,11 +21,15 @@ export async function withoutThird(
   const deletes = []
   for (const [number, { file, specId }] of live.entries()) {
     const thirds = `SELECT log_partition, log_offset, file_row_number FROM read_parquet(${sqlString(localPath(file.path))})
-      WHERE file_row_number % 3 = 0`
+      WHERE file_row_number % 3 = ${remainder}`
     const { columns } = await engine.query(thirds)
     const [partitions = [], offsets = [], positions = []] = columns
     for (const [index, partition] of partitions.entries()) gone.add(`${partition} ${offsets[index]}`)
-    const path = join(localPath(metadata.location), 'data', `deletes-${number}.parquet`)
+    const path = join(
+      localPath(metadata.location),
+      'data',
+      `deletes-${metadata.lastSequenceNumber}-${number}.parquet`,
+    )
     const target = { path, partition: file.partition }
     const listed = positions.map((position) => ({ path: file.path, position: Number(position) }))
     const select = `SELECT log_partition, log_offset FROM (${thirds})`

@@ -38,7 +38,8 @@ export class ForeignCommit implements TableChange {
 
   constructor(context: CommitContext, data: readonly ForeignFiles[], deletes: readonly ForeignFiles[]) {
     this.#context = context
-    this.#addition = { data, deletes, snapshotId: BigInt(context.random.id()) }
+    // Ids of other engines have 63 bits.
+    this.#addition = { data, deletes, snapshotId: 2n ** 62n + BigInt(context.random.id()) }
   }
 
   id(): string {

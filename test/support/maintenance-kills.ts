@@ -71,8 +71,8 @@ const TABLES = ['trades', 'quotes', 'quarantine', 'corrections', 'sequence_gaps'
 const HOUR_MS = 3_600_000
 const LOST_FILES = 40
 const SPECS = [
-  { changes: [{ change: 'add', column: 'symbol', transform: 'bucket[4]' }] },
-  { changes: [{ change: 'remove', name: 'symbol_bucket_4' }] },
+  { changes: [{ change: 'add', column: 'symbol', transform: 'bucket[2]' }] },
+  { changes: [{ change: 'remove', name: 'symbol_bucket_2' }] },
 ] as const
 
 const SETTINGS = {

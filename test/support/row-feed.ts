@@ -23,7 +23,7 @@ interface Body {
 }
 
 const SYMBOLS = 8
-const ROWS_OF_BODY = 40
+const ROWS_OF_BODY = 30
 const START_MICROS = 1_725_000_000_000_000n
 const MINUTE = 60_000_000n
 const DAY = 1_440n * MINUTE

@@ -41,25 +41,6 @@ export async function checkBroughtFiles(
   await checkSpecsStay(context, base, next)
 }
 
-/**
- * A spec that goes must be one that no manifest of a snapshot has: without it none could be merged or written anew, and
- * no flush could be committed. `conflict`: files by it have been committed since whoever asks looked, or are there still.
- */
-export async function checkRemovedSpecs(
-  { manifests }: CommitContext,
-  base: TableMetadata,
-  next: TableMetadata,
-): Promise<void> {
-  const left = new Set(next.partitionSpecs.map(({ specId }) => specId))
-  if (base.partitionSpecs.every(({ specId }) => left.has(specId))) return
-  await inParallel(next.snapshots, async ({ snapshotId, manifestList }) => {
-    const orphaned = (await manifests.list(manifestList)).find((one) => !left.has(one.partitionSpecId))
-    if (!orphaned) return
-    const message = `partition spec ${orphaned.partitionSpecId} cannot be removed: snapshot ${snapshotId} has files by it`
-    throw new TicklakeError('conflict', message)
-  })
-}
-
 async function checkManifest(
   context: CommitContext,
   table: TableMetadata,
@@ -140,7 +121,7 @@ async function checkIsThere({ objects }: CommitContext, { path, fileSizeBytes }:
   throw refused(`${path} has ${sizeBytes} bytes, and its manifest says ${fileSizeBytes}`)
 }
 
-/** A spec that a manifest was written by is needed to read it: what still has one stays. */
+/** A spec stays while a manifest is of it: without it none could be read, merged or written anew, and no flush committed. */
 async function checkSpecsStay(
   { manifests }: CommitContext,
   base: TableMetadata,

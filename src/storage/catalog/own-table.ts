@@ -3,7 +3,7 @@ import { foreignCommit } from '../iceberg/foreign-commit.js'
 import type { TableMetadata } from '../iceberg/metadata.js'
 import { refused } from '../iceberg/refusal.js'
 import type { TableHead } from '../table-head.js'
-import { checkBroughtFiles, checkRemovedSpecs } from './brought-files.js'
+import { checkBroughtFiles } from './brought-files.js'
 import type { LoadedTable } from './catalog.js'
 import type { TableCommit } from './catalog-server.js'
 import { type CommitRules, RequestedChange, settledCommit } from './requested-change.js'
@@ -21,10 +21,7 @@ export class OwnTable {
         if (layout.name === SEQUENCE_GAPS.name) checkDerived(base, next)
         return foreignCommit(base, next, layout)
       },
-      inspect: async (base, next) => {
-        await checkBroughtFiles(head.context, base, next)
-        await checkRemovedSpecs(head.context, base, next)
-      },
+      inspect: (base, next) => checkBroughtFiles(head.context, base, next),
     }
   }
 

@@ -34,6 +34,8 @@ function questionOf(table: FedTable, path: string): TableQuestion {
   return {
     name: table,
     path,
+    catalog: null,
+    snapshotId: null,
     columns,
     dayColumn: 'exchange_timestamp',
     products: PRODUCTS[table],

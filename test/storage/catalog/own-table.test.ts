@@ -61,8 +61,8 @@ test('a partition spec that files are written by is not removed: no manifest of 
     { action: 'remove-partition-specs', 'spec-ids': [1] },
   )
   await expect(table.commit(removal)).rejects.toMatchObject({
-    code: 'conflict',
-    message: expect.stringContaining('has files by it'),
+    code: 'invalid_input',
+    message: expect.stringContaining('is of partition spec 1'),
   })
   expect(head.metadata.partitionSpecs.map(({ specId }) => specId)).toEqual([0, 1])
 })
