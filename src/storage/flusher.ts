@@ -31,8 +31,9 @@ export interface FlusherOptions {
 
 /**
  * Brings sealed segments into snapshots, oldest first, one at a time. A failure that may pass (a full disk) is tried
- * again, with the files that were already written, unless their partition spec has gone; meanwhile the tail fills up and appends wait. One that cannot
- * pass (the table's vector is not where the segment begins, an invariant does not hold) fails the tail.
+ * again, with the files that were already written, unless their partition spec has gone; meanwhile the tail fills up
+ * and appends wait. One that cannot pass (the table's vector is not where the segment begins, an invariant does not
+ * hold) fails the tail.
  */
 export class Flusher {
   readonly #options: FlusherOptions
