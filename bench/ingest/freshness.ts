@@ -38,8 +38,20 @@ async function serve(parts: Parts) {
   const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
   const admission = new Admission(bounds)
   const api = createApi({
-    router: new QueryRouter({ tables, engine, sessions: new SessionCalendars([]), clock: systemClock }),
-    sql: new SqlRouter({ tables, engine, reader: await EmptyEngine.open(), clock: systemClock }),
+    router: new QueryRouter({
+      tables,
+      engine,
+      sessions: new SessionCalendars([]),
+      clock: systemClock,
+      tempDirectory,
+    }),
+    sql: new SqlRouter({
+      tables,
+      engine,
+      reader: await EmptyEngine.open(),
+      clock: systemClock,
+      tempDirectory,
+    }),
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,

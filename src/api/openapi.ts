@@ -2,6 +2,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import { z } from 'zod'
 import { JOB_KINDS, type JobKind } from '#storage'
 import { tableDetailSchema, tableSchema } from './admin.js'
+import { envelope, rowsContent } from './answer-document.js'
 import { CORRECTIONS_PATH } from './corrections.js'
 import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
@@ -17,7 +18,7 @@ import { jobRequestSchema, jobSchema, planSchema } from './maintenance-routes.js
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
-import { positionSchema, sqlPath } from './sql-document.js'
+import { positionSchema, SQL_ROWS, sqlMetaShape, sqlPath } from './sql-document.js'
 
 const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
   compact:
@@ -118,24 +119,13 @@ const MAINTAINED = z
 const REF = z.string().meta({ description: 'name of a branch or tag', example: 'end-of-2025' })
 
 const PAGE =
-  'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
+  'A page of the answer, or all of it. All but JSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
 
 const CORRECTION_ROWS = z.string().meta({
   description:
     'corrections: `table` (trades, quotes), `action` (cancel, replace), the row by `message_id` or by `log_partition` and `log_offset`, `reason`; of a replace the fields that change, named as in answers. `symbol` and `exchange`, if given, must be those of the row. With an `id`, of one source, it is made once',
   example: '{"table":"trades","action":"replace","message_id":"m1","price":"36.67","reason":"fat finger"}',
 })
-
-function envelope(data: z.ZodType) {
-  return z.object({
-    data,
-    complete: z.boolean().meta({ description: 'false: the answer was cut; more pages do not make it so' }),
-    next_page_token: z
-      .string()
-      .nullable()
-      .meta({ description: 'page_token of the next page; null: this is the last' }),
-  })
-}
 
 function status<const S extends string>(value: S) {
   return z.literal(value).meta({ description: 'the answer itself' })
@@ -149,21 +139,19 @@ function json(description: string, schema: z.ZodType) {
 export function openApiDocument(resources: readonly Resource[], version: string): object {
   const registry = new OpenAPIRegistry()
   for (const { path, summary, parameters, data } of resources) {
-    const content = {
-      'application/json': { schema: envelope(data).extend({ meta: META }) },
-      'application/x-ndjson': { schema: z.string().meta({ description: 'a row of `data` a line' }) },
-      'text/csv': { schema: z.string().meta({ description: 'RFC 4180, with a header of field names' }) },
-    }
     registry.registerPath({
       method: 'get',
       path,
       summary,
       tags: ['market data'],
       request: { query: parameters },
-      responses: { 200: { description: PAGE, content }, default: PROBLEM_RESPONSE },
+      responses: { 200: { description: PAGE, content: rowsContent(data, META) }, default: PROBLEM_RESPONSE },
     })
   }
-  registry.registerPath(sqlPath((data) => envelope(data), META, PAGE, PROBLEM_RESPONSE))
+  const sqlContent = rowsContent(SQL_ROWS, META.extend(sqlMetaShape).meta({ id: 'SqlMeta' }))
+  registry.registerPath(
+    sqlPath({ 200: { description: PAGE, content: sqlContent }, default: PROBLEM_RESPONSE }),
+  )
   for (const table of ['trades', 'quotes'] as const) {
     const rows = z.string().meta({ description: `rows of ${table}, by the fields of GET /v1/${table}` })
     registry.registerPath({
@@ -378,7 +366,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       title: 'ticklake',
       version,
       description:
-        'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts; a price is in ' +
+        'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts, or decimals; a price is in ' +
         "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text. " +
         "/iceberg is a catalog of the tables by Iceberg's REST Catalog Open API specification, which describes it.",
     },

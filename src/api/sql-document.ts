@@ -9,7 +9,7 @@ export const positionSchema = z.object({
 })
 
 /** What `meta` holds besides. */
-const sqlMetaSchema = {
+export const sqlMetaShape = {
   columns: z
     .array(
       z.object({
@@ -18,10 +18,10 @@ const sqlMetaSchema = {
       }),
     )
     .meta({ description: 'whole numbers of up to 64 bits are JSON numbers, decimals and longer ones texts' }),
-  cut: z
-    .enum(['rows', 'bytes'])
-    .optional()
-    .meta({ description: 'what the answer was cut at: `limit`, or 32 MiB; absent: it is whole' }),
+  cut: z.enum(['rows', 'bytes']).optional().meta({
+    description:
+      'what the answer was cut at: `limit`, or 32 MiB (a file and what is streamed are not); absent: it is whole',
+  }),
   tables: z
     .array(
       z.object({
@@ -40,37 +40,25 @@ const sqlMetaSchema = {
     .meta({ description: 'the tables that were read, each with its version; all were pinned in one moment' }),
 }
 
-const ROW = z
-  .record(z.string(), z.unknown())
-  .meta({ description: 'values by column; what they look like is said by meta.columns', id: 'SqlRow' })
+export const SQL_ROWS = z.array(
+  z
+    .record(z.string(), z.unknown())
+    .meta({ description: 'values by column; what they look like is said by meta.columns', id: 'SqlRow' }),
+)
 
-/** POST /v1/sql in the OpenAPI document; `meta`, `page` and `problem` are those of all answers. */
-export function sqlPath(
-  envelope: (data: z.ZodType) => z.ZodObject,
-  meta: z.ZodObject,
-  page: string,
-  problem: RouteConfig['responses'][string],
-): RouteConfig {
-  const whole = envelope(z.array(ROW)).extend({ meta: meta.extend(sqlMetaSchema).meta({ id: 'SqlMeta' }) })
+/** POST /v1/sql in the OpenAPI document. */
+export function sqlPath(responses: RouteConfig['responses']): RouteConfig {
   return {
     method: 'post',
     path: SQL_PATH,
     summary: 'One SELECT over the tables, each at one version',
+    description:
+      'An answer has one page: `complete` is false when there are more rows. In Arrow and Parquet integers are int64, or decimals where they are longer; lists, structs, maps and what else has no type there are texts, as in CSV.',
     tags: ['market data'],
     request: {
       query: sqlParameters,
       body: { required: true, content: { 'application/json': { schema: sqlBodySchema } } },
     },
-    responses: {
-      200: {
-        description: `${page} An answer to SQL has one page; \`complete\` is false when there were more rows.`,
-        content: {
-          'application/json': { schema: whole },
-          'application/x-ndjson': { schema: z.string().meta({ description: 'a row of `data` a line' }) },
-          'text/csv': { schema: z.string().meta({ description: 'RFC 4180, with a header of column names' }) },
-        },
-      },
-      default: problem,
-    },
+    responses,
   }
 }

@@ -1,12 +1,13 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
-import { type Clock, TicklakeError } from '#core'
+import type { Clock } from '#core'
 import { DEFAULT_LIMIT, MAX_LIMIT, parseAsOf, type SqlRouter } from '#query'
 import { readBody } from './body.js'
 import type { QueryDurations } from './metrics.js'
-import { formatParameter } from './parameters.js'
+import { ALL, formatParameter } from './parameters.js'
 import { chooseFormat, clientSignal, readParameters } from './request.js'
 import { sendAnswer } from './response.js'
+import { TimeLimit } from './time-limit.js'
 
 export const SQL_PATH = '/v1/sql'
 
@@ -46,11 +47,18 @@ export const sqlBodySchema = z
         type: ['object', 'array'],
       }),
     limit: z
-      .int(`a whole number from 1 to ${MAX_LIMIT}`)
-      .min(1, `at least 1`)
-      .max(MAX_LIMIT, `at most ${MAX_LIMIT}`)
+      .union([z.int().min(1).max(MAX_LIMIT), z.literal(ALL).transform(() => null)], {
+        error: `a whole number from 1 to ${MAX_LIMIT}, or "${ALL}"`,
+      })
       .default(DEFAULT_LIMIT)
-      .meta({ description: 'rows at most; with more, `complete` is false and meta.cut is rows' }),
+      .meta({
+        description:
+          'rows at most; with more, `complete` is false and meta.cut is rows. all: every row, streamed as slowly as you read',
+        type: ['integer', 'string'],
+        minimum: 1,
+        maximum: MAX_LIMIT,
+        pattern: `^${ALL}$`,
+      }),
     as_of: z
       .string('a snapshot id, a time, a branch or a tag')
       .transform((text) => parseAsOf('as_of', text))
@@ -65,7 +73,10 @@ export const sqlBodySchema = z
       .min(1, 'at least 1')
       .max(MAX_TIMEOUT_MS, `at most ${MAX_TIMEOUT_MS}`)
       .default(DEFAULT_TIMEOUT_MS)
-      .meta({ description: 'then the statement is ended: 504' }),
+      .meta({
+        description:
+          'waiting for so long, for the answer or for more of what is streamed, ends the statement: 504, or a broken connection',
+      }),
   })
   .meta({ id: 'SqlRequest' })
 
@@ -77,7 +88,7 @@ export function sqlRoute(router: SqlRouter, clock: Clock, queries: QueryDuration
       const status = response.writableFinished ? String(response.statusCode) : 'cut'
       queries.observe({ path: SQL_PATH, status }, clock.monotonicMs() - startedMs)
     })
-    const format = chooseFormat(request, readParameters(request, sqlParameters).format)
+    const encoding = chooseFormat(request, readParameters(request, sqlParameters).format)
     const {
       sql,
       params: parameters,
@@ -86,23 +97,11 @@ export function sqlRoute(router: SqlRouter, clock: Clock, queries: QueryDuration
       timeout_ms: timeoutMs,
     } = readBody(request, sqlBodySchema)
     const left = clientSignal(response)
-    const late = new AbortController()
-    const cancel = clock.after(timeoutMs, () => {
-      late.abort(
-        new TicklakeError(
-          'timeout',
-          `the statement was ended after ${timeoutMs} ms: ask for less, or raise timeout_ms`,
-        ),
-      )
-    })
-    try {
-      const question = { sql, parameters, limit, ...(asOf && { asOf }) }
-      const encoding = format === 'csv' ? 'csv' : 'json'
-      const answer = await router.answer(question, { encoding, signal: AbortSignal.any([left, late.signal]) })
-      await sendAnswer(response, answer, format, left)
-    } finally {
-      cancel()
-    }
+    const time = new TimeLimit(timeoutMs, clock)
+    const question = { sql, parameters, limit, ...(asOf && { asOf }) }
+    const signal = AbortSignal.any([left, time.signal])
+    const answer = await time.answer(router.answer(question, { encoding, signal }))
+    await sendAnswer(response, answer, left, clock)
   }
 }
 

@@ -9,6 +9,7 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
   409: 'conflict',
   410: 'gone',
+  413: 'too_large',
   422: 'incomplete',
   429: 'overloaded',
   500: 'corrupt',

@@ -15,18 +15,15 @@ export function cellName(index: number): string {
 /**
  * How the columns of a result are written. Whole numbers of up to 64 bits are JSON numbers, exact; decimals and longer
  * integers are texts, exact, without needless zeros; doubles are numbers, or texts where JSON has none (NaN). Times are RFC
- * 3339, in UTC with Z where they have a zone; bytes base64; lists and structs JSON, maps lists of {key, value}.
+ * 3339, in UTC with Z where they have a zone; bytes base64; lists and structs JSON, maps lists of {key, value}. What has
+ * a type in Arrow and Parquet has it there (`typedValue`).
  */
 export function sqlFields(columns: readonly BoundColumn[], encoding: Encoding): readonly Field[] {
   return columns.map(({ name, type }, index) => {
-    const cell = jsonValue(type, cellName(index), 0)
-    const sql =
-      encoding === 'json'
-        ? cell
-        : isText(type)
-          ? `CAST(${cell} AS VARCHAR)`
-          : `CAST(to_json(${cell}) AS VARCHAR)`
-    return { name, type: 'string', sql, columns: [cellName(index)], doc: '', freeText: true }
+    const cell = cellName(index)
+    const sql = encoding === 'csv' ? textValue(type, cell) : jsonValue(type, cell, 0)
+    const typedSql = typedValue(type, cell)
+    return { name, type: 'string', sql, typedSql, columns: [cell], doc: '', freeText: true }
   })
 }
 
@@ -44,8 +41,54 @@ export function typeName(type: SqlType): string {
   }
 }
 
-function isText(type: SqlType): boolean {
-  return type.kind === 'plain'
+/** What JSON has as a value, as a text of its own. */
+function textValue(type: SqlType, sql: string): string {
+  const value = jsonValue(type, sql, 0)
+  return `CAST(${type.kind === 'plain' ? value : `to_json(${value})`} AS VARCHAR)`
+}
+
+/** As one of the types that `readRows` reads, exactly. Types that are none of them are texts, as in CSV. */
+function typedValue(type: SqlType, sql: string): string {
+  if (type.kind !== 'plain') return textValue(type, sql)
+  switch (type.name) {
+    case 'BOOLEAN':
+    case 'BIGINT':
+    case 'DOUBLE':
+    case 'VARCHAR':
+      return sql
+    case 'TINYINT':
+    case 'SMALLINT':
+    case 'INTEGER':
+    case 'UTINYINT':
+    case 'USMALLINT':
+    case 'UINTEGER':
+      return `CAST(${sql} AS BIGINT)`
+    case 'UBIGINT':
+      return `CAST(${sql} AS DECIMAL(20, 0))`
+    case 'HUGEINT':
+    case 'UHUGEINT':
+      return `CAST(${sql} AS DECIMAL(38, 0))`
+    case 'FLOAT':
+      return `CAST(${sql} AS DOUBLE)`
+    case 'DECIMAL':
+      return type.width < 10 ? `CAST(${sql} AS DECIMAL(10, ${type.scale}))` : sql
+    case 'TIMESTAMP_S':
+    case 'TIMESTAMP_MS':
+      return finite(`CAST(${sql} AS TIMESTAMP)`)
+    case 'TIMESTAMP':
+    case 'TIMESTAMP_TZ':
+    case 'TIMESTAMP_NS':
+    case 'DATE':
+      return finite(sql)
+    default:
+      return textValue(type, sql)
+  }
+}
+
+/** Arrow and Parquet would have some year far away for it. */
+function finite(time: string): string {
+  const message = sqlString('infinity is no time in Arrow and Parquet: leave it out, or ask for JSON or CSV')
+  return `CASE WHEN NOT isfinite(${time}) THEN error(${message}) ELSE ${time} END`
 }
 
 /** `depth` keeps the variables of nested lists apart. */

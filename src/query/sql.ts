@@ -1,35 +1,35 @@
-import { type Clock, invalid, TicklakeError } from '#core'
+import { type Clock, invalid } from '#core'
 import { type EmptyEngine, StatementError, sqlName } from '#engine'
-import { type AsOf, duckdbType, type PinnedVersion, type VersionedTable } from '#storage'
-import { type Answer, type AnswerMeta, type AnswerOptions, type QueryEngine, textColumn } from './answer.js'
+import type { AsOf, PinnedVersion, VersionedTable } from '#storage'
+import type { Answer, AnswerMeta, AnswerOptions } from './answer.js'
 import { answerMeta } from './answer-meta.js'
 import { encodeRow, selectList } from './field.js'
-import { planScan, relation, type Scan } from './scan.js'
+import { oneMoreThan } from './page.js'
+import { releasing } from './pinned.js'
+import { RowReader, type RowReaderOptions } from './row-reader.js'
+import { NOTHING, planScan, relation, type Scan } from './scan.js'
 import { seal } from './sealed.js'
 import { lakeName } from './sql-check.js'
+import { SqlEngine } from './sql-engine.js'
 import { type CheckedStatement, readStatement, type SqlArguments } from './sql-statement.js'
 import { cellName, sqlFields, typeName } from './sql-values.js'
 
 export interface SqlRequest {
   readonly sql: string
   readonly parameters: SqlArguments
-  /** Rows of the answer, at most. */
-  readonly limit: number
+  /** Rows of the answer, at most; null: all of them, which are streamed. */
+  readonly limit: number | null
   /** The state of every table that is read; a snapshot id is of one table. Absent: the newest versions. */
   readonly asOf?: AsOf
 }
 
-export interface SqlOptions {
+export interface SqlOptions extends Pick<RowReaderOptions, 'engine' | 'tempDirectory'> {
   /** By the name that SQL has for it. */
   readonly tables: ReadonlyMap<string, VersionedTable>
-  readonly engine: QueryEngine
   /** Reads statements before they run. */
   readonly reader: EmptyEngine
   readonly clock: Clock
 }
-
-/** So many bytes of rows are answered; what is more is cut off, and the answer says so. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
 /** A table that a statement reads, held at a version, and what of it is read. */
 interface Held {
@@ -55,46 +55,49 @@ export class SqlRouter {
     const startedMs = clock.monotonicMs()
     const statement = await readStatement(request.sql, request.parameters, this.#names, reader, signal)
     const pins = await this.#pin(statement, request.asOf)
-    try {
-      const held = await Promise.all(
-        pins.map(async ({ table, pinned }) => ({ table, pinned, scan: await planScan(pinned, {}) })),
-      )
-      return await this.#run(request, statement, held, options, startedMs)
-    } finally {
-      for (const { pinned } of pins) pinned.release()
-    }
+    const versions = pins.map(({ pinned }) => pinned)
+    return releasing(versions, async () => {
+      const scans = pins.map(async ({ table, pinned }) => ({
+        table,
+        pinned,
+        scan: await planScan(pinned, {}),
+      }))
+      return this.#run(request, statement, await Promise.all(scans), options, startedMs)
+    })
   }
 
   async #run(
     { parameters, limit }: SqlRequest,
     statement: CheckedStatement,
     held: readonly Held[],
-    { encoding, signal }: AnswerOptions,
+    options: AnswerOptions,
     startedMs: number,
   ): Promise<Answer> {
-    const { engine, reader, clock } = this.#options
+    const { reader, tempDirectory, clock } = this.#options
+    const { encoding, signal } = options
     const columns = await reader
-      .bind(withTables(held, emptyRelation), statement.sql, parameters, signal)
+      .bind(withTables(held, noRowsOf), statement.sql, parameters, signal)
       .catch((error: Error) => {
         if (!(error instanceof StatementError)) throw error
         throw statement.failure(error.message, error.position)
       })
     const fields = sqlFields(columns, encoding)
     const cells = fields.map((_, index) => cellName(index)).join(', ')
-    const rows = `SELECT ${encodeRow(fields, encoding)} AS row FROM (SELECT * FROM (\n${statement.sql}\n) AS answer(${cells}) LIMIT ${limit + 1})`
-    const sized = `SELECT row, sum(strlen(row)) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS size FROM (${rows})`
-    const sql = `${withTables(held, readRelation)}SELECT CASE WHEN size > ${MAX_ANSWER_BYTES} THEN '' ELSE row END AS row, size > ${MAX_ANSWER_BYTES} AS beyond FROM (${sized})`
-    const result = await engine.query(sql, parameters, signal).catch((error: Error) => {
-      throw failureOf(error, statement)
-    })
-    const written = textColumn(result, 0)
-    const tooLarge = (result.columns[1] ?? []).indexOf(true)
-    const end = Math.min(limit, tooLarge < 0 ? written.length : tooLarge)
-    const cut = end === written.length ? null : end === limit ? ('rows' as const) : ('bytes' as const)
+    const asked = `SELECT * FROM (\n${statement.sql}\n) AS answer(${cells}) ${oneMoreThan(limit)}`
+    // No page follows, so a row needs no key of its own: the list that stands for it is empty.
+    const sql = `${withTables(held, rowsOf)}SELECT ${encodeRow(fields, encoding)} AS row, '[]' AS key FROM (${asked})`
+    const engine = new SqlEngine(this.#options.engine, statement)
+    const rows = await new RowReader({ engine, tempDirectory }).read(
+      { sql, parameters },
+      { limit, after: null, unique: () => true },
+      options,
+    )
+    const cut = rows.last ? ('rows' as const) : engine.isCut ? ('bytes' as const) : null
     return {
       encoding,
       fields: fields.map(({ name }) => csvName(name, encoding)),
-      rows: written.slice(0, end),
+      columns: rows.columns,
+      data: rows.data,
       single: false,
       complete: cut === null,
       nextPageToken: null,
@@ -147,16 +150,14 @@ function withTables(held: readonly Held[], relationOf: (held: Held) => string): 
   return `WITH ${tables.join(', ')} `
 }
 
-function readRelation(held: Held): string {
-  const names = held.scan.columns.map(({ name }) => name)
-  const rows = relation(held.scan, names)
-  return rows === null ? emptyRelation(held) : `SELECT ${selectList(names)} FROM ${rows}`
+function rowsOf({ scan }: Held): string {
+  const names = scan.columns.map(({ name }) => name)
+  return `SELECT ${selectList(names)} FROM ${relation(scan, names)}`
 }
 
 /** The same columns, without rows. */
-function emptyRelation({ scan }: Held): string {
-  const cells = scan.columns.map((column) => `CAST(NULL AS ${duckdbType(column)}) AS ${sqlName(column.name)}`)
-  return `SELECT ${cells.join(', ')} WHERE false`
+function noRowsOf({ table, pinned, scan }: Held): string {
+  return rowsOf({ table, pinned, scan: { ...NOTHING, columns: scan.columns } })
 }
 
 function tableMeta(pinned: PinnedVersion, scan: Scan) {
@@ -189,18 +190,6 @@ function sqlMeta(held: readonly Held[], elapsedMs: number): AnswerMeta {
     elapsedMs: Math.round(elapsedMs * 100) / 100,
     gaps: null,
   }
-}
-
-/** What DuckDB says of values that do not fit is about the statement; all else (a file that is damaged) is not. */
-const ABOUT_THE_STATEMENT =
-  /^(Conversion|Invalid Input|Out of Range|Binder|Mismatch Type|Invalid Type|Not implemented|Parser|Catalog) Error: /
-
-function failureOf(error: Error, statement: CheckedStatement): Error {
-  const said = error.message.replace(/\n+LINE \d+:[\s\S]*$/, '')
-  if (ABOUT_THE_STATEMENT.test(said)) return statement.failure(said, null)
-  if (!/^Out of Memory Error/.test(said)) return error
-  const message = 'the statement needs more memory than it may have: ask for less at once'
-  return new TicklakeError('too_large', message, { cause: error })
 }
 
 /** The header of a CSV has any name that somebody gave a column. */

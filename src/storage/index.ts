@@ -25,6 +25,7 @@ export { JOB_KINDS, type Job, type JobKind } from './maintenance/jobs.js'
 export { type JobRequest, Maintenance, type MaintenancePolicy } from './maintenance/maintenance.js'
 export { localPath } from './objects/local.js'
 export { parquetRelation } from './parquet-relation.js'
+export type { RecordColumn, RecordColumns } from './record-columns.js'
 export {
   appliedOffsets,
   type CorrectionPlan,

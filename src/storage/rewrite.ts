@@ -3,16 +3,18 @@ import { type CommitContext, hasCommit, type TableChange } from './commit.js'
 import { type DeleteIndex, deletesOf } from './deletes.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { ManifestFile } from './iceberg/manifest-list.js'
-import { addSnapshot, snapshotById, specById, type TableMetadata } from './iceberg/metadata.js'
-import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Summary } from './iceberg/snapshot.js'
+import { addSnapshot, ancestry, specById, type TableMetadata } from './iceberg/metadata.js'
+import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Snapshot, type Summary } from './iceberg/snapshot.js'
 import { inParallel } from './in-parallel.js'
 import {
   liveManifests,
   newSnapshotId,
+  requireSpec,
   writeAdded,
   writeManifest,
   writeManifestList,
 } from './manifest-writer.js'
+import type { PreparedFiles } from './prepare.js'
 
 /** Files in the place of others, durable already. */
 export interface RewriteRequest {
@@ -20,11 +22,10 @@ export interface RewriteRequest {
   /** The snapshot that `removed` was read at. */
   readonly snapshotId: bigint
   readonly removed: readonly DataFile[]
-  readonly added: readonly DataFile[]
+  /** By each of their partition specs. */
+  readonly added: readonly PreparedFiles[]
   /** Delete files that leave, since they apply to no data file. Default: none. */
   readonly removedDeletes?: readonly DataFile[]
-  /** The partition spec that `added` is written by; the default one when it is not given. */
-  readonly specId?: number
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary
   /** Throws when the change must not be made to this metadata. */
@@ -34,12 +35,13 @@ export interface RewriteRequest {
 /**
  * Puts files in the place of others in one atomic step. Appends since the files were read are kept, and never wait.
  * `conflict` when one of the files is not live any more, or rows may have been deleted from it since: read again.
+ * `gone` when the spec of the new ones has been removed: write them anew.
  */
 export class Rewrite implements TableChange {
   readonly #context: CommitContext
   readonly #request: RewriteRequest
   readonly #snapshotId: bigint
-  #added: Promise<ManifestFile> | null = null
+  #written: Promise<readonly ManifestFile[]> | null = null
   /** What has become of a manifest with files that leave, by its path: a lost race changes none of it. */
   readonly #rewritten = new Map<string, Promise<ManifestFile>>()
 
@@ -59,20 +61,21 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, added, removedDeletes = [], summary, check } = this.#request
+    const { operation, removed, removedDeletes = [], added, summary, check } = this.#request
     check?.(base)
+    for (const { specId } of added) requireSpec(base, specId)
+    const { sequenceNumber: readAt } = readSnapshot(base, this.#request.snapshotId)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)
-    const { sequenceNumber: readAt } = snapshotById(base, this.#request.snapshotId)
     const later = await deletesOf(this.#context.manifests, base, live, readAt)
     const kept = await this.#without(base, live, later)
-    const own = added.length === 0 ? [] : [await this.#write(base)]
+    const own = await this.#write(base)
     return addSnapshot(base, {
       operation,
       snapshotId,
       nowMs: clock.nowMs(),
       manifestList: await writeManifestList(this.#context, base, snapshotId, [...own, ...kept], attempt),
-      added,
+      added: added.flatMap(({ files }) => files),
       removed,
       removedDeletes,
       summary: { ...summary, [COMMIT_ID_KEY]: this.id(), [FENCE_KEY]: String(fence) },
@@ -133,14 +136,23 @@ export class Rewrite implements TableChange {
     })
   }
 
-  #write(base: TableMetadata): Promise<ManifestFile> {
-    const { added: files, specId } = this.#request
-    this.#added ??= writeAdded(this.#context, base, {
-      files,
-      specId,
-      snapshotId: this.#snapshotId,
-      name: this.id(),
-    })
-    return this.#added
+  #write(base: TableMetadata): Promise<readonly ManifestFile[]> {
+    const { added } = this.#request
+    this.#written ??= inParallel(added, ({ files, specId }) =>
+      writeAdded(this.#context, base, { files, specId, snapshotId: this.#snapshotId, name: this.id() }),
+    )
+    return this.#written
   }
+}
+
+/**
+ * The snapshot that was read, if main has come from it. Taken back, or put on a branch that left it before, main has
+ * other deletes than those that were read, and sequence numbers do not tell which.
+ */
+function readSnapshot(base: TableMetadata, snapshotId: bigint): Snapshot {
+  for (const snapshot of ancestry(base, base.currentSnapshotId)) {
+    if (snapshot.snapshotId === snapshotId) return snapshot
+  }
+  const message = `snapshot ${snapshotId}, which was read, is no longer one that main of ${base.location} has come from`
+  throw new TicklakeError('conflict', `${message}: read again`)
 }

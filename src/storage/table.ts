@@ -11,6 +11,7 @@ import type { Evolution } from './evolution.js'
 import type { FileColumn } from './file-columns.js'
 import type { TableMetadata } from './iceberg/metadata.js'
 import type { AsOf } from './iceberg/refs.js'
+import type { RecordColumn, RecordColumns } from './record-columns.js'
 import type { ReadableFile } from './unnumbered-files.js'
 
 /** Rows outside of it are of no interest; what the pruner may use to leave files out. Nothing given: everything. */
@@ -148,6 +149,12 @@ export interface StreamTable extends Service {
    * `invalid_input` with the reason when the table does not allow it.
    */
   evolve(evolution: Evolution): Promise<TableMetadata>
+
+  /**
+   * The columns that optional fields of records fill which the definition does not know. Of names that are new, columns
+   * are added to the table while it has fewer than `limit` besides the definition's; the others come with the reason.
+   */
+  recordColumns(fields: readonly RecordColumn[], limit: number): Promise<RecordColumns>
 
   /**
    * A state of history, without the tail: its rows, schema, ledger and watermarks are those of its snapshot. `snapshotId`

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { tableFromIPC } from 'apache-arrow'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '#core'
 import { type ApiFixture, openApiFixture } from '../support/api-fixture.js'
 import { eventRows } from '../support/event-rows.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -59,6 +61,29 @@ describe('POST /v1/sql', () => {
     expect(cut.headers.get('x-complete')).toBe('false')
   })
 
+  test.each([
+    ['application/vnd.apache.arrow.stream', 1, ''],
+    ['application/vnd.apache.arrow.stream', 'all', '?format=arrow'],
+  ])('answers as %s, limit %s', async (type, limit, search) => {
+    await api.lake.trades.addCommitted(eventRows(new SeededRandom(1), 40, 0, 'trades'))
+    const body = { sql: 'SELECT price, exchange_timestamp FROM trades ORDER BY log_offset', limit }
+    const response = await post(body, search, { headers: { accept: type } })
+    expect(response.headers.get('content-type')).toBe(type)
+    const table = tableFromIPC(await response.arrayBuffer())
+    expect(table.numRows).toBe(limit === 'all' ? 40 : 1)
+    expect(table.schema.metadata.get('ticklake.complete')).toBe(response.headers.get('x-complete'))
+    expect(response.headers.get('x-complete')).toBe(String(limit === 'all'))
+    expect(table.schema.metadata.get('ticklake.receipt')).toBe(response.headers.get('x-receipt'))
+  })
+
+  test.each([1, 'all'])('answers as a Parquet file, limit %s', async (limit) => {
+    const response = await post({ sql: 'VALUES (1), (2)', limit }, '?format=parquet')
+    expect(response.headers.get('content-type')).toBe('application/vnd.apache.parquet')
+    expect(response.headers.get('x-complete')).toBe(String(limit === 'all'))
+    const bytes = Buffer.from(await response.arrayBuffer())
+    expect([bytes.subarray(0, 4).toString(), bytes.subarray(-4).toString()]).toEqual(['PAR1', 'PAR1'])
+  })
+
   test('tells what is wrong, and where', async () => {
     const response = await post({ sql: 'SELECT symbol,\n  nope FROM trades' })
     expect(response.status).toBe(400)
@@ -71,6 +96,7 @@ describe('POST /v1/sql', () => {
       [{ sql: '' }, 'sql'],
       [{ sql: 'SELECT $a', params: { a: 0.1 } }, 'params'],
       [{ sql: 'SELECT 1', limit: 50_001 }, 'limit'],
+      [{ sql: 'SELECT 1', limit: 'most' }, 'limit'],
       [{ sql: 'SELECT 1', timeout_ms: 0 }, 'timeout_ms'],
       [{ sql: 'SELECT 1', rows: 1 }, 'body'],
     ] as const) {
@@ -114,4 +140,29 @@ describe('POST /v1/sql', () => {
     controller.abort()
     await ended
   })
+})
+
+describe('a statement that is streamed', () => {
+  beforeEach(async () => {
+    await api.close()
+    // A connection that was cut holds up the stop until some time has passed.
+    api = await openApiFixture(undefined, systemClock)
+  })
+
+  test.each(['arrow', 'json'])(
+    'lets go of its versions and its place when the reader of a stream leaves, as %s',
+    async (format) => {
+      await api.lake.trades.add(eventRows(new SeededRandom(1), 100, 0, 'trades'))
+      // One more than may be streamed at a time.
+      for (let reader = 0; reader < 5; reader++) {
+        const controller = new AbortController()
+        const body = { sql: 'SELECT t.* FROM trades t, range(100000)', limit: 'all' }
+        const response = await post(body, `?format=${format}`, { signal: controller.signal })
+        expect(response.status).toBe(200)
+        await response.body?.getReader().read()
+        controller.abort()
+        await api.lake.trades.unpinned()
+      }
+    },
+  )
 })

@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { formatDecimal, TicklakeError } from '#core'
+import type { Encoding } from '#query'
 import type { SqlArguments } from '../../src/query/sql-statement.js'
 import { eventRows } from '../support/event-rows.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
+import { withTexts } from '../support/text-router.js'
 
 let lake: LakeFixture
 beforeEach(async () => {
@@ -17,8 +19,8 @@ afterEach(() => {
   lake.close()
 })
 
-const ask = (sql: string, parameters: SqlArguments = {}, limit = 50_000, encoding: 'json' | 'csv' = 'json') =>
-  lake.sql.answer({ sql, parameters, limit }, { encoding })
+const ask = async (sql: string, parameters: SqlArguments = {}, limit = 50_000, encoding: Encoding = 'json') =>
+  withTexts(await lake.sql.answer({ sql, parameters, limit }, { encoding }))
 
 const rowsOf = async (sql: string, parameters: SqlArguments = {}) =>
   (await ask(sql, parameters)).rows.map((row): Record<string, unknown> => JSON.parse(row))
@@ -84,6 +86,7 @@ const ANSWERED: readonly [string, readonly unknown[]][] = [
     [{ x: 2, y: 1 }],
   ],
   ['SELECT g FROM generate_series(1, 3) t(g)', [{ g: 1 }, { g: 2 }, { g: 3 }]],
+  [`SELECT '{"a":\n 1}'::JSON AS j, chr(10) AS n`, [{ j: { a: 1 }, n: '\n' }]],
   ['SELECT unnest([1, 2]) AS u', [{ u: 1 }, { u: 2 }]],
   [
     'SELECT list_transform([1, 2], lambda x: x + 1) AS l, [x * 2 for x in [1, 2] if x > 1] AS c',

@@ -15,6 +15,7 @@ import type {
   DataFile,
   FileSelection,
   PinnedVersion,
+  RecordColumns,
   RowFilter,
   Snapshot,
   StreamTable,
@@ -176,6 +177,10 @@ export class FixtureTable implements StreamTable {
 
   evolve(): Promise<TableMetadata> {
     return Promise.reject(new Error('a fixture table stays as it is'))
+  }
+
+  recordColumns(): Promise<RecordColumns> {
+    return Promise.reject(new Error('a fixture table has the columns of its definition'))
   }
 
   metadata(): TableMetadata {

@@ -5,6 +5,7 @@ import { nameMapping } from './name-mapping.js'
 import { isDayOnly } from './partition.js'
 import { refused } from './refusal.js'
 import { icebergSchema } from './schema.js'
+import { checkReadable } from './schema-rules.js'
 import { OFFSETS_KEY, type Snapshot, type Summary, ticklakeKeys } from './snapshot.js'
 import { columnsOf, isWidening, sameType, typeName } from './types.js'
 
@@ -21,6 +22,8 @@ export function foreignCommit(base: TableMetadata, next: TableMetadata, layout: 
   if (next === base) return base
   checkProperties(base, next)
   asRequest(() => nameMapping(next))
+  // Not while the updates were made: they may have taken main away, and put it back afterwards.
+  if (base.currentSnapshotId !== null) checkReadable(base, currentSchema(next))
   checkColumns(next, layout)
   checkDays(base, next, layout)
   if (next.location !== base.location) {
@@ -83,6 +86,12 @@ export function checkColumns(next: TableMetadata, layout: TableLayout): void {
       throw refused(`${what} as ${typeName(written.type)}, cannot become ${typeName(column.type)}`)
     }
     if (column.required) throw refused(`${what}, cannot become required`)
+  }
+  const required = columns.find((column) => column.required)
+  if (required) {
+    throw refused(
+      `the column ${required.name} of ${layout.name} cannot be required: ingest writes rows without it`,
+    )
   }
 }
 

@@ -133,8 +133,12 @@ export interface NewSnapshot {
 /** The table with one more snapshot on main, whose parent is the current one. */
 export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMetadata {
   const parent = currentSnapshot(metadata)
-  // Snapshot times never go back, whatever the clock does.
-  const timestampMs = Math.max(made.nowMs, (parent?.timestampMs ?? -1) + 1)
+  // Snapshot times never go back, whatever the clock does; nor does history, when main was taken back since.
+  const timestampMs = Math.max(
+    made.nowMs,
+    (parent?.timestampMs ?? -1) + 1,
+    metadata.snapshotLog.at(-1)?.timestampMs ?? 0,
+  )
   const snapshot: Snapshot = {
     snapshotId: made.snapshotId,
     parentSnapshotId: metadata.currentSnapshotId,
