@@ -109,6 +109,7 @@ async function writeTables({ directory, report }: SuiteRun): Promise<readonly As
 
 /** A foreign reader of Iceberg is asked what our tables hold. */
 export class ReaderSuite implements Suite {
+  readonly waits = false
   readonly #reader: Reader
   readonly #tables: SharedTables
 
