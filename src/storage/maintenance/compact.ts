@@ -1,5 +1,6 @@
 import { type LayoutColumn, type TableLayout, TicklakeError } from '#core'
 import { type FileEngine, sqlString } from '#engine'
+import { allOrNothing } from '../all-or-nothing.js'
 import { wholeColumns } from '../file-columns.js'
 import type { DataFile } from '../iceberg/manifest.js'
 import { currentSchema, defaultSpec, type TableMetadata } from '../iceberg/metadata.js'
@@ -12,7 +13,7 @@ import { Rewrite } from '../rewrite.js'
 import { contentOf } from '../row-content.js'
 import { rowOrder } from '../row-order.js'
 import type { RowFilter } from '../table.js'
-import type { TableHead } from '../table-head.js'
+import type { FileNames, TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
 import { type CompactionGroup, type CompactionPolicy, compactionGroups, piecesOf } from './compaction-plan.js'
 import { stoppable, type TaskRun } from './task.js'
@@ -168,15 +169,41 @@ async function dropIdleDeletes(head: TableHead, index: FileIndex): Promise<numbe
 
 /** The files that a group has become; null when it was left as it is. */
 async function compactGroup(
-  { head, layout, engine, unnumbered }: Omit<Compactable, 'index'>,
+  table: Omit<Compactable, 'index'>,
   snapshotId: bigint,
   group: CompactionGroup,
   pieces: number,
 ): Promise<readonly DataFile[] | null> {
+  const { head } = table
   const { metadata, context } = head
-  const columns = wholeColumns(layout, currentSchema(metadata))
   const names = head.claimNames()
   try {
+    const files = await writeAnew(table, metadata, group, pieces, names)
+    const added = files.length === 0 ? [] : [{ files, specId: metadata.defaultSpecId }]
+    const request = { operation: 'replace', snapshotId, removed: group.files, added } as const
+    await head.commit(new Rewrite(context, request))
+    return files
+  } catch (error) {
+    // Somebody else has rewritten these files, deleted rows of them, or removed the spec of the new ones: the next plan
+    // sees what there is then.
+    if (error instanceof TicklakeError && ['conflict', 'gone'].includes(error.code)) return null
+    throw error
+  } finally {
+    names.release()
+  }
+}
+
+/** The rows of a group in new files, all of which are counted again. */
+function writeAnew(
+  { head, layout, engine, unnumbered }: Omit<Compactable, 'index'>,
+  metadata: TableMetadata,
+  group: CompactionGroup,
+  pieces: number,
+  names: FileNames,
+): Promise<readonly DataFile[]> {
+  const { objects } = head.context
+  const columns = wholeColumns(layout, currentSchema(metadata))
+  return allOrNothing(objects, async (written) => {
     const relation = parquetRelation(await unnumbered.named(metadata, group.files), columns)
     const before = await contentOf(engine, relation)
     const added: DataFile[] = []
@@ -184,11 +211,12 @@ async function compactGroup(
       const rows = `(SELECT * FROM ${relation} WHERE ${where})`
       const counted = await engine.read(`SELECT count(*) FROM ${rows}`)
       const { files } = await prepareFiles(
-        { layout, engine, objects: context.objects, metadata, maxFiles: MAX_FILES, byDefaultOnly: true },
+        { layout, engine, objects, metadata, maxFiles: MAX_FILES, byDefaultOnly: true },
         { relation: rows, columns, rowCount: Number(counted.columns[0]?.[0]), days: null },
         names.next(),
       )
       added.push(...files)
+      written.push(...files.map(({ path }) => path))
     }
     // Of a group whose rows are all deleted there is no file.
     const after =
@@ -200,19 +228,8 @@ async function compactGroup(
       const message = `${before.rows} rows (${before.checksum}) became ${after.rows} (${after.checksum})`
       throw new TicklakeError('corrupt', `a compaction of ${paths} would change rows: ${message}`)
     }
-    const { defaultSpecId: specId } = metadata
-    const rewritten = added.length === 0 ? [] : [{ files: added, specId }]
-    const request = { operation: 'replace', snapshotId, removed: group.files, added: rewritten } as const
-    await head.commit(new Rewrite(context, request))
     return added
-  } catch (error) {
-    // Somebody else has rewritten these files, deleted rows of them, or removed the spec of the new ones: the next plan
-    // sees what there is then.
-    if (error instanceof TicklakeError && ['conflict', 'gone'].includes(error.code)) return null
-    throw error
-  } finally {
-    names.release()
-  }
+  })
 }
 
 /**
