@@ -55,6 +55,7 @@ export class Maintenance implements Service {
   readonly jobs: Jobs
   readonly #options: MaintenanceOptions
   readonly #tables: ReadonlyMap<string, Compactable>
+  /** By table, when they were last looked for, in monotonic time. */
   readonly #orphansLookedFor = new Map<string, number>()
   /** Why a table is not compacted, as it was told last. */
   readonly #obstacles = new Map<string, string>()
@@ -203,19 +204,19 @@ export class Maintenance implements Service {
   ): Promise<readonly (readonly [JobKind, (run: TaskRun) => Promise<object>])[]> {
     const { policy, clock } = this.#options
     const { head } = table
-    const nowMs = clock.nowMs()
     const due: [JobKind, (run: TaskRun) => Promise<object>][] = []
     const options = this.#compaction({}, true)
     if (await this.#hasGain(table, options)) {
       due.push(['compact', (run) => this.#compactByPolicy(table, options, run)])
     }
-    const { snapshots, refs } = expirable(head.metadata, policy.snapshots, nowMs, head.held(head.metadata))
+    const { metadata } = head
+    const { snapshots, refs } = expirable(metadata, policy.snapshots, clock.nowMs(), head.held(metadata))
     if (snapshots.size >= EXPIRE_AT_LEAST || refs.size > 0) {
       due.push(['expire-snapshots', (run) => expireSnapshots(head, policy.snapshots, run)])
     }
     const lookedFor = this.#orphansLookedFor.get(head.name)
-    if (lookedFor === undefined || nowMs - lookedFor >= ORPHANS_EVERY_MS) {
-      this.#orphansLookedFor.set(head.name, nowMs)
+    if (lookedFor === undefined || clock.monotonicMs() - lookedFor >= ORPHANS_EVERY_MS) {
+      this.#orphansLookedFor.set(head.name, clock.monotonicMs())
       const orphans = { olderThanMs: policy.orphansOlderThanMs, dryRun: false }
       due.push(['remove-orphans', (run) => removeOrphans(head, orphans, run)])
     }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createLogger, TRADES } from '#core'
-import { changeSpec, Maintenance } from '#storage'
+import { changeSpec, type JobKind, Maintenance } from '#storage'
 import { FileIndex } from '../../../src/storage/prune.js'
 import { UnnumberedFiles } from '../../../src/storage/unnumbered-files.js'
 import { CorrectionTable, trade } from '../../support/correction-table.js'
@@ -25,6 +25,22 @@ const OPTIONS = {
 
 const lab = engineFixture('maintenance')
 
+/** A table that is maintained by policy, an hour from one look to the next. */
+async function maintained({ compactable }: ThinnedTable) {
+  const clock = new ManualClock(1_400_000_000_000)
+  const policy = { ...POLICY, orphansOlderThanMs: 10 ** 12 }
+  const maintenance = new Maintenance({ ...OPTIONS, tables: [compactable], policy, clock })
+  await maintenance.start()
+  const jobs = (kind: JobKind) =>
+    maintenance.jobs.list().filter((job) => job.kind === kind && job.endedMs !== null)
+  const looked = async (afterMs = 3_600_000) => {
+    clock.advance(afterMs)
+    for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve))
+    while (!maintenance.jobs.isIdle) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { maintenance, clock, jobs, looked }
+}
+
 test('what comes to nothing is not tried again and again, and leaves no file behind', async () => {
   const table = await ThinnedTable.create(lab.engine, join(lab.directory, 'many'), 1)
   await table.change((base) =>
@@ -38,22 +54,25 @@ test('what comes to nothing is not tried again and again, and leaves no file beh
   const { context, metadata } = table.head
   const paths = async () => (await context.objects.list(metadata.location)).map(({ location }) => location)
   const before = await paths()
-  const clock = new ManualClock(1_400_000_000_000)
-  const policy = { ...POLICY, orphansOlderThanMs: 10 ** 12 }
-  const maintenance = new Maintenance({ ...OPTIONS, tables: [table.compactable], policy, clock })
-  await maintenance.start()
-  const jobs = () =>
-    maintenance.jobs.list().filter(({ kind, endedMs }) => kind === 'compact' && endedMs !== null)
-  const looked = async () => {
-    clock.advance(3_600_000)
-    for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve))
-    while (!maintenance.jobs.isIdle) await new Promise((resolve) => setImmediate(resolve))
-  }
-  while (jobs().length === 0) await looked()
-  expect(jobs()).toMatchObject([{ report: { measured: { filesBefore: 0, passedOver: 1 } } }])
+  const { maintenance, looked, jobs } = await maintained(table)
+  while (jobs('compact').length === 0) await looked()
+  expect(jobs('compact')).toMatchObject([{ report: { measured: { filesBefore: 0, passedOver: 1 } } }])
   for (let looks = 0; looks < 5; looks++) await looked()
-  expect(jobs()).toHaveLength(1)
+  expect(jobs('compact')).toHaveLength(1)
   expect(await paths()).toEqual(before)
+  await maintenance.stop()
+})
+
+test('orphans are looked for each day, whatever becomes of the time on the wall', async () => {
+  const table = await ThinnedTable.create(lab.engine, join(lab.directory, 'back'), 2)
+  const { maintenance, looked, jobs, clock } = await maintained(table)
+  while (jobs('remove-orphans').length === 0) await looked()
+  clock.setWall(clock.nowMs() - 365 * 86_400_000)
+  for (let hours = 0; hours < 23; hours++) await looked()
+  expect(jobs('remove-orphans')).toHaveLength(1)
+  // A look ends after the hour that it began in.
+  for (let hours = 0; hours < 4; hours++) await looked()
+  expect(jobs('remove-orphans')).toHaveLength(2)
   await maintenance.stop()
 })
 
