@@ -8,6 +8,7 @@ import {
   widened,
 } from '#core'
 import { type FileEngine, sqlString } from '#engine'
+import { allOrNothing } from './all-or-nothing.js'
 import { correctedRelation, type PlacedChange, type RowChange, untouchedRelation } from './corrected-rows.js'
 import { type FileColumn, wholeColumns } from './file-columns.js'
 import type { DataFile } from './iceberg/manifest.js'
@@ -113,14 +114,7 @@ export class RowCorrections {
       const cancelled = files
         .flatMap(({ changes }) => changes)
         .filter(({ isCancelled }) => isCancelled).length
-      // By specs: files that take too many partitions are by days, as those of a flush are.
-      const bySpec = new Map<number, readonly DataFile[]>()
-      for (const { file, changes } of files) {
-        const written = await this.#write(metadata, file, changes, names)
-        if (written.files.length === 0) continue
-        bySpec.set(written.specId, [...(bySpec.get(written.specId) ?? []), ...written.files])
-      }
-      const added = [...bySpec].map(([specId, files]) => ({ specId, files }))
+      const added = await this.#writeAnew(metadata, files, names)
       const change = new Rewrite(head.context, {
         operation: added.length === 0 ? 'delete' : 'overwrite',
         snapshotId,
@@ -178,38 +172,42 @@ export class RowCorrections {
     return states
   }
 
-  /** The file's rows as they are then, as new files. `corrupt`, when any other row were changed. */
-  async #write(
+  /** The rows of the files as they are then, as new files. `corrupt`, when any other row were changed. */
+  #writeAnew(
     metadata: TableMetadata,
-    file: ReadableFile,
-    changes: readonly PlacedChange[],
+    corrected: CorrectionPlan['files'],
     names: FileNames,
-  ): Promise<PreparedFiles> {
+  ): Promise<readonly PreparedFiles[]> {
     const { layout, engine, head } = this.#options
+    const { objects } = head.context
     const columns = this.#columns(metadata)
-    const before = await this.#relation(metadata, file)
-    const relation = correctedRelation(layout, columns, before, changes)
-    const { rows } = await contentOf(engine, relation)
-    if (rows === 0) return { files: [], specId: metadata.defaultSpecId }
-    const prepared = await prepareFiles(
-      { layout, engine, objects: head.context.objects, metadata },
-      { relation, columns, rowCount: rows, days: null },
-      names.next(),
-    )
-    const untouched = await contentOf(engine, untouchedRelation(before, changes))
-    const after = await contentOf(
-      engine,
-      untouchedRelation(parquetRelation(prepared.files, columns), changes),
-    )
-    const kept = changes.filter(({ isCancelled }) => !isCancelled).length
-    if (untouched.checksum !== after.checksum || rows !== untouched.rows + kept) {
-      const message = `${untouched.rows} other rows (${untouched.checksum}) became ${after.rows} (${after.checksum})`
-      throw new TicklakeError(
-        'corrupt',
-        `a correction of rows in ${file.path} would change others: ${message}`,
-      )
-    }
-    return prepared
+    return allOrNothing(objects, async (written) => {
+      // By specs: files that take too many partitions are by days, as those of a flush are.
+      const bySpec = new Map<number, readonly DataFile[]>()
+      for (const { file, changes } of corrected) {
+        const before = await this.#relation(metadata, file)
+        const relation = correctedRelation(layout, columns, before, changes)
+        const { rows } = await contentOf(engine, relation)
+        if (rows === 0) continue
+        const { files, specId } = await prepareFiles(
+          { layout, engine, objects, metadata },
+          { relation, columns, rowCount: rows, days: null },
+          names.next(),
+        )
+        written.push(...files.map(({ path }) => path))
+        bySpec.set(specId, [...(bySpec.get(specId) ?? []), ...files])
+        const untouched = await contentOf(engine, untouchedRelation(before, changes))
+        const after = await contentOf(engine, untouchedRelation(parquetRelation(files, columns), changes))
+        const kept = changes.filter(({ isCancelled }) => !isCancelled).length
+        if (untouched.checksum === after.checksum && rows === untouched.rows + kept) continue
+        const message = `${untouched.rows} other rows (${untouched.checksum}) became ${after.rows} (${after.checksum})`
+        throw new TicklakeError(
+          'corrupt',
+          `a correction of rows in ${file.path} would change others: ${message}`,
+        )
+      }
+      return [...bySpec].map(([specId, files]) => ({ specId, files }))
+    })
   }
 
   async #relation(metadata: TableMetadata, file: ReadableFile): Promise<string> {
