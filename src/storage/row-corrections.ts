@@ -75,12 +75,12 @@ export class RowCorrections {
 
   /** Looks for the rows, in the order in which they are to be corrected. Rows of the log that are not committed are not found. */
   async plan(corrections: readonly RowCorrection[]): Promise<CorrectionPlan> {
-    const { metadata } = this.#options.head
+    const { head } = this.#options
+    const { metadata } = head
     const snapshotId = metadata.currentSnapshotId
-    const states = await this.#find(
-      metadata,
-      corrections.map(({ target }) => target),
-    )
+    const targets = corrections.map(({ target }) => target)
+    const release = head.hold(snapshotId)
+    const states = await this.#find(metadata, targets).finally(release)
     const refused = new Map<number, string>()
     for (const [index, { target, change }] of corrections.entries()) {
       const meant = states.filter((state) => isMeant(target, state))

@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError } from '#core'
-import { changeSpec, type RowChange, type RowCorrection } from '#storage'
+import { formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError, TRADES } from '#core'
+import { changeSpec, type RowChange, type RowCorrection, RowCorrections } from '#storage'
+import { expireSnapshots } from '../../src/storage/maintenance/expire.js'
 import { currentOffsets } from '../../src/storage/position.js'
+import { FileIndex } from '../../src/storage/prune.js'
 import { CorrectionTable, type Trade, trade } from '../support/correction-table.js'
 import { engineFixture } from '../support/engine-fixture.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
 /** Trades of the model are of so many days. */
 const DAYS = 3
+
+const RUN = { signal: new AbortController().signal, progress: () => {} }
 
 const lab = engineFixture('corrections')
 
@@ -143,6 +147,30 @@ describe('a correction is refused', () => {
     const { refused } = await table.rows.plan(corrections)
     expect([...refused.values()]).toEqual([problem])
   })
+})
+
+test('files that are looked into for rows are not removed by an expiry meanwhile', async () => {
+  const table = await CorrectionTable.open(lab.engine, lab.directory, 9)
+  await table.append([trade(0)])
+  await table.append([trade(1)])
+  const { head } = table
+  const { manifests } = head.context
+  let isExpired = false
+  const engine = {
+    writeParquet: lab.engine.writeParquet.bind(lab.engine),
+    read: async (sql: string) => {
+      if (!isExpired) {
+        isExpired = true
+        await table.compact()
+        await expireSnapshots(head, { maxAgeMs: 1, minToKeep: 1, maxCount: 1 }, RUN)
+      }
+      return lab.engine.read(sql)
+    },
+  }
+  const rows = new RowCorrections({ head, layout: TRADES, engine, index: new FileIndex(manifests) })
+  const plan = await rows.plan([of('m0', CANCEL), of('m1', CANCEL)])
+  expect(plan.refused.size).toBe(0)
+  expect(plan.files).toHaveLength(2)
 })
 
 describe('a commit of corrections', () => {
