@@ -239,24 +239,23 @@ function requirePosition(base: TableMetadata, from: OffsetVector): void {
 
 /** Why the rows that a target names are not one row that can be corrected; null when they are. */
 function problemOf(target: RowTarget, meant: readonly State[]): string | null {
-  const what =
+  const [what, other] =
     target.kind === 'place'
-      ? `at offset ${target.offset} of partition ${target.partition}`
-      : `with message id ${JSON.stringify(target.messageId)}`
+      ? [`at offset ${target.offset} of partition ${target.partition}`, 'message id']
+      : [`with message id ${JSON.stringify(target.messageId)}`, 'place in the log']
   const [found] = meant
   if (!found) return `there is no row ${what}`
-  if (meant.length > 1)
-    return `${meant.length} rows are ${what}: name the one that is meant by its place in the log`
+  if (meant.length > 1) return `${meant.length} rows are ${what}: name the one that is meant by its ${other}`
   if (found.change?.isCancelled) return `the row ${what} was cancelled`
   const wrong = contradiction(target, found)
   return wrong === null ? null : `the row ${what} is another: ${wrong}`
 }
 
 /** A row after one more change: the later value of a column counts. */
-function merged({ partition, offset, change }: State, next: RowChange): PlacedChange {
-  const { isCancelled, values, flags } = next
-  const all = new Map([...(change?.values ?? []), ...values])
-  return { partition, offset, isCancelled, values: all, flags: (change?.flags ?? 0) | flags }
+function merged({ partition, offset, messageId, change }: State, next: RowChange): PlacedChange {
+  const { isCancelled, flags } = next
+  const values = new Map([...(change?.values ?? []), ...next.values])
+  return { partition, offset, messageId, isCancelled, values, flags: (change?.flags ?? 0) | flags }
 }
 
 /** Rows without a place in the log, of other engines, are not among them: nothing tells them apart. */

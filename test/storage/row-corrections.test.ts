@@ -104,6 +104,28 @@ describe('a corrected row', () => {
     expect(table.head.metadata.snapshots.at(-1)?.summary['total-data-files']).toBe('40')
   })
 
+  test('is told from a copy of it that another engine has made, place and all', async () => {
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 8)
+    await table.append([trade(0), trade(1, { messageId: null })])
+    const copies = [trade(0, { messageId: 'copy' }), trade(0, { messageId: null })]
+    await table.append([...copies, trade(2)])
+    // All in one file.
+    await table.compact()
+    const refused = await correct(table, [
+      of('m0', replace({ price: '2.5' })),
+      at(1, CANCEL),
+      at(0, CANCEL),
+      of('copy', CANCEL),
+    ])
+    expect([...refused.values()]).toEqual([
+      '3 rows are at offset 0 of partition 0: name the one that is meant by its message id',
+    ])
+    const corrected = trade(0, { price: 250_000_000n, flags: QualityFlag.corrected })
+    const left = await table.trades()
+    expect(left).toHaveLength(3)
+    expect(left).toEqual(expect.arrayContaining([corrected, trade(0, { messageId: null }), trade(2)]))
+  })
+
   test('leaves nothing of its file when it was alone in it', async () => {
     const table = await CorrectionTable.open(lab.engine, lab.directory, 4)
     await table.append([trade(0)])
