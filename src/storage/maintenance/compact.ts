@@ -16,6 +16,7 @@ import type { RowFilter } from '../table.js'
 import type { FileNames, TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
 import { type CompactionGroup, type CompactionPolicy, compactionGroups, piecesOf } from './compaction-plan.js'
+import type { RestingFiles } from './resting-files.js'
 import { stoppable, type TaskRun } from './task.js'
 
 /** Unlike a flush, a compaction has the time for all partitions that a group of files may become. */
@@ -26,6 +27,8 @@ export interface CompactionOptions extends Pick<RowFilter, 'startMicros' | 'endM
   readonly targetBytes: number
   readonly minInputs: number
   readonly patient: boolean
+  /** Of a compaction of all rows: leave files alone that rest, and have those rest that it is not to try again at once. */
+  readonly resting?: RestingFiles
 }
 
 /** What a compaction would do, or has done. */
@@ -65,7 +68,7 @@ export async function compactionPlan(
   }
   const predicates = predicatesOf(layout, options)
   const { live } = await index.liveFiles(metadata, metadata.currentSnapshotId, predicates)
-  return compactionGroups(live, policy)
+  return compactionGroups(options.resting?.awake(live) ?? live, policy)
 }
 
 /** What these groups would become, by their sizes alone. */
@@ -105,6 +108,7 @@ export async function compact(
     for (const [done, group] of groups.entries()) {
       signal.throwIfAborted()
       progress(done, groups.length)
+      options.resting?.rest(group.files)
       const added = await compactGroup(own, snapshotId, group, piecesOf(group, options.targetBytes))
       report =
         added === null ? { ...report, passedOver: report.passedOver + 1 } : counting(report, group, added)

@@ -11,6 +11,7 @@ import {
 import { expireSnapshots } from './expire.js'
 import { type Job, type JobKind, Jobs } from './jobs.js'
 import { removeOrphans } from './orphans.js'
+import { RestingFiles } from './resting-files.js'
 import { rewriteManifests } from './rewrite-manifests.js'
 import type { TaskRun } from './task.js'
 import { verify } from './verify.js'
@@ -59,8 +60,8 @@ export class Maintenance implements Service {
   readonly #orphansLookedFor = new Map<string, number>()
   /** Why a table is not compacted, as it was told last. */
   readonly #obstacles = new Map<string, string>()
-  /** By table, the files of a compaction that the policy asked for and that came to nothing: left alone until there are others. */
-  readonly #passedOver = new Map<string, ReadonlySet<string>>()
+  /** By table, of what the policy has compacted. */
+  readonly #resting: ReadonlyMap<string, RestingFiles>
   #cancelLook: (() => void) | null = null
   #looking: Promise<unknown> = Promise.resolve()
   #isStopping = false
@@ -68,6 +69,7 @@ export class Maintenance implements Service {
   constructor(options: MaintenanceOptions) {
     this.#options = options
     this.#tables = new Map(options.tables.map((table) => [table.head.name, table]))
+    this.#resting = new Map(options.tables.map(({ head }) => [head.name, new RestingFiles(options.clock)]))
     this.jobs = new Jobs(options.clock, options.logger)
   }
 
@@ -116,17 +118,6 @@ export class Maintenance implements Service {
   async #compact(table: Compactable, options: CompactionOptions, run: TaskRun): Promise<object> {
     const plan = predicted(await compactionPlan(table, options), options.targetBytes)
     return { predicted: plan, measured: await compact(table, options, run) }
-  }
-
-  async #compactByPolicy(table: Compactable, options: CompactionOptions, run: TaskRun): Promise<object> {
-    const groups = await compactionPlan(table, options)
-    const measured = await compact(table, options, run)
-    // Such as files whose rows are of more partitions than can be written: to read them again and again helps nobody.
-    if (measured.filesBefore === 0) {
-      const paths = groups.flatMap(({ files }) => files.map(({ path }) => path))
-      this.#passedOver.set(table.head.name, new Set(paths))
-    }
-    return { predicted: predicted(groups, options.targetBytes), measured }
   }
 
   #compaction({ targetBytes, startMicros, endMicros }: JobRequest, patient: boolean): CompactionOptions {
@@ -186,8 +177,7 @@ export class Maintenance implements Service {
     try {
       const plan = await compactionPlan(table, options)
       this.#obstacles.delete(name)
-      const passedOver = this.#passedOver.get(name)
-      return plan.some(({ files }) => files.some(({ path }) => !passedOver?.has(path)))
+      return plan.length > 0
     } catch (error) {
       if (!(error instanceof TicklakeError) || error.code !== 'conflict') throw error
       const { message } = error
@@ -205,9 +195,9 @@ export class Maintenance implements Service {
     const { policy, clock } = this.#options
     const { head } = table
     const due: [JobKind, (run: TaskRun) => Promise<object>][] = []
-    const options = this.#compaction({}, true)
+    const options = { ...this.#compaction({}, true), resting: this.#resting.get(head.name)! }
     if (await this.#hasGain(table, options)) {
-      due.push(['compact', (run) => this.#compactByPolicy(table, options, run)])
+      due.push(['compact', (run) => this.#compact(table, options, run)])
     }
     const { metadata } = head
     const { snapshots, refs } = expirable(metadata, policy.snapshots, clock.nowMs(), head.held(metadata))
