@@ -34,6 +34,9 @@ interface Brought {
   readonly spec?: PartitionSpec
   /** Of the table and of the manifest: by price, which its writer takes for a text. */
   readonly isByPrice?: boolean
+  /** How often the manifest lists the file, and the list the manifest. Default: once. */
+  readonly copies?: number
+  readonly manifests?: number
 }
 
 /** What becomes of a commit that brings one manifest of one file; all that is not said is right. */
@@ -44,6 +47,8 @@ async function bring({
   listed = {},
   spec,
   isByPrice,
+  copies = 1,
+  manifests = 1,
 }: Brought): Promise<void> {
   const objects = new MemoryObjectStore(clock)
   await objects.create(DATA, new Uint8Array(SIZE_BYTES))
@@ -55,27 +60,24 @@ async function bring({
   })
   const base = isByPrice ? { ...made, partitionSpecs: [BY_PRICE] } : made
   const list = `${LOCATION}/metadata/list.avro`
-  const path = `${LOCATION}/metadata/manifest.avro`
+  const whole: ManifestEntry = {
+    status: 'added',
+    snapshotId: SNAPSHOT,
+    sequenceNumber: null,
+    fileSequenceNumber: null,
+    file: { ...FILE, ...file, ...(foreign && { foreign: { ...PLAIN, ...foreign } }) },
+    ...entry,
+  }
   const manifest = encodeManifest(
     isByPrice ? PRICE_AS_TEXT : icebergSchema(TRADES),
     spec ?? defaultSpec(base),
-    [
-      {
-        status: 'added',
-        snapshotId: SNAPSHOT,
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        file: { ...FILE, ...file, ...(foreign && { foreign: { ...PLAIN, ...foreign } }) },
-        ...entry,
-      },
-    ],
+    Array.from({ length: copies }, () => whole),
   )
-  await objects.create(path, manifest)
+  const paths = Array.from({ length: manifests }, (_, index) => `${LOCATION}/metadata/manifest-${index}.avro`)
+  for (const path of paths) await objects.create(path, manifest)
   const owner = { snapshotId: SNAPSHOT, parentSnapshotId: null, sequenceNumber: 1 }
-  await objects.create(
-    list,
-    encodeManifestList(owner, [{ ...LISTED, path, lengthBytes: manifest.length, ...listed }]),
-  )
+  const files = paths.map((path) => ({ ...LISTED, path, lengthBytes: manifest.length, ...listed }))
+  await objects.create(list, encodeManifestList(owner, files))
   await checkBroughtFiles(contextOf(objects), base, appended(base, list))
 }
 
@@ -178,6 +180,8 @@ const WRONG: readonly (readonly [RegExp, Brought])[] = [
   [/has sequence number 2/, { entry: { sequenceNumber: 2, fileSequenceNumber: 1 } }],
   [/has 1 live files, and the manifest list says that it has none/, { listed: { addedFiles: 0 } }],
   [/spec 5, which the table does not have/, { listed: { partitionSpecId: 5 } }],
+  [/theirs\.parquet is brought twice/, { copies: 2 }],
+  [/theirs\.parquet is brought twice/, { manifests: 2 }],
   [/not partitioned as partition spec 0/, { spec: UNPARTITIONED, file: { partition: [] } }],
   [
     /has partition values that its spec does not have, or that ticklake cannot write/,

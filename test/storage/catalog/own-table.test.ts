@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { TicklakeError, TRADES } from '#core'
-import { type Json, parseTableCommit } from '#storage'
+import { type DataFile, type Json, parseTableCommit } from '#storage'
 import { Append } from '../../../src/storage/append.js'
 import { OwnTable } from '../../../src/storage/catalog/own-table.js'
 import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
@@ -9,6 +9,7 @@ import type { ObjectStore } from '../../../src/storage/objects/object-store.js'
 import { TableHead } from '../../../src/storage/table-head.js'
 import { commitContext } from '../../support/commit-context.js'
 import { tradesFile } from '../../support/data-file.js'
+import { additionRequest } from '../../support/foreign-commit.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 const clock = new ManualClock()
@@ -65,6 +66,27 @@ test('a partition spec that files are written by is not removed: no manifest of 
     message: expect.stringContaining('is of partition spec 1'),
   })
   expect(head.metadata.partitionSpecs.map(({ specId }) => specId)).toEqual([0, 1])
+})
+
+test('a file that the table has already is not taken again: its rows would be there twice', async () => {
+  const objects = new MemoryObjectStore(clock)
+  const head = await tradesIn(objects)
+  const file = tradesFile('memory:///w/trades/data/a.parquet', [{ symbol: 'BHP', micros: 0n }])
+  await objects.create(file.path, new Uint8Array(file.fileSizeBytes))
+  const added = async (snapshotId: bigint, { path }: Pick<DataFile, 'path'>) => {
+    const addition = { data: [{ specId: 0, files: [{ ...file, path }] }], deletes: [], snapshotId }
+    const request = await additionRequest(head.context, head.metadata, addition)
+    return new OwnTable(head, TRADES).commit(parseTableCommit(request, 'body'))
+  }
+  await added(77n, file)
+  const other = { path: 'memory:///w/trades/data/b.parquet' }
+  await objects.create(other.path, new Uint8Array(file.fileSizeBytes))
+  await added(78n, other)
+  await expect(added(79n, file)).rejects.toMatchObject({
+    code: 'invalid_input',
+    message: expect.stringContaining('a.parquet is in the table already'),
+  })
+  expect(head.metadata.currentSnapshotId).toBe(78n)
 })
 
 test('a commit that was made and could not be read back is known to be made, though a flush was waiting', async () => {
