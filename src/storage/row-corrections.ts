@@ -13,6 +13,8 @@ import { correctedRelation, type PlacedChange, type RowChange, untouchedRelation
 import { type FileColumn, wholeColumns } from './file-columns.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
+import { snapshotAsOf } from './iceberg/refs.js'
+import type { Snapshot } from './iceberg/snapshot.js'
 import { parquetRelation } from './parquet-relation.js'
 import { type PreparedFiles, prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
@@ -221,7 +223,24 @@ export class RowCorrections {
 
 /** How far the corrections of a table have been made, as its metadata says. */
 export function appliedOffsets(metadata: TableMetadata): OffsetVector {
-  const text = currentSnapshot(metadata)?.summary[CORRECTIONS_KEY]
+  return appliedIn(currentSnapshot(metadata))
+}
+
+/** The same at a time, in ms since 1970 UTC. `gone` when what the table held then has expired. */
+export function appliedOffsetsAt(metadata: TableMetadata, timeMs: number): OffsetVector {
+  const now = appliedOffsets(metadata)
+  // None was ever made: whether the table still knows that time makes no difference.
+  if (now.length === 0) return now
+  try {
+    return appliedIn(snapshotAsOf(metadata, { kind: 'time', timeMs }))
+  } catch (error) {
+    if (error instanceof TicklakeError && error.code === 'not_found') return []
+    throw error
+  }
+}
+
+function appliedIn(snapshot: Snapshot | null): OffsetVector {
+  const text = snapshot?.summary[CORRECTIONS_KEY]
   return text === undefined ? [] : parseVector(text)
 }
 

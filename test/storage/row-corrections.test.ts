@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError, TRADES } from '#core'
-import { changeSpec, type RowChange, type RowCorrection, RowCorrections } from '#storage'
+import { appliedOffsetsAt, changeSpec, type RowChange, type RowCorrection, RowCorrections } from '#storage'
 import { expireSnapshots } from '../../src/storage/maintenance/expire.js'
 import { currentOffsets } from '../../src/storage/position.js'
 import { FileIndex } from '../../src/storage/prune.js'
@@ -217,6 +217,23 @@ describe('a commit of corrections', () => {
     await expect(table.rows.commit(plan, [0], [1])).rejects.toMatchObject({ code: 'conflict' })
     expect(table.rows.position(1)).toEqual([1])
   })
+})
+
+test('how far corrections had come at a time is told while the table knows that time, and never guessed', async () => {
+  const table = await CorrectionTable.open(lab.engine, lab.directory, 10)
+  await table.append([trade(0), trade(1)])
+  const { head } = table
+  const newestMs = () => head.metadata.snapshots.at(-1)!.timestampMs
+  const before = newestMs()
+  expect(appliedOffsetsAt(head.metadata, before)).toEqual([])
+  await correct(table, [of('m0', replace({ price: '2' }))])
+  const between = newestMs()
+  await correct(table, [of('m1', CANCEL)])
+  const at = (timeMs: number) => appliedOffsetsAt(head.metadata, timeMs)
+  expect([0, before, between, newestMs(), newestMs() + 1].map(at)).toEqual([[], [], [1], [2], [2]])
+  await expireSnapshots(head, { maxAgeMs: 1, minToKeep: 1, maxCount: 1 }, RUN)
+  expect(at(newestMs())).toEqual([2])
+  expect(() => at(between)).toThrow(expect.objectContaining({ code: 'gone' }))
 })
 
 describe('corrections in the order of their log', () => {
