@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { checkBroughtFiles } from '../../../src/storage/catalog/brought-files.js'
-import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../../src/storage/commit.js'
 import {
   type DataFile,
@@ -13,10 +12,10 @@ import { encodeManifestList, type ManifestFile } from '../../../src/storage/iceb
 import { defaultSpec, newTableMetadata, type TableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import type { PartitionSpec } from '../../../src/storage/iceberg/partition.js'
 import { icebergSchema, type Schema } from '../../../src/storage/iceberg/schema.js'
-import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
+import { commitContext } from '../../support/commit-context.js'
+import { bareFile } from '../../support/data-file.js'
 import { ManualClock } from '../../support/manual-clock.js'
-import { SeededRandom } from '../../support/seeded-random.js'
 import { foreignAppend, updated } from '../../support/table-metadata.js'
 
 const clock = new ManualClock()
@@ -52,12 +51,7 @@ async function bring({
 }: Brought): Promise<void> {
   const objects = new MemoryObjectStore(clock)
   await objects.create(DATA, new Uint8Array(SIZE_BYTES))
-  const made = newTableMetadata(TRADES, {
-    location: LOCATION,
-    uuid: 'u',
-    nowMs: clock.nowMs(),
-    partitionCount: 1,
-  })
+  const made = newTrades()
   const base = isByPrice ? { ...made, partitionSpecs: [BY_PRICE] } : made
   const list = `${LOCATION}/metadata/list.avro`
   const whole: ManifestEntry = {
@@ -82,15 +76,12 @@ async function bring({
 }
 
 function contextOf(objects: MemoryObjectStore): CommitContext {
-  return {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  return commitContext(objects, 'memory:///w', { clock })
+}
+
+/** The table of trades before anybody has written to it. */
+function newTrades(): TableMetadata {
+  return newTableMetadata(TRADES, { location: LOCATION, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
 }
 
 function appended(base: TableMetadata, manifestList: string): TableMetadata {
@@ -98,19 +89,7 @@ function appended(base: TableMetadata, manifestList: string): TableMetadata {
   return { ...next, snapshots: next.snapshots.map((snapshot) => ({ ...snapshot, manifestList })) }
 }
 
-const FILE: DataFile = {
-  path: DATA,
-  partition: [19_000],
-  recordCount: 3,
-  fileSizeBytes: SIZE_BYTES,
-  columnSizes: new Map(),
-  valueCounts: new Map(),
-  nullValueCounts: new Map(),
-  lowerBounds: new Map(),
-  upperBounds: new Map(),
-  splitOffsets: [],
-  sortOrderId: null,
-}
+const FILE = bareFile(DATA, [19_000], 3, SIZE_BYTES)
 const PLAIN: ForeignFields = {
   content: 'data',
   format: 'PARQUET',
@@ -212,13 +191,7 @@ test('a partition spec stays while a manifest is of it', async () => {
       { ...LISTED, path: `${LOCATION}/metadata/m.avro`, lengthBytes: 1 },
     ]),
   )
-  const empty = newTableMetadata(TRADES, {
-    location: LOCATION,
-    uuid: 'u',
-    nowMs: clock.nowMs(),
-    partitionCount: 1,
-  })
-  const base = appended(empty, list)
+  const base = appended(newTrades(), list)
   const unpartitioned = updated(
     base,
     clock.nowMs(),

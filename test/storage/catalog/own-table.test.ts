@@ -3,30 +3,22 @@ import { TicklakeError, TRADES } from '#core'
 import { type DataFile, type Json, parseTableCommit } from '#storage'
 import { Append } from '../../../src/storage/append.js'
 import { OwnTable } from '../../../src/storage/catalog/own-table.js'
-import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
 import type { ObjectStore } from '../../../src/storage/objects/object-store.js'
-import { TableHead } from '../../../src/storage/table-head.js'
+import type { TableHead } from '../../../src/storage/table-head.js'
 import { commitContext } from '../../support/commit-context.js'
 import { tradesFile } from '../../support/data-file.js'
 import { additionRequest } from '../../support/foreign-commit.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { emptyFlush, tradesHead } from '../../support/trades-head.js'
 
 const clock = new ManualClock()
 
 /** Trades, up to offset 2, whose last commits made two snapshots. */
 async function tradesIn(objects: ObjectStore): Promise<TableHead> {
-  const context = commitContext(objects, 'memory:///w', { clock })
-  const location = 'memory:///w/trades'
-  const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
-  await context.catalog.create('trades', first)
-  const head = await TableHead.open('trades', context)
-  for (const from of [0, 1]) await head.commit(flush(head, from))
+  const head = await tradesHead(commitContext(objects, 'memory:///w', { clock }), 'memory:///w')
+  for (const from of [0, 1]) await head.commit(emptyFlush(head, from))
   return head
-}
-
-function flush({ context }: TableHead, from: number): Append {
-  return new Append(context, { files: [], from: [from], to: [from + 1], summary: {} })
 }
 
 function commitOf(...updates: readonly Json[]) {
@@ -106,7 +98,7 @@ test('a commit that was made and could not be read back is known to be made, tho
   }
   const head = await tradesIn(new FailingStore(clock))
   const made = new OwnTable(head, TRADES).commit(commitOf({ action: 'set-properties', updates: { a: 'b' } }))
-  const flushed = head.commit(flush(head, 2))
+  const flushed = head.commit(emptyFlush(head, 2))
   expect((await made).metadata.properties).toMatchObject({ a: 'b' })
   await flushed
   expect(head.metadata.properties).toMatchObject({ a: 'b', 'ticklake.offsets': '{"0":3}' })
