@@ -171,7 +171,7 @@ describe('a correction is refused', () => {
   })
 })
 
-test('files that are looked into for rows are not removed by an expiry meanwhile', async () => {
+test('files that are looked into for rows are not removed by an expiry meanwhile [inv 4]', async () => {
   const table = await CorrectionTable.open(lab.engine, lab.directory, 9)
   await table.append([trade(0)])
   await table.append([trade(1)])

@@ -60,7 +60,7 @@ test('a partition spec that files are written by is not removed: no manifest of 
   expect(head.metadata.partitionSpecs.map(({ specId }) => specId)).toEqual([0, 1])
 })
 
-test('a file that the table has already is not taken again: its rows would be there twice', async () => {
+test('a file that the table has already is not taken again: its rows would be there twice [inv 1]', async () => {
   const objects = new MemoryObjectStore(clock)
   const head = await tradesIn(objects)
   const file = tradesFile('memory:///w/trades/data/a.parquet', [{ symbol: 'BHP', micros: 0n }])
