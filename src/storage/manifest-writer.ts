@@ -36,20 +36,22 @@ export async function liveManifests(
 export interface AddedFiles extends Pick<NewManifest, 'snapshotId' | 'name'> {
   readonly files: readonly DataFile[]
   readonly specId: number | undefined
+  /** Data sequence number of the files; null: that of the snapshot. */
+  readonly sequenceNumber?: number | null
 }
 
 /** Writes the manifest of files that a snapshot adds. */
 export function writeAdded(
   context: CommitContext,
   metadata: TableMetadata,
-  { files, specId = metadata.defaultSpecId, snapshotId, name }: AddedFiles,
+  { files, specId = metadata.defaultSpecId, snapshotId, name, sequenceNumber = null }: AddedFiles,
 ): Promise<ManifestFile> {
   const entries = files.map(
     (file): ManifestEntry => ({
       status: 'added',
       snapshotId,
-      // Inherited from the list, so that a rebase need not write the manifest again.
-      sequenceNumber: null,
+      // What is null is inherited from the list, so that a rebase need not write the manifest again.
+      sequenceNumber,
       fileSequenceNumber: null,
       file,
     }),

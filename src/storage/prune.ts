@@ -1,7 +1,7 @@
 import { invalid, TicklakeError } from '#core'
 import { deletesOf } from './deletes.js'
 import { type ColumnPredicate, fileMayMatch, manifestMayMatch } from './iceberg/evaluator.js'
-import { type DataFile, PARQUET } from './iceberg/manifest.js'
+import { type DataFile, type ManifestEntry, PARQUET } from './iceberg/manifest.js'
 import { type ManifestFile, settled } from './iceberg/manifest-list.js'
 import { ancestry, snapshotById, type TableMetadata } from './iceberg/metadata.js'
 import { inParallel } from './in-parallel.js'
@@ -72,6 +72,25 @@ export class FileIndex {
       .filter(({ content }) => content === 'data')
       .reduce((sum, { addedFiles, existingFiles }) => sum + addedFiles + existingFiles, 0)
     return { live, filesTotal }
+  }
+
+  /** The data files of a snapshot that may hold rows that match, with what their manifests say of them. */
+  async liveEntries(
+    metadata: TableMetadata,
+    snapshotId: bigint,
+    predicates: readonly ColumnPredicate[],
+  ): Promise<readonly ManifestEntry[]> {
+    const specs = new Map(metadata.partitionSpecs.map((spec) => [spec.specId, spec]))
+    const listed = await this.#live(metadata, snapshotId)
+    const candidates = listed.filter(
+      (one) => one.content === 'data' && manifestMayMatch(one, specs.get(one.partitionSpecId), predicates),
+    )
+    const entries = await inParallel(candidates, async (manifest) => {
+      const { spec } = await this.#manifests.read(manifest.path)
+      const live = await this.#manifests.live(manifest)
+      return live.filter(({ file }) => fileMayMatch(file, spec, predicates))
+    })
+    return entries.flat()
   }
 
   /** The delete files of the current snapshot that apply to none of its data files: they came too late, or all is rewritten. */

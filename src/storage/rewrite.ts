@@ -3,7 +3,14 @@ import { type CommitContext, hasCommit, type TableChange } from './commit.js'
 import { type DeleteIndex, deletesOf } from './deletes.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { ManifestFile } from './iceberg/manifest-list.js'
-import { addSnapshot, snapshotById, specById, type TableMetadata } from './iceberg/metadata.js'
+import {
+  addSnapshot,
+  currentSnapshot,
+  snapshotById,
+  specById,
+  type TableMetadata,
+} from './iceberg/metadata.js'
+import { overwrittenBy } from './iceberg/overwritten.js'
 import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Summary } from './iceberg/snapshot.js'
 import { inParallel } from './in-parallel.js'
 import {
@@ -25,6 +32,8 @@ export interface RewriteRequest {
   readonly removedDeletes?: readonly DataFile[]
   /** The partition spec that `added` is written by; the default one when it is not given. */
   readonly specId?: number
+  /** UTC days (from 1970-01-01) of the rows that change; null: not known. Of a replace none do. */
+  readonly days?: ReadonlySet<number> | null
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary
   /** Throws when the change must not be made to this metadata. */
@@ -39,7 +48,8 @@ export class Rewrite implements TableChange {
   readonly #context: CommitContext
   readonly #request: RewriteRequest
   readonly #snapshotId: bigint
-  #added: Promise<ManifestFile> | null = null
+  /** By the data sequence number of the files. */
+  readonly #added = new Map<number | null, Promise<ManifestFile>>()
   /** What has become of a manifest with files that leave, by its path: a lost race changes none of it. */
   readonly #rewritten = new Map<string, Promise<ManifestFile>>()
 
@@ -59,14 +69,16 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, added, removedDeletes = [], summary, check } = this.#request
+    const { operation, removed, added, removedDeletes = [], days = null, summary, check } = this.#request
     check?.(base)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)
     const { sequenceNumber: readAt } = snapshotById(base, this.#request.snapshotId)
     const later = await deletesOf(this.#context.manifests, base, live, readAt)
     const kept = await this.#without(base, live, later)
-    const own = added.length === 0 ? [] : [await this.#write(base)]
+    const own = added.length === 0 ? [] : [await this.#write(base, await this.#sequenceNumber(live))]
+    const overwritten =
+      operation === 'replace' ? {} : overwrittenBy(currentSnapshot(base)?.summary ?? {}, snapshotId, days)
     return addSnapshot(base, {
       operation,
       snapshotId,
@@ -75,7 +87,7 @@ export class Rewrite implements TableChange {
       added,
       removed,
       removedDeletes,
-      summary: { ...summary, [COMMIT_ID_KEY]: this.id(), [FENCE_KEY]: String(fence) },
+      summary: { ...summary, ...overwritten, [COMMIT_ID_KEY]: this.id(), [FENCE_KEY]: String(fence) },
       properties: {},
     })
   }
@@ -133,14 +145,35 @@ export class Rewrite implements TableChange {
     })
   }
 
-  #write(base: TableMetadata): Promise<ManifestFile> {
+  /**
+   * Of the same rows in other files: the newest of those that they were in, so that the rows are known to be no newer than
+   * they are. Where the table has deletes they would take rows that they were not about: then a number of their own.
+   */
+  async #sequenceNumber(live: readonly ManifestFile[]): Promise<number | null> {
+    const { operation, removed } = this.#request
+    if (operation !== 'replace' || live.some(({ content }) => content === 'deletes')) return null
+    const leaving = new Set(removed.map(({ path }) => path))
+    const entries = await inParallel(live, (manifest) => this.#context.manifests.live(manifest))
+    const numbers = entries
+      .flat()
+      .filter(({ file }) => leaving.has(file.path))
+      .map(({ sequenceNumber }) => sequenceNumber ?? 0)
+    return Math.max(0, ...numbers)
+  }
+
+  #write(base: TableMetadata, sequenceNumber: number | null): Promise<ManifestFile> {
     const { added: files, specId } = this.#request
-    this.#added ??= writeAdded(this.#context, base, {
-      files,
-      specId,
-      snapshotId: this.#snapshotId,
-      name: this.id(),
-    })
-    return this.#added
+    let written = this.#added.get(sequenceNumber)
+    if (!written) {
+      written = writeAdded(this.#context, base, {
+        files,
+        specId,
+        snapshotId: this.#snapshotId,
+        name: this.id(),
+        sequenceNumber,
+      })
+      this.#added.set(sequenceNumber, written)
+    }
+    return written
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '#core'
 import { type FileEngine, sqlString } from '#engine'
 import { correctedRelation, type PlacedChange, type RowChange, untouchedRelation } from './corrected-rows.js'
+import { daysOfFiles } from './day-stamps.js'
 import { type FileColumn, wholeColumns } from './file-columns.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
@@ -123,6 +124,7 @@ export class RowCorrections {
         removed: files.map(({ file }) => file),
         added,
         specId: metadata.defaultSpecId,
+        days: daysOfFiles(this.#options.layout, [...files.map(({ file }) => file), ...added]),
         summary: {
           [CORRECTIONS_KEY]: formatVector(to),
           // Counted on from this metadata: any other with corrections since is refused below.

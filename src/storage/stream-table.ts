@@ -11,6 +11,7 @@ import {
 } from '#core'
 import type { TableEngine } from '#engine'
 import { Append } from './append.js'
+import { dayStamps } from './day-stamps.js'
 import { type Evolution, Evolve } from './evolution.js'
 import { type FileColumn, fileColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
@@ -24,6 +25,7 @@ import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
 import type {
+  DayStamps,
   FileSelection,
   LogRows,
   PinnedVersion,
@@ -185,6 +187,7 @@ export class IcebergStreamTable implements StreamTable {
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
+      dayStamps: (range) => this.#dayStamps(metadata, snapshotId, range),
     })
   }
 
@@ -210,6 +213,7 @@ export class IcebergStreamTable implements StreamTable {
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
+      dayStamps: (range) => this.#dayStamps(metadata, snapshotId, range),
       selectAppended: async (filter) => ({
         files: await this.#unnumbered.named(
           metadata,
@@ -239,6 +243,7 @@ export class IcebergStreamTable implements StreamTable {
         withOpenGaps: ledger.withOpenGaps,
         select: (filter: RowFilter) => this.#select(metadata, snapshot.snapshotId, filter),
         selectAppended: async () => ({ files: [], where: null }),
+        dayStamps: (range: RowFilter) => this.#dayStamps(metadata, snapshot.snapshotId, range),
       }
       return this.#hold(metadata, [], [], rest, columns)
     } finally {
@@ -261,8 +266,13 @@ export class IcebergStreamTable implements StreamTable {
     return { files: await this.#unnumbered.named(metadata, files), filesTotal }
   }
 
+  #dayStamps(metadata: TableMetadata, snapshotId: bigint | null, range: RowFilter): Promise<DayStamps> {
+    return dayStamps(this.#options.index, metadata, snapshotId, this.definition, range)
+  }
+
   #slice(segment: TailSegment, where: string | null): TailSlice {
-    return { relation: segment.relation(where), columns: this.#tailColumns, rowCount: segment.rowCount }
+    const { rowCount, days } = segment
+    return { relation: segment.relation(where), columns: this.#tailColumns, rowCount, days }
   }
 
   #hold(

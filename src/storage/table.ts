@@ -34,12 +34,17 @@ export interface LogRows {
   readonly ledger: Ledger
 }
 
+/** By UTC day, counted from 1970-01-01. */
+export type DayStamps = ReadonlyMap<number, string>
+
 /** A relation over the hot tail: DuckDB SQL for use after FROM, that yields rows of the version. */
 export interface TailSlice {
   readonly relation: string
   /** Names of its columns; others of the version are null in it. */
   readonly columns: ReadonlySet<string>
   readonly rowCount: number
+  /** UTC days (from 1970-01-01) that its rows are of. */
+  readonly days: ReadonlySet<number>
 }
 
 /** The files of a snapshot that may hold rows of a filter, and how many there were to choose from. */
@@ -75,6 +80,11 @@ export interface PinnedVersion {
   select(filter: RowFilter): Promise<FileSelection>
   /** Log rows of the version that were flushed since its snapshot. `gone` when that has expired. */
   selectAppended(filter: RowFilter): Promise<AppendedFiles>
+  /**
+   * A stamp for each UTC day (from 1970-01-01) that the snapshot's files may have rows of in the range of time. Where two
+   * versions of the table have the same stamp for a day, their files hold the same rows of it.
+   */
+  dayStamps(range: Pick<RowFilter, 'startMicros' | 'endMicros'>): Promise<DayStamps>
   release(): void
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   type ColumnType,
+  dayOfMicros,
   EMPTY_LEDGER,
   formatDecimal,
   type InstrumentState,
@@ -151,6 +152,7 @@ export class FixtureTable implements StreamTable {
         relation: batch.name,
         columns: new Set(this.definition.columns.map(({ name }) => name)),
         rowCount: batch.rows.length,
+        days: this.#daysOf(batch.rows),
       })),
       watermarks: new Map(this.watermarks),
       instruments: this.instruments,
@@ -163,6 +165,7 @@ export class FixtureTable implements StreamTable {
         files: files(committed, Math.min(this.#flushed, end), filter).map((batch) => batch.file!),
         where: 'true',
       }),
+      dayStamps: async () => new Map(),
       release: () => {
         this.pinCount--
         if (this.pinCount === 0) for (const resolve of this.#unpinned.splice(0)) resolve()
@@ -252,6 +255,11 @@ export class FixtureTable implements StreamTable {
   }
 
   /** By exchange and time, as the statistics of a file would tell. */
+  #daysOf(rows: readonly Row[]): ReadonlySet<number> {
+    const times = rows.map((row) => row[this.definition.partitionColumn])
+    return new Set(times.flatMap((micros) => (typeof micros === 'bigint' ? [dayOfMicros(micros)] : [])))
+  }
+
   #mayMatch(batch: Batch, { exchange: wanted, startMicros, endMicros }: RowFilter): boolean {
     return batch.rows.some(({ exchange, exchange_timestamp: micros }) => {
       if (wanted !== undefined && exchange !== wanted) return false

@@ -2,6 +2,7 @@ import type { TableLayout } from '#core'
 import { asRequest } from './json.js'
 import { currentSchema, currentSnapshot, MAIN, type TableMetadata } from './metadata.js'
 import { nameMapping } from './name-mapping.js'
+import { onlyAdds, overwrittenBy } from './overwritten.js'
 import { isDayOnly } from './partition.js'
 import { refused } from './refusal.js'
 import { icebergSchema } from './schema.js'
@@ -44,7 +45,9 @@ function carriedForward(base: TableMetadata, next: TableMetadata): readonly Snap
     const ours = parent === null ? beginning : ticklakeKeys(summaries.get(parent) ?? {})
     const forged = ticklakeKeys(snapshot.summary)
     const theirs = Object.entries(snapshot.summary).filter(([key]) => !Object.hasOwn(forged, key))
-    const summary = { ...Object.fromEntries(theirs), ...ours }
+    // Which days it changes only its files could tell.
+    const overwritten = onlyAdds(snapshot) ? {} : overwrittenBy(ours, snapshot.snapshotId, null)
+    const summary = { ...Object.fromEntries(theirs), ...ours, ...overwritten }
     summaries.set(snapshot.snapshotId, summary)
     return { ...snapshot, summary }
   })
