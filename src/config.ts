@@ -26,6 +26,7 @@ export interface Config {
     readonly password: string
     readonly timeoutMs: number
     readonly unknownWaitMs: number
+    readonly maxAddedColumns: number
   }
   readonly ingest: {
     readonly maxBodyBytes: number
@@ -80,6 +81,7 @@ export interface Config {
     readonly threads: number
     readonly connections: number
     readonly maxWaiting: number
+    readonly maxStreams: number
   }
 }
 
@@ -163,6 +165,7 @@ const SETTINGS = section({
     password: password(),
     timeoutMs: whole(1, 600_000),
     unknownWaitMs: whole(0, 86_400_000),
+    maxAddedColumns: whole(0, 1_000),
   }),
   ingest: section({
     maxBodyBytes: whole(1, 256 * 1024 * 1024),
@@ -225,6 +228,7 @@ const SETTINGS = section({
     }),
     connections: whole(1, 1018),
     maxWaiting: whole(0, 1_000_000),
+    maxStreams: whole(1, 1018),
   }),
 })
 
@@ -269,17 +273,18 @@ export function loadConfig(
 /** Threads of libuv's pool that are kept for the log, flushes and file input, whatever the queries do. */
 const THREADS_BESIDE_QUERIES = 6
 
-/** Each running query holds a thread of the pool; without spare ones, slow queries would stop the log. */
+/** Each running query, streamed or not, holds a thread of the pool; without spare ones, slow queries would stop the log. */
 function requireThreads(
   settings: Settings,
   env: Surroundings['env'],
   origins: ReadonlyMap<string, string>,
 ): void {
   if (env.UV_THREADPOOL_SIZE === undefined) return
-  const most = Number(env.UV_THREADPOOL_SIZE) - THREADS_BESIDE_QUERIES
+  const { maxStreams } = settings.engine
+  const most = Number(env.UV_THREADPOOL_SIZE) - THREADS_BESIDE_QUERIES - maxStreams
   if (settings.engine.connections <= most) return
   const key = 'engine.connections'
-  const expected = `at most ${most}: UV_THREADPOOL_SIZE (${env.UV_THREADPOOL_SIZE}) less ${THREADS_BESIDE_QUERIES}`
+  const expected = `at most ${most}: UV_THREADPOOL_SIZE (${env.UV_THREADPOOL_SIZE}) less ${THREADS_BESIDE_QUERIES} and engine.maxStreams (${maxStreams})`
   throw invalid(origins.get(key) ?? key, settings.engine.connections, expected)
 }
 

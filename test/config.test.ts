@@ -93,7 +93,7 @@ test.each([
   [
     {},
     { TICKLAKE_ENGINE_CONNECTIONS: '11', UV_THREADPOOL_SIZE: '16' },
-    'TICKLAKE_ENGINE_CONNECTIONS: "11" is not at most 10',
+    'TICKLAKE_ENGINE_CONNECTIONS: "11" is not at most 6',
   ],
   [
     {},

@@ -29,6 +29,7 @@ export function chart(lives: Readonly<Record<string, Life>>): string {
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
+    '<title>Files, manifests, metadata and commits of a table over its commits</title>',
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...names,
     ...panels,

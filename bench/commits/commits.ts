@@ -84,12 +84,15 @@ export async function commits(folder: string, commitCount: number, policy: Maint
   const manifests = new Manifests(objects)
   const catalog = new FileCatalog(objects, location)
   const context = { objects, manifests, catalog, clock, random: systemRandom, logger, fence: 1 }
-  const made = { location: `${location}/trades`, uuid: 'made', nowMs: BEGIN_MS, partitionCount: PARTITIONS }
-  const { metadata } = await catalog.create(TRADES.name, newTableMetadata(TRADES, made))
-  const head = new TableHead(TRADES.name, metadata, context)
   const index = new FileIndex(manifests)
   const engine = await Engine.open({ ...ENGINE, tempDirectory: join(folder, 'temp') })
-  const table: Compactable = { head, layout: TRADES, engine, index, unnumbered: new UnnumberedFiles(engine) }
+  const create = async (name: string): Promise<Compactable> => {
+    const made = { location: `${location}/${name}`, uuid: name, nowMs: BEGIN_MS, partitionCount: PARTITIONS }
+    const { metadata } = await catalog.create(name, newTableMetadata(TRADES, made))
+    const head = new TableHead(name, metadata, context)
+    return { head, layout: TRADES, engine, index, unnumbered: new UnnumberedFiles(engine) }
+  }
+  const table = await create('old')
   const maintenance = new Maintenance({ tables: [table], policy, clock, logger, mayRun: () => true })
   await maintenance.start()
   const timesMs: number[] = []
@@ -103,9 +106,17 @@ export async function commits(folder: string, commitCount: number, policy: Maint
       timesMs.push(await flush(table, commit))
       if (commit === WINDOW || commit % STAGE === 0) growing.push(await stage(table, timesMs))
     }
+    // In turns, so that whatever else the machine does is shared by both.
+    const fresh = await create('new')
+    const [ofOld, ofNew]: [number[], number[]] = [[], []]
+    for (let commit = 1; commit <= WINDOW; commit++) {
+      ofOld.push(await flush(table, commitCount + commit))
+      ofNew.push(await flush(fresh, commit))
+    }
     const { targetFileBytes: targetBytes } = policy
     await compact(table, { targetBytes, minInputs: 2, patient: false }, RUN)
-    return { growing, compacted: await stage(table, timesMs) }
+    const besideNew = median(ofOld) / median(ofNew)
+    return { growing, besideNew, compacted: await stage(table, timesMs) }
   } finally {
     await maintenance.stop()
     await engine.close()

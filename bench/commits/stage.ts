@@ -15,6 +15,8 @@ export interface Stage {
 /** The life of one table: stages while it grows, and what a compaction at the end makes of it. */
 export interface Life {
   readonly growing: readonly Stage[]
+  /** How long its commits take at the end, as a share of the first hundred of a new table, made in turns with them; p50. */
+  readonly besideNew: number
   readonly compacted: Stage
 }
 

@@ -37,7 +37,13 @@ async function serve(parts: Parts) {
   const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
   const admission = new Admission(bounds)
   const api = createApi({
-    router: new QueryRouter({ tables, engine, sessions: new SessionCalendars([]), clock: systemClock }),
+    router: new QueryRouter({
+      tables,
+      engine,
+      sessions: new SessionCalendars([]),
+      clock: systemClock,
+      tempDirectory,
+    }),
     tables,
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,

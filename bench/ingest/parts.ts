@@ -63,6 +63,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
         clock: systemClock,
         logger,
         unknownWaitMs: 0,
+        maxAddedColumns: 0,
       }),
     stop: async () => {
       await warehouse.stop()

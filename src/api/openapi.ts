@@ -116,13 +116,21 @@ const MAINTAINED = z
 const REF = z.string().meta({ description: 'name of a branch or tag', example: 'end-of-2025' })
 
 const PAGE =
-  'A page of the answer. CSV and NDJSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
+  'A page of the answer, or all of it. All but JSON hold rows only; X-Next-Page-Token, X-Complete, X-Receipt and X-Open-Gaps are then headers.'
 
 const CORRECTION_ROWS = z.string().meta({
   description:
     'corrections: `table` (trades, quotes), `action` (cancel, replace), the row by `message_id` or by `log_partition` and `log_offset`, `reason`; of a replace the fields that change, named as in answers. `symbol` and `exchange`, if given, must be those of the row. With an `id`, of one source, it is made once',
   example: '{"table":"trades","action":"replace","message_id":"m1","price":"36.67","reason":"fat finger"}',
 })
+
+const ARROW =
+  'Arrow IPC stream: decimals are decimal128, times timestamps in UTC (µs; ts_ns: ns), lists and objects JSON texts. The metadata of its schema have ticklake.receipt, ticklake.complete and ticklake.next_page_token'
+const PARQUET = 'a zstd Parquet file with the same columns; ts_ns is a timestamp without a zone'
+
+function binary(description: string) {
+  return z.string().meta({ format: 'binary', description })
+}
 
 function envelope(data: z.ZodType) {
   return z.object({
@@ -151,6 +159,8 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       'application/json': { schema: envelope(data).extend({ meta: META }) },
       'application/x-ndjson': { schema: z.string().meta({ description: 'a row of `data` a line' }) },
       'text/csv': { schema: z.string().meta({ description: 'RFC 4180, with a header of field names' }) },
+      'application/vnd.apache.arrow.stream': { schema: binary(ARROW) },
+      'application/vnd.apache.parquet': { schema: binary(PARQUET) },
     }
     registry.registerPath({
       method: 'get',
@@ -375,7 +385,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       title: 'ticklake',
       version,
       description:
-        'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts; a price is in ' +
+        'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts, or decimals; a price is in ' +
         "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text. " +
         "/iceberg is a catalog of the tables by Iceberg's REST Catalog Open API specification, which describes it.",
     },

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { QUARANTINE_REASONS } from '#core'
+import { invalid, QUARANTINE_REASONS } from '#core'
 import {
   BAR_FIELDS,
   BAR_SOURCES,
   CORRECTION_FIELDS,
   CORRECTION_STATES,
   DEFAULT_LIMIT,
+  type Encoding,
   type Field,
   MARKET_TABLES,
   MAX_LIMIT,
@@ -26,8 +27,11 @@ import {
 const optionalText = (description: string, example: string) =>
   z.string().optional().meta({ description, example })
 
-export const FORMATS = ['json', 'ndjson', 'csv'] as const
+export const FORMATS = ['json', 'ndjson', 'csv', 'arrow', 'parquet'] as const satisfies readonly Encoding[]
 export type Format = (typeof FORMATS)[number]
+
+/** `limit` of a list that is streamed. */
+const ALL = 'all'
 
 function oneOf<const T extends readonly [string, ...string[]]>(choices: T) {
   return z.enum(choices, { error: `one of ${choices.join(', ')}` })
@@ -74,15 +78,16 @@ export const selectionParameters = {
 export const pageParameters = {
   limit: z
     .string()
-    .regex(/^\d{1,9}$/, limitPhrase())
-    .transform(Number)
-    .pipe(z.int().min(1, limitPhrase()).max(MAX_LIMIT, limitPhrase()))
+    .transform((text) => parseLimit(text))
     .default(DEFAULT_LIMIT)
     .meta({
-      description: 'most rows of a page',
-      type: 'integer',
+      description:
+        'most rows of a page; all: every row from there on, streamed as slowly as you read. What fails on the way breaks ' +
+        'the connection: an answer that ends properly is whole',
+      type: ['integer', 'string'],
       minimum: 1,
       maximum: MAX_LIMIT,
+      pattern: `^${ALL}$`,
       default: DEFAULT_LIMIT,
     }),
   page_token: z.string().optional().meta({
@@ -203,6 +208,10 @@ function fieldsParameter(known: readonly Field[]) {
   }
 }
 
-function limitPhrase(): string {
-  return `a whole number from 1 to ${MAX_LIMIT}`
+function parseLimit(text: string): number | null {
+  if (text === ALL) return null
+  const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0
+  if (limit < 1 || limit > MAX_LIMIT)
+    throw invalid('limit', text, `a whole number from 1 to ${MAX_LIMIT}, or ${ALL}`)
+  return limit
 }

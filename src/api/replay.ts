@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { invalid, QUOTES, type TableName, TRADES } from '#core'
 import type { QuarantinedRecord, Replay, ReplayResult } from '#ingest'
-import { MARKET_TABLES, type QuarantineRequest, type QueryRouter } from '#query'
+import { type Answer, MARKET_TABLES, type QuarantineRequest, type QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { quarantineParameters } from './parameters.js'
 
@@ -82,10 +82,15 @@ async function* quarantinedRecords(
   for (let pageToken: string | null = null, isFirst = true; isFirst || pageToken !== null; isFirst = false) {
     const page = { order: 'asc', fields, limit: PAGE_RECORDS, pageToken } as const
     const request = { ...everything, ...filter, kind: 'record', ...page } as const
-    const answer = await router.quarantine(request, { encoding: 'json', signal })
-    yield answer.rows.map(parseRecord)
+    const answer = await router.quarantine(request, { encoding: 'ndjson', signal })
+    yield (await linesOf(answer)).map(parseRecord)
     pageToken = answer.nextPageToken
   }
+}
+
+async function linesOf({ data }: Answer): Promise<readonly string[]> {
+  const text = (await data.bytes()).toString()
+  return text.split('\n').slice(0, -1)
 }
 
 function parseRecord(row: string): QuarantinedRecord {

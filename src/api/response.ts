@@ -1,60 +1,93 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
-import type { Answer, AnswerMeta, OpenGaps } from '#query'
-import type { Format } from './parameters.js'
+import { type Clock, TicklakeError, unreachable } from '#core'
+import { type Answer, type AnswerMeta, arrowOpening, isText, type OpenGaps } from '#query'
 import { mediaType } from './request.js'
 
-/** Rows are joined and written so many at a time: one long join would hold up everybody else. */
-const ROWS_A_CHUNK = 1_000
-
 /**
- * Sends an answer, waiting for a slow reader. JSON has the envelope; NDJSON and CSV hold rows alone, and their
- * next page token, completeness, receipt and number of open gaps are headers.
+ * Sends an answer, waiting for a slow reader: what it does not take is not read from the tables. JSON has the envelope;
+ * the other formats hold rows alone, and their next page token, completeness, receipt and number of open gaps are headers;
+ * the schema of an Arrow stream has them too.
  */
 export async function sendAnswer(
   response: Response,
   answer: Answer,
-  format: Format,
   signal: AbortSignal,
+  clock: Clock,
 ): Promise<void> {
-  response.setHeader('Content-Type', `${mediaType(format)}; charset=utf-8`)
+  const { encoding, data, meta } = answer
+  response.setHeader('Content-Type', `${mediaType(encoding)}${isText(encoding) ? '; charset=utf-8' : ''}`)
   response.setHeader('X-Complete', String(answer.complete))
-  response.setHeader('X-Receipt', answer.meta.receipt)
-  if (answer.meta.gaps) response.setHeader('X-Open-Gaps', String(answer.meta.gaps.count))
+  response.setHeader('X-Receipt', meta.receipt)
+  if (meta.gaps) response.setHeader('X-Open-Gaps', String(meta.gaps.count))
   if (answer.nextPageToken !== null) response.setHeader('X-Next-Page-Token', answer.nextPageToken)
-  for (const chunk of chunks(answer, format)) {
-    if (!response.write(chunk)) await once(response, 'drain', { signal })
+  try {
+    // Nobody reads the body of an answer to HEAD.
+    const isRead = response.req.method !== 'HEAD'
+    for await (const chunk of isRead ? body(answer) : []) {
+      signal.throwIfAborted()
+      if (!response.write(chunk)) await drained(response, signal, clock)
+    }
+  } finally {
+    await data.close()
   }
   response.end()
 }
 
-function* chunks(answer: Answer, format: Format): Generator<string> {
-  switch (format) {
-    case 'csv':
-      yield `${answer.fields.join(',')}\r\n`
-      yield* joined(answer.rows, '\r\n', true)
-      return
-    case 'ndjson':
-      yield* joined(answer.rows, '\n', true)
-      return
-    case 'json': {
-      yield answer.single ? '{"data":' : '{"data":['
-      yield* joined(answer.rows, ',', false)
-      const rest = {
-        complete: answer.complete,
-        next_page_token: answer.nextPageToken,
-        meta: metaJson(answer.meta),
-      }
-      yield `${answer.single ? '' : ']'},${JSON.stringify(rest).slice(1)}`
-    }
+/** A reader that takes nothing for so long is left: it has one of few places, and holds an old version. */
+const STALLED_MS = 60_000
+
+async function drained(response: Response, signal: AbortSignal, clock: Clock): Promise<void> {
+  const stalled = new AbortController()
+  const cancel = clock.after(STALLED_MS, () =>
+    stalled.abort(new TicklakeError('timeout', `the client has read nothing for ${STALLED_MS} ms`)),
+  )
+  try {
+    await once(response, 'drain', { signal: AbortSignal.any([signal, stalled.signal]) })
+  } catch (error) {
+    stalled.signal.throwIfAborted()
+    throw error
+  } finally {
+    cancel()
   }
 }
 
-function* joined(rows: readonly string[], separator: string, terminated: boolean): Generator<string> {
-  for (let start = 0; start < rows.length; start += ROWS_A_CHUNK) {
-    const end = Math.min(start + ROWS_A_CHUNK, rows.length)
-    yield rows.slice(start, end).join(separator) + (terminated || end < rows.length ? separator : '')
+/** The data in what a format puts around them. */
+async function* body(answer: Answer): AsyncGenerator<Uint8Array | string> {
+  const { encoding, data } = answer
+  switch (encoding) {
+    case 'csv':
+      yield `${answer.fields.join(',')}\r\n`
+      break
+    case 'json':
+      yield answer.single ? '{"data":' : '{"data":['
+      break
+    case 'arrow':
+      yield arrowOpening(answer.columns ?? [], arrowMetadata(answer))
+      break
+    case 'ndjson':
+    case 'parquet':
+      break
+    default:
+      unreachable(encoding)
   }
+  yield* data
+  if (encoding !== 'json') return
+  const rest = {
+    complete: answer.complete,
+    next_page_token: answer.nextPageToken,
+    meta: metaJson(answer.meta),
+  }
+  yield `${answer.single ? '' : ']'},${JSON.stringify(rest).slice(1)}`
+}
+
+/** What a file that was made of the stream still tells, when the headers are long gone. */
+function arrowMetadata({ complete, nextPageToken, meta }: Answer): ReadonlyMap<string, string> {
+  return new Map([
+    ['ticklake.receipt', meta.receipt],
+    ['ticklake.complete', String(complete)],
+    ...(nextPageToken === null ? [] : [['ticklake.next_page_token', nextPageToken] as const]),
+  ])
 }
 
 /** `meta` as it is sent. */

@@ -272,9 +272,8 @@ class ExpressServer implements ApiServer {
     // Every resource has `format` among its parameters (resource.ts).
     const format = chooseFormat(request, parameters.format as Format | undefined)
     const signal = clientSignal(response)
-    const encoding = format === 'csv' ? 'csv' : 'json'
-    const answer = await resource.answer(this.#options.router, parameters, { encoding, signal })
-    await sendAnswer(response, answer, format, signal)
+    const answer = await resource.answer(this.#options.router, parameters, { encoding: format, signal })
+    await sendAnswer(response, answer, signal, clock)
   }
 
   #fail(error: unknown, request: Request, response: Response): void {

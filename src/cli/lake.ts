@@ -123,7 +123,7 @@ export class Lake {
       }),
     )
 
-    const { unknownWaitMs } = config.registry
+    const { unknownWaitMs, maxAddedColumns } = config.registry
     const sessions = await loadCalendars(CALENDARS)
     const consumers: Consumer[] = []
     // All before the first is read: Kafka's group is joined with the topics that are there then.
@@ -134,7 +134,8 @@ export class Lake {
       // may be down, and is asked when it is needed.
       if (registry === served) await Producer.open(table.definition, registry)
       const inspect = inspectionOf(config.quality, sessions, table, engine, logger)
-      const consumer = new Consumer({ log, registry, table, inspect, clock, logger, unknownWaitMs })
+      const bounds = { unknownWaitMs, maxAddedColumns }
+      const consumer = new Consumer({ log, registry, table, inspect, clock, logger, ...bounds })
       consumers.push(await steps.start(consumer))
     }
 
@@ -188,7 +189,7 @@ export class Lake {
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
     const api = createApi({
-      router: new QueryRouter({ tables, engine, sessions, clock }),
+      router: new QueryRouter({ tables, engine, sessions, clock, tempDirectory }),
       tables,
       loads,
       schemaRegistry: served,

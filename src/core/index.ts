@@ -1,8 +1,10 @@
+export { type AddedColumn, type AddedType, sameColumns } from './added-column.js'
 export { assert, unreachable } from './assert.js'
 export { Breaker, type BreakerState } from './breaker.js'
 export { type Clock, type Random, systemClock, systemRandom } from './clock.js'
 export {
   batchColumn,
+  batchColumnKinds,
   batchColumnNames,
   CELL_STRING_BYTES,
   type Column,

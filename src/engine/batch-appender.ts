@@ -4,7 +4,7 @@ import { assert, type Column, type ColumnBatch, type StringColumn, unreachable }
 /** Rows of a DuckDB data chunk. */
 const CHUNK_ROWS = 2048
 
-const BYTES_PER_VALUE = { long: 8, int: 4, string: 16 } as const
+const BYTES_PER_VALUE = { long: 8, int: 4, string: 16, boolean: 1, float: 4, double: 8 } as const
 
 /**
  * Appends column batches to one table by data chunk, column by column as blocks of memory.
@@ -74,6 +74,12 @@ function kindOf(type: duckdb.Type): Column['kind'] {
     case duckdb.Type.VARCHAR:
     case duckdb.Type.BLOB:
       return 'string'
+    case duckdb.Type.BOOLEAN:
+      return 'boolean'
+    case duckdb.Type.FLOAT:
+      return 'float'
+    case duckdb.Type.DOUBLE:
+      return 'double'
     default:
       throw new TypeError(`a tail column cannot have DuckDB type ${duckdb.Type[type]}`)
   }
@@ -109,10 +115,13 @@ function copyColumn(vector: duckdb.Vector, column: Column, from: number, rowCoun
   if (column.kind === 'string') assignLongStrings(vector, column, from, rowCount)
 }
 
-function valuesOf(column: Column): BigInt64Array | Int32Array | Uint32Array {
+function valuesOf(column: Column): Exclude<Column, StringColumn>['values'] | Uint32Array {
   switch (column.kind) {
     case 'long':
     case 'int':
+    case 'boolean':
+    case 'float':
+    case 'double':
       return column.values
     case 'string':
       return column.cells

@@ -2,8 +2,11 @@ import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
 import { TicklakeError } from '#core'
 import { BatchAppender } from './batch-appender.js'
+import { exportParquet, type ParquetExport } from './parquet-export.js'
 import { type ParquetFile, type ParquetRequest, writeParquetFile } from './parquet-file.js'
 import type { QueryResult, SqlParameters, SqlValue } from './query-result.js'
+import { streamChunks } from './result-stream.js'
+import { type RowsChunk, readRows } from './rows.js'
 
 export interface EngineOptions {
   /** DuckDB's own notation: "4GB". Bounds the whole instance: tail, queries and flushes together. */
@@ -15,7 +18,11 @@ export interface EngineOptions {
   readonly connections: number
   /** Queries that may wait for a connection; one more is refused with `overloaded`. */
   readonly maxWaiting: number
+  /** Results that may be streamed or exported at once; one more is refused with `overloaded`. Absent: 4. */
+  readonly maxStreams?: number
 }
+
+const MAX_STREAMS = 4
 
 /** What a table does with the engine; queries are other people's business. */
 export type TableEngine = Pick<Engine, 'run' | 'read' | 'appender' | 'drop' | 'dropped' | 'writeParquet'>
@@ -33,11 +40,14 @@ export class Engine {
   readonly #drops = new Set<Promise<void>>()
   readonly #waiting: ((connection: DuckDBConnection) => void)[] = []
   readonly #maxWaiting: number
+  readonly #maxStreams: number
+  #streams = 0
 
-  private constructor(database: duckdb.Database, connections: DuckDBConnection[], maxWaiting: number) {
+  private constructor(database: duckdb.Database, connections: DuckDBConnection[], options: EngineOptions) {
     this.#database = database
     this.#idle = connections
-    this.#maxWaiting = maxWaiting
+    this.#maxWaiting = options.maxWaiting
+    this.#maxStreams = options.maxStreams ?? MAX_STREAMS
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
@@ -52,7 +62,7 @@ export class Engine {
     duckdb.set_config(config, 'duckdb_api', 'ticklake')
     const database = await duckdb.open(':memory:', config)
     const connections = Array.from({ length: options.connections }, () => connect(database))
-    return new Engine(database, await Promise.all(connections), options.maxWaiting)
+    return new Engine(database, await Promise.all(connections), options)
   }
 
   /**
@@ -62,6 +72,51 @@ export class Engine {
    */
   async query(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): Promise<QueryResult> {
     return this.#run((connection) => readResult(connection, sql, parameters), signal)
+  }
+
+  /**
+   * As `query`, but chunk by chunk: for whoever takes them all at once, because a connection of the queries is held until
+   * then. There is always a first chunk: it tells the types. Project to what `readRows` reads.
+   */
+  async *rows(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): AsyncGenerator<RowsChunk> {
+    const connection = await this.#take(signal)
+    try {
+      for await (const chunk of streamChunks(connection, sql, parameters, signal)) yield readRows(chunk)
+    } finally {
+      this.#giveBack(connection)
+    }
+  }
+
+  /**
+   * As `rows`, for whoever takes the chunks as slowly as it likes: on the side of the queries, so many at once. What DuckDB
+   * holds meanwhile is what the statement sorts or groups, and about a megabyte.
+   */
+  async *stream(
+    sql: string,
+    parameters: SqlParameters = {},
+    signal?: AbortSignal,
+  ): AsyncGenerator<RowsChunk> {
+    this.#startStream()
+    try {
+      const connection = await connect(this.#database)
+      try {
+        for await (const chunk of streamChunks(connection, sql, parameters, signal)) yield readRows(chunk)
+      } finally {
+        connection.closeSync()
+      }
+    } finally {
+      this.#streams--
+    }
+  }
+
+  /** Writes the rows of an answer to a new Parquet file, on the side of the queries. Counts as a stream. */
+  async exportParquet(request: ParquetExport, signal?: AbortSignal): Promise<readonly string[]> {
+    this.#startStream()
+    try {
+      return await this.#aside((connection) => exportParquet(connection, request), signal)
+    } finally {
+      this.#streams--
+    }
   }
 
   /** Runs one statement for its effect, on the side of the queries: it never waits for their connections. */
@@ -100,6 +155,14 @@ export class Engine {
     await this.dropped()
     for (const connection of this.#idle.splice(0)) connection.closeSync()
     duckdb.close_sync(this.#database)
+  }
+
+  #startStream(): void {
+    if (this.#streams >= this.#maxStreams) {
+      const message = `${this.#streams} answers are being streamed or written as files: try again later`
+      throw new TicklakeError('overloaded', message)
+    }
+    this.#streams++
   }
 
   async #aside<T>(use: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T> {

@@ -11,6 +11,8 @@ export interface ParquetRequest {
   readonly path: string
   /** Iceberg field id by column name, for every column of `select`. */
   readonly fieldIds: ReadonlyMap<string, number>
+  /** What the footer says besides, by key. */
+  readonly footer: ReadonlyMap<string, string>
   readonly rowGroupRows: number
 }
 
@@ -40,13 +42,15 @@ export interface ParquetFile {
  */
 export async function writeParquetFile(
   connection: DuckDBConnection,
-  { select, path, fieldIds, rowGroupRows }: ParquetRequest,
+  { select, path, fieldIds, footer, rowGroupRows }: ParquetRequest,
 ): Promise<ParquetFile> {
   await mkdir(dirname(path), { recursive: true })
   const ids = [...fieldIds].map(([name, id]) => `${sqlName(name)}: ${id}`).join(', ')
+  const entries = [...footer].map(([key, value]) => `${sqlString(key)}: ${sqlString(value)}`)
+  const said = entries.length === 0 ? '' : `KV_METADATA {${entries.join(', ')}}, `
   const copied = await connection.runAndReadAll(
     `COPY (${select}) TO ${sqlString(path)} (FORMAT parquet, PARQUET_VERSION v1, COMPRESSION zstd,
-      ROW_GROUP_SIZE ${rowGroupRows}, FIELD_IDS {${ids}}, RETURN_STATS)`,
+      ROW_GROUP_SIZE ${rowGroupRows}, FIELD_IDS {${ids}}, ${said}RETURN_STATS)`,
   )
   const row = copied.getRowObjectsJson()[0]
   assert(row !== undefined, 'COPY … RETURN_STATS gives one row for one file')

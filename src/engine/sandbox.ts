@@ -6,6 +6,7 @@ import {
 } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
 import { sqlString } from './query-result.js'
+import { streamChunks } from './result-stream.js'
 
 /** What getvariable('…') gives, by name; undefined is NULL. */
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -89,32 +90,8 @@ export class Sandbox {
    * Aborting the signal interrupts it and throws the signal's reason.
    */
   async *stream(sql: string, signal?: AbortSignal): AsyncGenerator<ResultChunk> {
-    const interrupt = () => this.#connection.interrupt()
-    signal?.addEventListener('abort', interrupt, { once: true })
-    let next: Promise<DuckDBDataChunk | null> | undefined
-    try {
-      signal?.throwIfAborted()
-      const result = await this.#connection.stream(sql)
-      next = result.fetchChunk()
-      for (;;) {
-        const chunk = await next
-        next = undefined
-        signal?.throwIfAborted()
-        if (!chunk || chunk.rowCount === 0) return
-        next = result.fetchChunk()
-        // Its failure is thrown by the await above, on the next turn, or superseded by the consumer's own.
-        next.catch(() => undefined)
-        yield { rowCount: chunk.rowCount, columns: readColumns(chunk) }
-      }
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason
-      throw error
-    } finally {
-      signal?.removeEventListener('abort', interrupt)
-      if (next) {
-        this.#connection.interrupt()
-        await next.catch(() => undefined)
-      }
+    for await (const chunk of streamChunks(this.#connection, sql, {}, signal)) {
+      if (chunk.rowCount > 0) yield { rowCount: chunk.rowCount, columns: readColumns(chunk) }
     }
   }
 

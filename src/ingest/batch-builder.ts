@@ -1,8 +1,8 @@
 import {
-  batchColumnNames,
+  type AddedColumn,
+  batchColumnKinds,
   type Column,
   type ColumnBatch,
-  type ColumnDefinition,
   type TableDefinition,
   unreachable,
 } from '#core'
@@ -23,16 +23,19 @@ export class BatchBuilder {
   /** The cells again, byte by byte. */
   readonly cellBytes: Uint8Array[] = []
   readonly long: Map<number, Uint8Array>[] = []
-  readonly #types: readonly ColumnDefinition['type'][]
+  /** Booleans, floats and doubles, byte by byte. */
+  readonly raw: Uint8Array[] = []
+  readonly #added: readonly AddedColumn[]
+  readonly #kinds: readonly Column['kind'][]
   readonly #longs: BigInt64Array[] = []
   readonly #valid: (Uint8Array | null)[] = []
 
-  constructor(definition: TableDefinition, capacity: number) {
+  constructor(definition: TableDefinition, capacity: number, added: readonly AddedColumn[] = []) {
     this.definition = definition
     this.capacity = capacity
-    this.#types = batchColumnNames(definition).map((_, index) => definition.columns[index]?.type ?? 'long')
-    for (const type of this.#types) {
-      const kind = KIND_OF[type]
+    this.#added = added
+    this.#kinds = batchColumnKinds(definition, added)
+    for (const kind of this.#kinds) {
       const longs = new BigInt64Array(kind === 'long' ? capacity : 0)
       const cells = new Uint32Array(kind === 'string' ? capacity * 4 : 0)
       this.#longs.push(longs)
@@ -41,6 +44,7 @@ export class BatchBuilder {
       this.cells.push(cells)
       this.cellBytes.push(new Uint8Array(cells.buffer))
       this.long.push(new Map())
+      this.raw.push(new Uint8Array(capacity * (RAW_BYTES[kind] ?? 0)))
       this.#valid.push(null)
     }
   }
@@ -79,11 +83,13 @@ export class BatchBuilder {
 
   /** Undoes what was written of a row. */
   clearRow(row: number): void {
-    for (let column = 0; column < this.#types.length; column++) {
+    for (let column = 0; column < this.#kinds.length; column++) {
       this.#longs[column]!.fill(0n, row, row + 1)
       this.ints[column]!.fill(0, row, row + 1)
       this.cells[column]!.fill(0, row * 4, row * 4 + 4)
       this.long[column]!.delete(row)
+      const rawBytes = RAW_BYTES[this.#kinds[column]!] ?? 0
+      this.raw[column]!.fill(0, row * rawBytes, (row + 1) * rawBytes)
       const valid = this.#valid[column]!
       if (valid !== null) valid[row >> 3]! |= 1 << (row & 7)
     }
@@ -91,9 +97,8 @@ export class BatchBuilder {
 
   /** The first `rowCount` rows. The builder is not used again. */
   finish(rowCount: number): ColumnBatch {
-    const columns = this.#types.map((type, index): Column => {
+    const columns = this.#kinds.map((kind, index): Column => {
       const valid = this.#valid[index]!
-      const kind = KIND_OF[type]
       switch (kind) {
         case 'long':
           return { kind, values: this.#longs[index]!.subarray(0, rowCount), valid }
@@ -101,19 +106,19 @@ export class BatchBuilder {
           return { kind, values: this.ints[index]!.subarray(0, rowCount), valid }
         case 'string':
           return { kind, cells: this.cells[index]!.subarray(0, rowCount * 4), long: this.long[index]!, valid }
+        case 'boolean':
+          return { kind, values: this.raw[index]!.subarray(0, rowCount), valid }
+        case 'float':
+          return { kind, values: new Float32Array(this.raw[index]!.buffer, 0, rowCount), valid }
+        case 'double':
+          return { kind, values: new Float64Array(this.raw[index]!.buffer, 0, rowCount), valid }
         default:
           return unreachable(kind)
       }
     })
-    return { definition: this.definition, rowCount, columns }
+    return { definition: this.definition, added: this.#added, rowCount, columns }
   }
 }
 
-const KIND_OF = {
-  string: 'string',
-  binary: 'string',
-  int: 'int',
-  long: 'long',
-  timestamptz: 'long',
-  decimal: 'long',
-} as const
+/** Bytes a row of the kinds that are written so; little-endian, as in Avro. */
+const RAW_BYTES: Partial<Record<Column['kind'], number>> = { boolean: 1, float: 4, double: 8 }

@@ -9,31 +9,14 @@ import {
 } from '#core'
 import type { LogRows } from '#storage'
 import { BatchBuilder } from './batch-builder.js'
-import { compileProgram, type DecodeProgram } from './decode-program.js'
+import type { DecodeProgram } from './decode-program.js'
 import type { Inspector, Verdict } from './inspector.js'
 import type { RecordBatch } from './log/log.js'
 import { observe } from './observed.js'
 import { RecordInterpreter } from './record-interpreter.js'
-import { parseSchema } from './registry/schema-text.js'
+import { type FurtherColumns, RecordWriters, type SchemaSource } from './record-writers.js'
+import { isExactTime } from './time-rules.js'
 import { WIRE_HEADER_BYTES, wireId } from './wire-format.js'
-
-/** Where the schemas of wire ids come from. */
-export interface SchemaSource {
-  /** JSON texts by id; what is missing nobody has registered. `mayWait`: it may be registered in a moment. */
-  schemasOf(ids: readonly number[], mayWait: boolean): Promise<ReadonlyMap<number, string>>
-  /**
-   * Of each partition, the offset before which records of this id have been refused because it was unknown. They stay
-   * refused when it is registered later: another reading of the same log must not end otherwise.
-   */
-  unknownBefore(id: number): OffsetVector
-}
-
-/** What is known of those who write with one wire id. */
-interface Writer {
-  /** How to decode its records, why that is impossible, or null: nobody has registered its schema. */
-  readonly program: DecodeProgram | TicklakeError | null
-  readonly unknownBefore: OffsetVector
-}
 
 /** A value that is no row of the table: kept whole, for quarantine. */
 export interface RefusedValue {
@@ -61,66 +44,33 @@ export interface DecodedBatch extends Omit<LogRows, 'ledger'> {
  */
 export class ColumnarDecoder {
   readonly #definition: TableDefinition
-  readonly #schemas: SchemaSource
   readonly #columnNames: readonly string[]
-  /** By wire id. */
-  readonly #writers = new Map<number, Writer>()
+  readonly #writers: RecordWriters
+  readonly #further: FurtherColumns | null
   readonly #interpreter: RecordInterpreter
 
-  constructor(definition: TableDefinition, schemas: SchemaSource) {
+  /** Without `further`, fields that the definition does not know are skipped. */
+  constructor(definition: TableDefinition, schemas: SchemaSource, further: FurtherColumns | null = null) {
     this.#definition = definition
-    this.#schemas = schemas
     this.#columnNames = batchColumnNames(definition)
+    this.#writers = new RecordWriters(definition, schemas, further)
+    this.#further = further
     this.#interpreter = new RecordInterpreter(this.#columnNames)
   }
 
   /** Wire ids in these batches whose schemas are not known: `prepare` has not seen them, or nobody had registered them. */
   missing(batches: readonly RecordBatch[]): readonly number[] {
-    this.#forgetUnknown()
-    const missing = new Set<number>()
-    let known = -1
-    for (const { bytes, ends } of batches) {
-      for (let index = 0; index < ends.length; index++) {
-        const id = wireId(bytes, index === 0 ? 0 : ends[index - 1]!, ends[index]!)
-        if (id === known || id === -1) continue
-        if (this.#writers.get(id)?.program) known = id
-        else missing.add(id)
-      }
-    }
-    return [...missing]
+    return this.#writers.missing(batches)
   }
 
-  /**
-   * Looks up and compiles these schemas. The records of one that nobody has registered, or that can't be resolved to
-   * the table, are refused. A registry that does not answer is an error.
-   */
-  async prepare(ids: readonly number[]): Promise<void> {
-    const isNew = (id: number) => !this.#writers.has(id)
-    const met = await this.#schemas.schemasOf(ids.filter(isNew), true)
-    // Waited for once and in vain: a producer that never registers must not hold up the log again and again.
-    const askedAgain = ids.filter((id) => !isNew(id))
-    const schemas = new Map([...met, ...(await this.#schemas.schemasOf(askedAgain, false))])
-    for (const id of ids) {
-      const schema = schemas.get(id)
-      const program = schema === undefined ? null : this.#compile(id, schema)
-      this.#writers.set(id, { program, unknownBefore: this.#schemas.unknownBefore(id) })
-    }
+  /** False: the table has another schema than at the last `prepare`, which is due again. */
+  get isResolved(): boolean {
+    return this.#writers.areResolved
   }
 
-  #compile(id: number, schema: string): DecodeProgram | TicklakeError {
-    try {
-      const columnOf = (field: string) => this.#columnNames.indexOf(field)
-      return compileProgram(parseSchema(`schema ${id}`, schema), this.#definition, columnOf)
-    } catch (error) {
-      if (error instanceof TicklakeError && error.code === 'invalid_input') return error
-      throw error
-    }
-  }
-
-  /** Bytes that are no records may name any number of schemas, which then are asked for again. */
-  #forgetUnknown(): void {
-    if (this.#writers.size <= MAX_WRITERS) return
-    for (const [id, { program }] of this.#writers) if (program === null) this.#writers.delete(id)
+  /** Looks up and compiles these schemas, as `RecordWriters` says. */
+  prepare(ids: readonly number[]): Promise<void> {
+    return this.#writers.prepare(ids)
   }
 
   /**
@@ -133,7 +83,7 @@ export class ColumnarDecoder {
     inspector: Inspector | null = null,
   ): DecodedBatch {
     const recordCount = batches.reduce((sum, batch) => sum + batch.count - firstIndex(batch, from), 0)
-    const builder = new BatchBuilder(this.#definition, recordCount)
+    const builder = new BatchBuilder(this.#definition, recordCount, this.#writers.added)
     const refused: RefusedValue[] = []
     let row = 0
     for (const batch of batches) {
@@ -141,6 +91,8 @@ export class ColumnarDecoder {
       row = this.#decodeBatch(batch, firstIndex(batch, from), builder, row, inspector, refused)
       this.#fillLogColumns(batch, builder, startRow, row)
     }
+    for (const [column, count] of this.#interpreter.takeSpoilt())
+      this.#further?.spoilt(this.#writers.fieldOf(column - this.#columnNames.length), count)
     const batch = builder.finish(row)
     return { batch, refused, duplicates: recordCount - row - refused.length, ...observe(batch) }
   }
@@ -170,7 +122,7 @@ export class ColumnarDecoder {
         const id = wireId(bytes, start, end)
         if (id === -1) throw invalid('value', hex(bytes, start, end), WIRE_FORMAT)
         if (id !== writerId) {
-          const writer = this.#writers.get(id)
+          const writer = this.#writers.of(id)
           assert(writer !== undefined, 'every wire id has been prepared')
           if (writer.program instanceof TicklakeError) throw writer.program
           program = writer.program ?? NO_PROGRAM
@@ -210,11 +162,7 @@ export class ColumnarDecoder {
   }
 }
 
-/** Far more than a topic has in its life. */
-const MAX_WRITERS = 10_000
 const TWO_TO_32 = 2 ** 32
-/** The upper 32 bits of 2^53 µs. */
-const MAX_TIME_HIGH_HALF = 2 ** 21
 const NO_PROGRAM: DecodeProgram = { code: [], subprograms: [] }
 const WIRE_FORMAT = 'in the wire format (0x00, schema id, Avro)'
 
@@ -224,7 +172,7 @@ function unknownSchema(id: number): TicklakeError {
 
 /** Refuses an event time that is not within ±2^53 µs: its day could not be told exactly. */
 function checkTime(highHalf: number): void {
-  if (highHalf >= -MAX_TIME_HIGH_HALF && highHalf < MAX_TIME_HIGH_HALF) return
+  if (isExactTime(highHalf)) return
   throw invalid('event_time', `${highHalf} * 2^32 µs`, 'a time in the years 1684 to 2255')
 }
 

@@ -17,8 +17,10 @@ import { ConsumerProgress, type Refusals } from './consumer-progress.js'
 import type { Inspector } from './inspector.js'
 import type { Log } from './log/log.js'
 import { newestRecords, requireSameLog } from './record-marks.js'
+import type { SchemaSource } from './record-writers.js'
 import { RefusedRecords } from './refused-records.js'
 import type { SchemaRegistry } from './registry/registry.js'
+import { TableColumns } from './table-columns.js'
 import { Waiting } from './waiting.js'
 import { WriterSchemas } from './writer-schemas.js'
 
@@ -35,6 +37,8 @@ export interface ConsumerOptions {
   readonly logger: Logger
   /** How long a record waits for its schema before it goes to quarantine. */
   readonly unknownWaitMs: number
+  /** A table of events gets columns for optional fields of its records, up to so many besides its own. */
+  readonly maxAddedColumns: number
 }
 
 /** How a consumer is doing. */
@@ -78,10 +82,12 @@ export class Consumer implements Service {
     const { definition } = options.table
     this.#refused = new RefusedRecords({ ...options, definition, waiting: this.#waiting })
     const schemas = new WriterSchemas({ ...options, waiting: this.#waiting })
-    this.#decoder = new ColumnarDecoder(definition, {
+    const source: SchemaSource = {
       schemasOf: (ids, mayWait) => schemas.schemasOf(ids, mayWait),
       unknownBefore: (id) => this.#refused.unknownBefore(id),
-    })
+    }
+    const further = options.inspect && new TableColumns({ ...options, waiting: this.#waiting })
+    this.#decoder = new ColumnarDecoder(definition, source, further)
     this.#progress = new ConsumerProgress(options.clock)
   }
 
@@ -144,7 +150,7 @@ export class Consumer implements Service {
         continue
       }
       const unknown = this.#decoder.missing(batches)
-      if (unknown.length > 0) await this.#decoder.prepare(unknown)
+      if (unknown.length > 0 || !this.#decoder.isResolved) await this.#decoder.prepare(unknown)
       const rows = this.#decoder.decode(batches, this.#position, inspector)
       if (rows.refused.length > 0) await this.#refused.keep(rows.refused)
       const more = !covers(next, log.end(topic))

@@ -1,5 +1,5 @@
 import avro, { type Schema, type Type } from 'avsc'
-import { assert, DECIMAL_SCALE, invalid, type TableDefinition, unreachable } from '#core'
+import { type AddedType, assert, DECIMAL_SCALE, invalid, type TableDefinition, unreachable } from '#core'
 import { type RecordField, recordFields } from './avro-schema.js'
 import { AnnotatedType, schemaShape } from './schema-shape.js'
 
@@ -29,6 +29,24 @@ export const Op = {
   blocks: 10,
   /** index into `subprograms`: one program, that of a nested record */
   record: 11,
+
+  // Of added columns, whose values may not be what they should without an end of the record: then the row has none.
+  /** column */
+  addedString: 12,
+  /** column */
+  addedInt: 13,
+  /** column */
+  addedTime: 14,
+  /** column */
+  addedDecimal: 15,
+  /** column */
+  boolean: 16,
+  /** column */
+  float: 17,
+  /** column */
+  double: 18,
+  /** column: a double, of a float on the wire */
+  floatAsDouble: 19,
 } as const
 
 /** Numbers of an instruction: operation, argument, and which branch of a two-branch union is null, or -1. */
@@ -40,27 +58,38 @@ export interface DecodeProgram {
   readonly subprograms: readonly (readonly DecodeProgram[])[]
 }
 
+/** A column of the batch beyond those of the definition, and what fills it. */
+export interface AddedTarget {
+  readonly column: number
+  readonly type: AddedType
+  /** The field of this writer's records; null: none. */
+  readonly field: string | null
+}
+
 /**
  * Resolves a writer schema to a table by the rules of the Avro specification, section "Schema Resolution": fields
  * go by name, unknown ones are skipped, a missing optional one is null, int reads as long and bytes as string.
  * Beyond them a timestamp must be timestamp-micros and a decimal must have the table's scale: anything else would
  * change values without a word. What can't be resolved is `invalid_input` that names the field.
  *
- * `columnOf` gives the batch column of a field.
+ * `columnOf` gives the batch column of a field. A field that fills an added column is a union of null and one type, which
+ * is the column's or widens to it.
  */
 export function compileProgram(
   writer: Schema,
   definition: TableDefinition,
   columnOf: (field: string) => number,
+  added: readonly AddedTarget[] = [],
 ): DecodeProgram {
-  const type = schemaShape(writer)
-  if (!(type instanceof avro.types.RecordType)) throw invalid('schema', type.typeName, 'a record schema')
+  const type = recordShape(writer)
   const fields = recordFields(definition)
   const program = new ProgramBuilder()
   const nested = new Map<Type, DecodeProgram>()
   for (const { name, type: written } of type.fields) {
     const field = fields.find((candidate) => candidate.name === name)
+    const target = added.find((candidate) => candidate.field === name)
     if (field) addRead(program, written, field, columnOf(name))
+    else if (target) addAddedRead(program, written, target)
     else addSkip(program, written, nested)
   }
   for (const field of fields) {
@@ -69,7 +98,15 @@ export function compileProgram(
       throw invalid(field.name, 'absent', `a field that a record of ${definition.name} may lack`)
     program.add(Op.null, columnOf(field.name))
   }
+  for (const { column, field } of added) if (field === null) program.add(Op.null, column)
   return program
+}
+
+/** The record that a schema is of; `invalid_input` when it is of something else. */
+export function recordShape(writer: Schema): InstanceType<typeof avro.types.RecordType> {
+  const type = schemaShape(writer)
+  if (type instanceof avro.types.RecordType) return type
+  throw invalid('schema', type.typeName, 'a record schema')
 }
 
 class ProgramBuilder implements DecodeProgram {
@@ -102,6 +139,40 @@ function addRead(program: ProgramBuilder, written: Type, field: RecordField, col
     return read
   })
   program.addCall(Op.union, branches)
+}
+
+/** A null and one type, in either order; by the same steps as it would be skipped, so that it fails no record alone. */
+function addAddedRead(program: ProgramBuilder, written: Type, { column, type }: AddedTarget): void {
+  assert(written instanceof avro.types.WrappedUnionType, 'a field of an added column is optional')
+  const branches = written.types.map((branch) => {
+    const read = new ProgramBuilder()
+    read.add(branch.typeName === 'null' ? Op.null : addedReadOperation(branch, type), column)
+    return read
+  })
+  program.addCall(Op.union, branches)
+}
+
+function addedReadOperation(written: Type, type: AddedType): number {
+  switch (type) {
+    case 'boolean':
+      return Op.boolean
+    case 'int':
+      return Op.addedInt
+    case 'long':
+      return Op.long
+    case 'float':
+      return Op.float
+    case 'double':
+      return written.typeName === 'float' ? Op.floatAsDouble : Op.double
+    case 'string':
+      return Op.addedString
+    case 'binary':
+      return Op.binary
+    case 'timestamptz':
+      return Op.addedTime
+    default:
+      return Op.addedDecimal
+  }
 }
 
 function readOperation(written: Type, field: RecordField): number {

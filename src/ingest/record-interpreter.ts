@@ -7,6 +7,7 @@ import {
   invalid,
   type TicklakeError,
 } from '#core'
+import { AddedCells } from './added-cells.js'
 import type { BatchBuilder } from './batch-builder.js'
 import { type DecodeProgram, INSTRUCTION_LENGTH, Op } from './decode-program.js'
 
@@ -23,6 +24,7 @@ const DECIMAL_LIMIT_HIGH = Number(DECIMAL_LIMIT >> 32n)
  */
 export class RecordInterpreter {
   readonly #columnNames: readonly string[]
+  readonly #added = new AddedCells()
   /** The 64-bit number that `#readLong` found, and where the bytes go on. */
   #low = 0
   #high = 0
@@ -49,6 +51,11 @@ export class RecordInterpreter {
         `a record of ${position > end ? 'that length' : `${position - start} bytes`}`,
       )
     }
+  }
+
+  /** By added column, how many values were none of its type and became null since the last call. */
+  takeSpoilt(): ReadonlyMap<number, number> {
+    return this.#added.takeSpoilt()
   }
 
   #run(
@@ -143,11 +150,51 @@ export class RecordInterpreter {
         case Op.skipFixed:
           position += argument
           break
-        default:
+        case Op.union:
+        case Op.blocks:
+        case Op.record:
           position = this.#call(program, at, bytes, position, end, out, row, depth)
+          break
+        default:
+          position = this.#readAdded(code[at]!, argument, bytes, position, end, out, row)
       }
     }
     return position
+  }
+
+  /** The value of an added column; gives where the bytes go on. */
+  #readAdded(
+    operation: number,
+    column: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    out: BatchBuilder,
+    row: number,
+  ): number {
+    switch (operation) {
+      case Op.addedInt:
+        this.#readLong(bytes, start)
+        this.#added.putInt(column, this.#low, this.#high, out, row)
+        return this.#position
+      case Op.addedTime:
+        this.#readLong(bytes, start)
+        this.#added.putTime(column, this.#low, this.#high, out, row)
+        return this.#position
+      case Op.addedString:
+      case Op.addedDecimal: {
+        const length = this.#readLength(bytes, start, end)
+        const from = this.#position
+        const to = from + length
+        if (operation === Op.addedString) this.#added.putString(column, bytes.subarray(from, to), out, row)
+        else if (this.#takeDecimal(bytes, from, to))
+          this.#added.putLong(column, this.#low, this.#high, out, row)
+        else this.#added.spoil(column, out, row)
+        return to
+      }
+      default:
+        return start + this.#added.putFixed(operation, column, bytes, start, out, row)
+    }
   }
 
   #call(
@@ -252,9 +299,15 @@ export class RecordInterpreter {
     this.#position = position
   }
 
-  /** Two's complement, big-endian, of any length whose value fits decimal(18, 8); into `#low` and `#high`. */
   #readDecimal(column: number, bytes: Uint8Array, start: number, end: number): void {
-    if (start === end) throw this.#wrong(column, 'no bytes', DECIMAL)
+    if (this.#takeDecimal(bytes, start, end)) return
+    const value = start === end ? 'no bytes' : Buffer.from(bytes.subarray(start, end)).toString('hex')
+    throw this.#wrong(column, value, DECIMAL)
+  }
+
+  /** Two's complement, big-endian, of any length, into `#low` and `#high`; false: it has more than 18 digits, or none. */
+  #takeDecimal(bytes: Uint8Array, start: number, end: number): boolean {
+    if (start === end) return false
     const sign = (bytes[start]! << 24) >> 31
     let position = start
     while (end - position > 8 && bytes[position] === (sign & 0xff)) position++
@@ -272,10 +325,11 @@ export class RecordInterpreter {
       high >> 31 !== sign ||
       (magnitudeHigh >= DECIMAL_LIMIT_HIGH && isTooLarge(low, high))
     ) {
-      throw this.#wrong(column, Buffer.from(bytes.subarray(start, end)).toString('hex'), DECIMAL)
+      return false
     }
     this.#low = low
     this.#high = high
+    return true
   }
 
   #checkText(column: number, text: Uint8Array): void {

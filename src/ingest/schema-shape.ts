@@ -7,6 +7,7 @@ import { invalid } from '#core'
  */
 export class AnnotatedType extends avro.types.LogicalType {
   readonly logicalType: string
+  readonly precision: number
   readonly scale: number
   /** Logical type with its attributes: values with different annotations mean different things. */
   readonly annotation: string
@@ -16,6 +17,7 @@ export class AnnotatedType extends avro.types.LogicalType {
     // avsc makes a logical type only of an object schema that has one.
     const { logicalType, precision, scale } = schema as Record<string, unknown>
     this.logicalType = String(logicalType)
+    this.precision = Number(precision)
     this.scale = Number(scale ?? 0)
     this.annotation = JSON.stringify({ logicalType, precision, scale })
   }

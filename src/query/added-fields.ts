@@ -36,14 +36,15 @@ function addedFields(
 
 /**
  * Whole numbers and truths are those of JSON; all else is text: JSON's numbers would lose digits of a decimal, and have
- * no NaN. Bytes are in base64.
+ * no NaN. Bytes are in base64. Formats that have types have them typed, but for dates, times of day, UUIDs and bytes.
  */
 function addedField({ name, type }: FileColumn): Field {
   const column = sqlName(name)
-  const field = (kind: Field['type'], sql: string, freeText = false): Field => ({
+  const field = (kind: Field['type'], sql: string, typedSql: string, freeText = false): Field => ({
     name,
     type: kind,
     sql,
+    typedSql,
     columns: [name],
     doc: `column ${name}, which was added to the table`,
     freeText,
@@ -51,27 +52,38 @@ function addedField({ name, type }: FileColumn): Field {
   const [base = ''] = type.split(/[([]/)
   switch (base) {
     case 'boolean':
-      return field('boolean', column)
+      return field('boolean', column, column)
     case 'int':
     case 'long':
-      return field('number', column)
+      return field('number', column, `CAST(${column} AS BIGINT)`)
     case 'string':
-      return field('string', column, true)
+      return field('string', column, column, true)
     case 'binary':
     case 'fixed':
-      return field('string', `to_base64(${column})`)
+      return field('string', `to_base64(${column})`, `to_base64(${column})`)
     case 'decimal': {
       const text = `CAST(${column} AS VARCHAR)`
-      return field('string', /,\s*0\)$/.test(type) ? text : `rtrim(rtrim(${text}, '0'), '.')`)
+      const typed = `CAST(${column} AS ${wideDecimal(type)})`
+      return field('string', /,\s*0\)$/.test(type) ? text : `rtrim(rtrim(${text}, '0'), '.')`, typed)
     }
     case 'timestamp':
     case 'timestamptz': {
       const zone = base === 'timestamptz' ? 'Z' : ''
       const text = `strftime(make_timestamp(epoch_us(${column})), '%Y-%m-%dT%H:%M:%S.%f${zone}')`
       // Another engine may have written an infinite one, which has no such text.
-      return field('string', `CASE WHEN isfinite(${column}) THEN ${text} ELSE CAST(${column} AS VARCHAR) END`)
+      const sql = `CASE WHEN isfinite(${column}) THEN ${text} ELSE CAST(${column} AS VARCHAR) END`
+      return field('string', sql, column)
     }
+    case 'float':
+    case 'double':
+      return field('string', `CAST(${column} AS VARCHAR)`, `CAST(${column} AS DOUBLE)`)
     default:
-      return field('string', `CAST(${column} AS VARCHAR)`)
+      return field('string', `CAST(${column} AS VARCHAR)`, `CAST(${column} AS VARCHAR)`)
   }
+}
+
+/** A decimal as wide as its values are in Arrow: DuckDB keeps those of few digits in fewer than 64 bits. */
+function wideDecimal(type: string): string {
+  const [precision = 38, scale = 0] = [...type.matchAll(/\d+/g)].map(Number)
+  return `DECIMAL(${Math.max(precision, 18)}, ${scale})`
 }

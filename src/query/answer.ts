@@ -1,12 +1,13 @@
 import { TicklakeError } from '#core'
-import type { Engine, QueryResult, SqlParameters } from '#engine'
+import type { Engine, QueryResult, RowsChunk, SqlParameters } from '#engine'
+import type { ArrowColumn } from './encodings/arrow-schema.js'
 import type { Encoding } from './field.js'
 import type { OpenGaps } from './gaps.js'
-import type { Key } from './page-token.js'
+import type { RowData } from './row-data.js'
 import type { Route } from './scan.js'
 
 /** What runs statements: DuckDB now. */
-export type QueryEngine = Pick<Engine, 'query'>
+export type QueryEngine = Pick<Engine, 'query' | 'rows' | 'stream' | 'exportParquet'>
 
 /** How an answer came about. */
 export interface AnswerMeta {
@@ -26,13 +27,19 @@ export interface AnswerMeta {
   readonly gaps: OpenGaps | null
 }
 
-/** An answer, its rows written already. */
+/** An answer. Whoever asked for it reads its data, or closes them. */
 export interface Answer {
   readonly encoding: Encoding
   /** Names of the fields, in order: the header of a CSV. */
   readonly fields: readonly string[]
-  /** One text a row: a JSON object or a CSV record. */
-  readonly rows: readonly string[]
+  /** What the columns are, where the encoding has that said before the rows (Arrow); null elsewhere. */
+  readonly columns: readonly ArrowColumn[] | null
+  /**
+   * The rows: JSON objects with a comma and a line break between, lines of NDJSON, records of CSV, messages of an Arrow
+   * stream after its schema, or a Parquet file. Rows of equal answers are equal bytes, but for Parquet; all else is
+   * composed around them.
+   */
+  readonly data: RowData
   /** The data are one object, not a list. */
   readonly single: boolean
   /** False: cut short. Merely having more pages is no cut. */
@@ -57,13 +64,6 @@ export interface Statement {
   readonly parameters: SqlParameters
 }
 
-/** The rows of a page, and where the next one begins. */
-export interface RowsPage {
-  readonly rows: readonly string[]
-  /** Null: this was the last page. */
-  readonly last: { readonly key: Key; readonly ties: number } | null
-}
-
 /** Runs a statement whose values may leave the range of a decimal. */
 export async function runStatement(
   engine: QueryEngine,
@@ -73,15 +73,31 @@ export async function runStatement(
   try {
     return await engine.query(statement.sql, statement.parameters, signal)
   } catch (error) {
-    if (error instanceof Error && /^Out of Range Error/.test(error.message)) {
-      throw new TicklakeError(
-        'invalid_input',
-        'a sum leaves the range of an exact decimal(38): ask for a shorter interval or range',
-        { cause: error },
-      )
-    }
-    throw error
+    throw rangeError(error)
   }
+}
+
+/** Rows whose values may leave the range of a decimal, or of a time in nanoseconds. */
+export async function* inRange(chunks: AsyncGenerator<RowsChunk>): AsyncGenerator<RowsChunk> {
+  try {
+    yield* chunks
+  } catch (error) {
+    throw rangeError(error)
+  }
+}
+
+/** An error of DuckDB as whoever asked should hear of it. */
+export function rangeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  if (/^Out of Range Error/.test(error.message)) {
+    const message = 'a sum leaves the range of an exact decimal(38): ask for a shorter interval or range'
+    return new TicklakeError('invalid_input', message, { cause: error })
+  }
+  if (/^Conversion Error: Type INT128 .* INT64/.test(error.message)) {
+    const message = 'a time is too far from 1970 for nanoseconds in 64 bits: ask for the fields without ts_ns'
+    return new TicklakeError('invalid_input', message, { cause: error })
+  }
+  return error
 }
 
 /** A column of texts of a result. */

@@ -31,9 +31,16 @@ export const BAR_FIELDS: readonly Field[] = [
   decimalField('close', 'close', 'price of the last row in the total order'),
   decimalField('volume', 'volume', 'sum of sizes; null for quotes'),
   decimalField('notional', 'notional', 'sum of price × size, exact; null for quotes'),
-  decimalField('vwap', 'vwap', 'notional / volume, half-even at 8 decimals; null without volume'),
+  {
+    ...decimalField('vwap', 'vwap', 'notional / volume, half-even at 8 decimals; null without volume'),
+    typedSql: 'CAST(vwap AS DECIMAL(38,8))',
+  },
   numberField('count', 'count', 'rows in the bucket'),
-  { ...numberField('final', 'final', 'the exchange has passed its end by 5 minutes'), type: 'boolean' },
+  {
+    ...numberField('final', 'final', 'the exchange has passed its end by 5 minutes'),
+    type: 'boolean',
+    typedSql: 'final',
+  },
 ]
 
 function scaled(column: string): string {

@@ -7,6 +7,7 @@ import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.j
 import { chooseFields, type Encoding, encodeRow } from './field.js'
 import { INSTRUMENT } from './instrument.js'
 import { keyText, ORDER_COLUMNS, orderKey } from './order-key.js'
+import { oneMoreThan } from './page.js'
 import type { KeyForm, PagePosition } from './page-token.js'
 import {
   type BarSource,
@@ -78,7 +79,7 @@ export interface BarsContext {
 }
 
 /**
- * One page of bars by bucket, exchange and symbol, or null when there is nothing to read. Buckets start anew at each
+ * One page of bars by bucket, exchange and symbol. Buckets start anew at each
  * local midnight and are measured in elapsed time from it; a bucket of a day is the whole local day. Open and close
  * are those of the first and last row in the total order (foreign rows that tie: the lowest and the highest price).
  */
@@ -88,10 +89,9 @@ export function barsStatement(
   context: BarsContext,
   after: PagePosition | null,
   encoding: Encoding,
-): Statement | null {
+): Statement {
   const input = INPUTS[request.of]
   const source = relation(scan, [...new Set([...SELECTION_COLUMNS, ...ORDER_COLUMNS, ...input.columns])])
-  if (source === null) return null
   const bindings = new Bindings()
   const conditions = [
     'exchange_timestamp IS NOT NULL',
@@ -111,7 +111,7 @@ export function barsStatement(
     after ? `WHERE ${afterBar(after, request, bindings)}` : '',
     'GROUP BY bucket, bucket_end, exchange, symbol',
     `ORDER BY bucket ${direction}, bucket_end ${direction}, exchange ${direction}, symbol ${direction}`,
-    `LIMIT ${request.limit + 1}`,
+    oneMoreThan(request.limit),
   ].join(' ')
   const whole = `SELECT *, ${VWAP} AS vwap, ${isFinal(context.watermarks, bindings)} AS final FROM (${page})`
   const row = encodeRow(chooseFields(BAR_FIELDS, request.fields), encoding)
@@ -120,13 +120,8 @@ export function barsStatement(
 }
 
 /** The UTC days, counted from 1970, that have events of a selection: one a row, ascending. */
-export function utcDaysStatement(
-  request: BarsRequest,
-  scan: Scan,
-  after: PagePosition | null,
-): Statement | null {
+export function utcDaysStatement(request: BarsRequest, scan: Scan, after: PagePosition | null): Statement {
   const source = relation(scan, SELECTION_COLUMNS)
-  if (source === null) return null
   const bindings = new Bindings()
   const conditions = selectionConditions(barSelectionAfter(request, after), bindings)
   const where = whereAll(['exchange_timestamp IS NOT NULL', ...conditions])

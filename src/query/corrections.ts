@@ -14,6 +14,7 @@ import {
   timeField,
 } from './field.js'
 import { afterOrderKey, orderBy, orderKeyText, tieOf } from './order-key.js'
+import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
 import { type CorrectionsRequest, MARKET_TABLES, type MarketTable } from './request.js'
 import { selectionAfter } from './rows.js'
@@ -67,16 +68,15 @@ export function madeCorrections(tables: ReadonlyMap<TableName, StreamTable>): Ma
   )
 }
 
-/** One page of corrections, or null when there is nothing to read. */
+/** One page of corrections. */
 export function correctionsStatement(
   request: CorrectionsRequest,
   scan: Scan,
   made: MadeCorrections,
   after: PagePosition | null,
   encoding: Encoding,
-): Statement | null {
+): Statement {
   const every = relation(scan, COLUMNS)
-  if (every === null) return null
   const { of, state, source } = request
   const bindings = new Bindings()
   const conditions = [
@@ -94,7 +94,7 @@ export function correctionsStatement(
       ON refusal.place = (c.log_partition::BIGINT, c.log_offset)`
   const page = [
     `SELECT * FROM (${withStates}) ${whereAll(conditions)}`,
-    `ORDER BY ${orderBy(request.order, TIE)} LIMIT ${request.limit + 1} OFFSET ${after?.ties ?? 0}`,
+    `ORDER BY ${orderBy(request.order, TIE)} ${oneMoreThan(request.limit)} OFFSET ${after?.ties ?? 0}`,
   ].join(' ')
   const row = encodeRow(chooseFields(CORRECTION_FIELDS, request.fields), encoding)
   return {

@@ -6,6 +6,7 @@ import type { CountRequest, Selection } from './request.js'
 import { relation, type Scan } from './scan.js'
 
 export const COUNT_FIELDS = [numberField('count', 'count', 'rows of the selection')] as const
+export const COUNT_TYPES = { count: 'BIGINT' } as const
 
 /** True when manifests and tail know the count: every row counts. */
 export function countsEveryRow(selection: Selection): boolean {
@@ -13,17 +14,16 @@ export function countsEveryRow(selection: Selection): boolean {
   return symbols === null && exchange === null && startNanos === null && endNanos === null
 }
 
-/** One row: the count. Null when there is nothing to read. */
-export function countStatement(request: CountRequest, scan: Scan, encoding: Encoding): Statement | null {
+/** One row: the count. */
+export function countStatement(request: CountRequest, scan: Scan, encoding: Encoding): Statement {
   const source = relation(scan, SELECTION_COLUMNS)
-  if (source === null) return null
   const bindings = new Bindings()
   const where = whereAll(selectionConditions(request, bindings))
-  const sql = `SELECT ${encodeRow(COUNT_FIELDS, encoding)} AS row FROM (SELECT count(*) AS count FROM ${source} ${where})`
+  const sql = `SELECT ${encodeRow(COUNT_FIELDS, encoding)} AS row, '' AS key FROM (SELECT count(*) AS count FROM ${source} ${where})`
   return { sql, parameters: bindings.values }
 }
 
 /** The same row for a count that is known. */
-export function encodeCount(count: number, encoding: Encoding): string {
-  return encoding === 'json' ? JSON.stringify({ count }) : String(count)
+export function encodeCount({ count }: { readonly count: number }, encoding: Encoding): string {
+  return encoding === 'csv' ? String(count) : JSON.stringify({ count })
 }

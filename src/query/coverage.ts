@@ -7,6 +7,7 @@ import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.j
 import { type Encoding, encodeRow, type Field, numberField, textField, timeField } from './field.js'
 import { INSTRUMENT } from './instrument.js'
 import { keyText } from './order-key.js'
+import { oneMoreThan } from './page.js'
 import type { KeyForm, PagePosition } from './page-token.js'
 import type { CoverageRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
@@ -44,6 +45,7 @@ export const COVERAGE_FIELDS: readonly Field[] = [
     type: 'intervals',
     sql: 'intervals',
     csvSql: `array_to_string(list_transform(intervals, lambda gap: gap."from" || '-' || gap."to"), ' ')`,
+    typedSql: 'CAST(to_json(intervals) AS VARCHAR)',
     columns: ['intervals'],
     doc: `missing numbers, from and to inclusive: the first ${LISTED_INTERVALS} stretches`,
     freeText: false,
@@ -59,9 +61,8 @@ export const COVERAGE_FIELDS: readonly Field[] = [
 export const COVERAGE_KEY_FORM: KeyForm = ['text', 'text', 'number']
 
 /** The UTC days, counted from 1970, on which each exchange has events of a selection. */
-export function exchangeDaysStatement(request: CoverageRequest, scan: Scan): Statement | null {
+export function exchangeDaysStatement(request: CoverageRequest, scan: Scan): Statement {
   const source = relation(scan, SELECTION_COLUMNS)
-  if (source === null) return null
   const bindings = new Bindings()
   const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
   const events = `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros FROM ${source} ${where}`
@@ -104,14 +105,13 @@ export function coverageStatement(
   days: readonly ExchangeDay[],
   after: PagePosition | null,
   encoding: Encoding,
-): Statement | null {
+): Statement {
   const source = relation(scan, [
     ...SELECTION_COLUMNS,
     'sequence_number',
     'quality_flags',
     'ingest_timestamp',
   ])
-  if (source === null || days.length === 0) return null
   const bindings = new Bindings()
   const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
   const byInstrument = 'PARTITION BY exchange, symbol'
@@ -185,7 +185,7 @@ export function coverageStatement(
          round(freshness[1] / 1000)::BIGINT AS freshness_p50, round(freshness[2] / 1000)::BIGINT AS freshness_p99
        FROM totals LEFT JOIN counts USING (exchange, symbol, day)
        ${after ? `WHERE ${afterSession(after, bindings)}` : ''}
-       ORDER BY exchange, symbol, day LIMIT ${request.limit + 1}`,
+       ORDER BY exchange, symbol, day ${oneMoreThan(request.limit)}`,
     ],
   ]
   const ctes = steps.map(([name, sql]) => `${name} AS (${sql})`).join(', ')

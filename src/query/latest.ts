@@ -7,6 +7,7 @@ import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.j
 import { columnsOf, type Encoding, encodeRow, selectList } from './field.js'
 import { afterInstrument, INSTRUMENT, instrumentKeyText } from './instrument.js'
 import { ORDER_COLUMNS, orderKey, tieOf } from './order-key.js'
+import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
 import type { LatestRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
@@ -14,17 +15,16 @@ import { relation, type Scan } from './scan.js'
 const WINDOW_DAYS = [1n, 8n, 64n] as const
 const NANOS_PER_DAY = BigInt(MICROS_PER_DAY) * 1000n
 
-/** One page of the last row of each instrument, or null when there is nothing to read. */
+/** One page of the last row of each instrument. */
 export function latestStatement(
   request: LatestRequest,
   scan: Scan,
   after: PagePosition | null,
   encoding: Encoding,
-): Statement | null {
+): Statement {
   const fields = chosenRowFields(request.table, scan.columns, request.fields)
   const columns = [...new Set([...columnsOf(fields), ...SELECTION_COLUMNS, ...ORDER_COLUMNS])]
   const source = relation(scan, columns)
-  if (source === null) return null
   const bindings = new Bindings()
   // A row without event time, which only a foreign engine can have written, is nobody's latest.
   const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
@@ -34,7 +34,7 @@ export function latestStatement(
     `SELECT exchange, symbol, arg_max({${members}}, ${orderKey(tieOf(columns))}) AS last`,
     `FROM (SELECT ${INSTRUMENT}, ${rest} FROM ${source} ${where})`,
     after ? `WHERE ${afterInstrument(after.key, bindings)}` : '',
-    `GROUP BY exchange, symbol ORDER BY exchange, symbol LIMIT ${request.limit + 1}`,
+    `GROUP BY exchange, symbol ORDER BY exchange, symbol ${oneMoreThan(request.limit)}`,
   ].join(' ')
   const row = `(SELECT unnest(last) FROM (${page}))`
   const sql = `SELECT ${encodeRow(fields, encoding)} AS row, ${instrumentKeyText()} AS key FROM ${row}`
@@ -53,7 +53,8 @@ export function latestWindows(
 ): readonly LatestRequest[] {
   const { symbols, exchange, startNanos, endNanos, limit, pageToken } = request
   const newest = exchange === null ? undefined : watermarks.get(exchange)
-  if (!symbols || newest === undefined || symbols.length > limit || pageToken !== null) return [request]
+  const fitsPage = symbols !== null && (limit === null || symbols.length <= limit)
+  if (!fitsPage || newest === undefined || pageToken !== null) return [request]
   const newestNanos = newest * 1000n
   const last = endNanos !== null && endNanos < newestNanos ? endNanos : newestNanos
   const starts = WINDOW_DAYS.map((days) => last - days * NANOS_PER_DAY)

@@ -1,5 +1,6 @@
 import type { Version } from '#core'
 import type { AsOf, PinnedVersion, StreamTable } from '#storage'
+import type { Answer } from './answer.js'
 
 /** The version that a request means: the one of its page token, a state of history, or the newest. */
 export function pinOf(
@@ -11,15 +12,22 @@ export function pinOf(
   return version ? table.pinAt(version) : table.pin()
 }
 
-/** Uses a version and lets it go; a newest one in the very turn in which it was pinned. */
-export async function using<T>(
+/**
+ * Answers from a version and lets it go, once the answer's data have been read where these are streamed; uses a newest
+ * one in the very turn in which it was pinned.
+ */
+export async function using(
   held: PinnedVersion | Promise<PinnedVersion>,
-  use: (pinned: PinnedVersion) => Promise<T>,
-): Promise<T> {
+  use: (pinned: PinnedVersion) => Promise<Answer>,
+): Promise<Answer> {
   const pinned = held instanceof Promise ? await held : held
+  let isHeld = false
   try {
-    return await use(pinned)
+    const answer = await use(pinned)
+    isHeld = answer.data.isStreamed
+    if (isHeld) answer.data.onClose(() => pinned.release())
+    return answer
   } finally {
-    pinned.release()
+    if (!isHeld) pinned.release()
   }
 }

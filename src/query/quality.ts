@@ -5,6 +5,7 @@ import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.j
 import { countsField, type Encoding, encodeRow, type Field, numberField, textField } from './field.js'
 import { afterInstrument, INSTRUMENT, instrumentKeyText } from './instrument.js'
 import { countsRelation, type InstrumentCounts } from './instrument-counts.js'
+import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
 import type { QualityRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
@@ -83,7 +84,7 @@ export function qualityStatement(
          CASE WHEN present + missing_numbers > 0 THEN least(missing_numbers, ${MAX_LONG}) END AS missing,
          present / nullif(present + missing_numbers, 0) AS completeness
        FROM joined ${after ? `WHERE ${afterInstrument(after.key, bindings)}` : ''}
-       ORDER BY exchange, symbol LIMIT ${request.limit + 1}`,
+       ORDER BY exchange, symbol ${oneMoreThan(request.limit)}`,
     ],
   ]
   const ctes = steps.map(([name, sql]) => `${name} AS (${sql})`).join(', ')
@@ -109,8 +110,5 @@ function eventsSql(request: QualityRequest, scan: Scan, bindings: Bindings): str
   const isNumbered = `coalesce(quality_flags, 0) & ${QualityFlag.contiguousSequence} <> 0 AND sequence_number IS NOT NULL`
   const events = `SELECT ${INSTRUMENT}, coalesce(quality_flags, 0) AS flags, ${isNumbered} AS numbered,
       epoch_us(ingest_timestamp) - epoch_us(exchange_timestamp) AS lateness`
-  if (source !== null) {
-    return `${events} FROM ${source} ${whereAll(selectionConditions(request, bindings))}`
-  }
-  return `SELECT '' AS exchange, '' AS symbol, 0 AS flags, false AS numbered, 0::BIGINT AS lateness WHERE false`
+  return `${events} FROM ${source} ${whereAll(selectionConditions(request, bindings))}`
 }

@@ -13,6 +13,7 @@ import {
   timeField,
 } from './field.js'
 import { afterOrderKey, orderBy, orderKeyText, tieOf } from './order-key.js'
+import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
 import type { QuarantineRequest } from './request.js'
 import { selectionAfter } from './rows.js'
@@ -46,15 +47,14 @@ const TOPICS = { trades: TRADES.topic, quotes: QUOTES.topic } as const
 /** A consumer names topic and partition, which no load does; what another engine wrote has no place in the log. */
 const IS_RECORD = `coalesce(starts_with(source_id, topic || '/'), false) AND log_offset IS NOT NULL`
 
-/** One page of refused records in the order in which the log took them, or null when there is nothing to read. */
+/** One page of refused records in the order in which the log took them. */
 export function quarantineStatement(
   request: QuarantineRequest,
   scan: Scan,
   after: PagePosition | null,
   encoding: Encoding,
-): Statement | null {
+): Statement {
   const source = relation(scan, COLUMNS)
-  if (source === null) return null
   const { of, reason, sourceId, kind } = request
   const bindings = new Bindings()
   const conditions = [
@@ -67,7 +67,7 @@ export function quarantineStatement(
   ]
   const page = [
     `SELECT * FROM (SELECT ${AS_EVENTS} FROM ${source}) ${whereAll(conditions)}`,
-    `ORDER BY ${orderBy(request.order, TIE)} LIMIT ${request.limit + 1} OFFSET ${after?.ties ?? 0}`,
+    `ORDER BY ${orderBy(request.order, TIE)} ${oneMoreThan(request.limit)} OFFSET ${after?.ties ?? 0}`,
   ].join(' ')
   const row = encodeRow(chooseFields(QUARANTINE_FIELDS, request.fields), encoding)
   return {

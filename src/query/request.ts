@@ -28,9 +28,12 @@ export interface Selection {
   readonly asOf?: AsOf
 }
 
-/** One page of a list: 1 to `MAX_LIMIT` rows, from the start or after the page that gave the token. */
+/**
+ * One page of a list: 1 to `MAX_LIMIT` rows, from the start or after the page that gave the token. Null: all the rows
+ * from there on, which are then streamed.
+ */
 export interface Page {
-  readonly limit: number
+  readonly limit: number | null
   readonly pageToken: string | null
 }
 

@@ -6,17 +6,15 @@ import {
   type AnswerMeta,
   type AnswerOptions,
   type QueryEngine,
-  type RowsPage,
   runStatement,
   type Statement,
-  textColumn,
 } from './answer.js'
 import { answerMeta } from './answer-meta.js'
 import { BAR_FIELDS } from './bar-fields.js'
 import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
 import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
 import { CORRECTION_FIELDS, correctionsStatement, madeCorrections } from './corrections.js'
-import { COUNT_FIELDS, countStatement, countsEveryRow, encodeCount } from './count.js'
+import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
 import {
   COVERAGE_FIELDS,
   COVERAGE_KEY_FORM,
@@ -30,7 +28,6 @@ import { INSTRUMENT_KEY_FORM } from './instrument.js'
 import { instrumentCounts } from './instrument-counts.js'
 import { latestStatement, latestWindows } from './latest.js'
 import { ORDER_KEY_FORM } from './order-key.js'
-import { cutPage } from './page.js'
 import {
   decodePageToken,
   encodePageToken,
@@ -56,28 +53,30 @@ import type {
   SnapshotsRequest,
   SymbolsRequest,
 } from './request.js'
+import { NO_ROWS, type ReadRows, RowReader, type RowReaderOptions } from './row-reader.js'
 import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
 import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
-import { encodeSnapshot, SNAPSHOT_FIELDS, snapshotRows } from './snapshots.js'
+import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
 import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
 import {
+  encodeTableQuality,
   refusalsByTable,
   refusalsStatement,
   TABLE_QUALITY_FIELDS,
+  TABLE_QUALITY_TYPES,
   tableQualityRows,
 } from './table-quality.js'
 
-export interface QueryRouterOptions {
+export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
-  readonly engine: QueryEngine
   readonly sessions: SessionCalendars
   readonly clock: Clock
 }
 
-/** What one page was read from, and the page. */
+/** What was read, and the rows. */
 interface Reading {
   readonly scan: Scan
-  readonly page: RowsPage
+  readonly rows: ReadRows
 }
 
 /** A list that is answered page by page, all pages from one version. */
@@ -104,12 +103,14 @@ export class QueryRouter {
   readonly #engine: QueryEngine
   readonly #sessions: SessionCalendars
   readonly #clock: Clock
+  readonly #reader: RowReader
 
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
     this.#engine = options.engine
     this.#sessions = options.sessions
     this.#clock = options.clock
+    this.#reader = new RowReader(options)
   }
 
   /** One page of trades or quotes in the total order. */
@@ -122,6 +123,9 @@ export class QueryRouter {
       usesWatermarks: false,
       read: async (pinned, after) => {
         const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
+        if (request.limit === null && options.encoding !== 'parquet') {
+          return { scan, rows: await this.#reader.slices({ request, pinned, scan, after }, options) }
+        }
         const statement = rowsStatement(request, scan, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
       },
@@ -140,9 +144,7 @@ export class QueryRouter {
         const scan = await planScan(pinned, rowFilter(barSelectionAfter(request, after)))
         const days = await this.#calendar(request, scan, after, options)
         const context = { days, watermarks: pinned.watermarks }
-        // No day of the zone holds an event of the selection: there are none.
-        const statement =
-          days?.length === 0 ? null : barsStatement(request, scan, context, after, options.encoding)
+        const statement = barsStatement(request, scan, context, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options)
       },
     })
@@ -157,12 +159,16 @@ export class QueryRouter {
       keyForm: INSTRUMENT_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
-        let reading: Reading = { scan: NOTHING, page: { rows: [], last: null } }
-        for (const window of latestWindows(request, pinned.watermarks)) {
+        let reading: Reading = { scan: NOTHING, rows: NO_ROWS }
+        const windows = latestWindows(request, pinned.watermarks)
+        for (const window of windows) {
           const scan = await planScan(pinned, rowFilter(window))
           const statement = latestStatement(window, scan, after, options.encoding)
-          reading = await this.#read(scan, statement, request.limit, after, options)
-          if (reading.page.rows.length === request.symbols?.length) break
+          // Windows are of a list of symbols of one exchange, which is read at once to see whether all are found.
+          const limit = windows.length > 1 ? (request.symbols?.length ?? request.limit) : request.limit
+          await reading.rows.data.close()
+          reading = await this.#read(scan, statement, limit, after, options)
+          if (reading.rows.rowCount === request.symbols?.length) break
         }
         return reading
       },
@@ -196,8 +202,8 @@ export class QueryRouter {
       read: async (pinned, after) => {
         const scan = await planScan(pinned, rowFilter(request))
         const found = exchangeDaysStatement(request, scan)
-        const result = found && (await runStatement(this.#engine, found, options.signal))
-        const days = result ? exchangeDays(result, this.#sessions) : []
+        const result = await runStatement(this.#engine, found, options.signal)
+        const days = exchangeDays(result, this.#sessions)
         const statement = coverageStatement(request, scan, days, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options)
       },
@@ -227,12 +233,12 @@ export class QueryRouter {
     return using(this.#table('quarantine').pin(), async (pinned) => {
       const scan = await planScan(pinned, {})
       const statement = refusalsStatement(scan)
-      const result = statement && (await runStatement(this.#engine, statement, options.signal))
-      const rows = await tableQualityRows(this.#tables, refusalsByTable(result), options.encoding)
+      const result = await runStatement(this.#engine, statement, options.signal)
+      const rows = await tableQualityRows(this.#tables, refusalsByTable(result))
       return {
         encoding: options.encoding,
         fields: TABLE_QUALITY_FIELDS,
-        rows,
+        ...(await this.#reader.known(rows, TABLE_QUALITY_TYPES, encodeTableQuality, options)),
         single: false,
         complete: true,
         nextPageToken: null,
@@ -281,7 +287,6 @@ export class QueryRouter {
       const gaps = openGaps(pinned.withOpenGaps, request)
       const scan = await planScan(pinned, rowFilter(request))
       const isKnown = countsEveryRow(request) && !hasDeletes(scan)
-      const statement = isKnown ? null : countStatement(request, scan, options.encoding)
       const answer = {
         encoding: options.encoding,
         fields: COUNT_FIELDS.map((field) => field.name),
@@ -289,16 +294,19 @@ export class QueryRouter {
         complete: true,
         nextPageToken: null,
       }
-      if (statement === null) {
-        const rows = [encodeCount(rowsScanned(scan), options.encoding)]
-        return {
-          ...answer,
-          rows,
-          meta: { ...this.#meta(pinned, scan, startedMs, gaps), filesRead: 0, rowsScanned: 0, bytesRead: 0 },
-        }
+      if (isKnown) {
+        const rows = [{ count: rowsScanned(scan) }]
+        const read = await this.#reader.known(rows, COUNT_TYPES, encodeCount, options)
+        const meta = this.#meta(pinned, scan, startedMs, gaps)
+        return { ...answer, ...read, meta: { ...meta, filesRead: 0, rowsScanned: 0, bytesRead: 0 } }
       }
-      const rows = textColumn(await runStatement(this.#engine, statement, options.signal), 0)
-      return { ...answer, rows, meta: this.#meta(pinned, scan, startedMs, gaps) }
+      const statement = countStatement(request, scan, options.encoding)
+      const { data, columns } = await this.#reader.page(
+        statement,
+        { limit: 1, after: null, unique: isAlwaysUnique },
+        options,
+      )
+      return { ...answer, data, columns, meta: this.#meta(pinned, scan, startedMs, gaps) }
     })
   }
 
@@ -308,7 +316,7 @@ export class QueryRouter {
     return using(this.#table(request.table).pin(), async (pinned) => ({
       encoding: options.encoding,
       fields: SNAPSHOT_FIELDS,
-      rows: snapshotRows(pinned.metadata).map((row) => encodeSnapshot(row, options.encoding)),
+      ...(await this.#reader.known(snapshotRows(pinned.metadata), SNAPSHOT_TYPES, encodeSnapshot, options)),
       single: false,
       complete: true,
       nextPageToken: null,
@@ -329,33 +337,33 @@ export class QueryRouter {
       const fields = list.fields(pinned).map((field) => field.name)
       const gaps = openGaps(pinned.withOpenGaps, list.request)
       const watermarks = (list.usesWatermarks && token?.watermarks) || pinned.watermarks
-      const { scan, page } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
+      const { scan, rows } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
       return {
         encoding: options.encoding,
         fields,
-        rows: page.rows,
+        columns: rows.columns,
+        data: rows.data,
         single: false,
         complete: true,
         nextPageToken:
-          page.last &&
-          encodePageToken({ tableUuid, request, version, watermarks: carried, position: page.last }),
+          rows.last &&
+          encodePageToken({ tableUuid, request, version, watermarks: carried, position: rows.last }),
         meta: this.#meta(pinned, scan, startedMs, gaps),
       }
     })
   }
 
+  /** The page that a statement yields, or, without a limit, all its rows. */
   async #read(
     scan: Scan,
-    statement: Statement | null,
-    limit: number,
+    statement: Statement,
+    limit: number | null,
     after: PagePosition | null,
     options: AnswerOptions,
-    isUnique: (key: Key) => boolean = isAlwaysUnique,
+    unique: (key: Key) => boolean = isAlwaysUnique,
   ): Promise<Reading> {
-    if (statement === null) return { scan, page: { rows: [], last: null } }
-    const result = await runStatement(this.#engine, statement, options.signal)
-    return { scan, page: cutPage(result, limit, after, isUnique) }
+    return { scan, rows: await this.#reader.read(statement, { limit, after, unique }, options) }
   }
 
   /** The local days that hold a selection's events; null for UTC, whose days need no list. */
@@ -369,8 +377,8 @@ export class QueryRouter {
     const listed = utcDaysOf(barSelectionAfter(request, after))
     if (listed) return localDays(request.timeZone, listed, options.signal)
     const statement = utcDaysStatement(request, scan, after)
-    const result = statement && (await runStatement(this.#engine, statement, options.signal))
-    return localDays(request.timeZone, (result?.columns[0] ?? []).map(Number), options.signal)
+    const result = await runStatement(this.#engine, statement, options.signal)
+    return localDays(request.timeZone, (result.columns[0] ?? []).map(Number), options.signal)
   }
 
   #table(name: TableName): StreamTable {

@@ -4,9 +4,11 @@ import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { columnsOf, type Encoding, encodeRow, selectList } from './field.js'
 import { afterOrderKey, keyMicros, ORDER_COLUMNS, orderBy, orderKeyText, tieOf } from './order-key.js'
+import { oneMoreThan } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
 import type { Order, RowsRequest, Selection } from './request.js'
 import { relation, type Scan } from './scan.js'
+import { type Slice, sliceConditions } from './slices.js'
 
 /** The part of a request's selection that can hold rows after a page: fewer files to read. */
 export function selectionAfter(
@@ -26,26 +28,27 @@ export function selectionAfter(
   return { ...request, startNanos: startNanos !== null && startNanos > nanos ? startNanos : nanos }
 }
 
-/** One page of rows in the total order, or null when there is nothing to read. */
+/** One page of rows in the total order, or one slice of the list. */
 export function rowsStatement(
   request: RowsRequest,
   scan: Scan,
   after: PagePosition | null,
   encoding: Encoding,
-): Statement | null {
+  slice: Slice | null = null,
+): Statement {
   const fields = chosenRowFields(request.table, scan.columns, request.fields)
   const columns = [...new Set([...columnsOf(fields), ...SELECTION_COLUMNS, ...ORDER_COLUMNS])]
   const source = relation(scan, columns)
-  if (source === null) return null
   const bindings = new Bindings()
   const tie = tieOf(columns)
   const conditions = [
     ...selectionConditions(selectionAfter(request, after), bindings),
     ...(after ? [afterOrderKey(after, request.order, tie, bindings)] : []),
+    ...(slice ? sliceConditions(slice) : []),
   ]
   const page = [
     `SELECT ${selectList(columns)} FROM ${source} ${whereAll(conditions)}`,
-    `ORDER BY ${orderBy(request.order, tie)} LIMIT ${request.limit + 1} OFFSET ${after?.ties ?? 0}`,
+    `ORDER BY ${orderBy(request.order, tie)} ${oneMoreThan(request.limit)} OFFSET ${after?.ties ?? 0}`,
   ].join(' ')
   const sql = `SELECT ${encodeRow(fields, encoding)} AS row, ${orderKeyText(tie)} AS key FROM (${page})`
   return { sql, parameters: bindings.values }

@@ -106,8 +106,13 @@ function inTail(scan: Scan, slice: TailSlice, columns: readonly string[]): strin
   return cells.join(', ')
 }
 
-/** The rows of a scan as one relation with these columns, or null when there is nothing to read. */
-export function relation(scan: Scan, columns: readonly string[]): string | null {
+/** True when there is nothing to read. */
+export function isEmpty(scan: Scan): boolean {
+  return scan.tail.length === 0 && scannedFiles(scan).length === 0
+}
+
+/** The rows of a scan as one relation with these columns. Of nothing to read it has no rows, but their types. */
+export function relation(scan: Scan, columns: readonly string[]): string {
   const list = selectList(columns)
   const rowsOf = (files: readonly ReadableFile[], names: readonly string[]) =>
     parquetRelation(
@@ -124,5 +129,13 @@ export function relation(scan: Scan, columns: readonly string[]): string | null 
       : []),
     ...scan.tail.map((slice) => `SELECT ${inTail(scan, slice, columns)} FROM ${slice.relation}`),
   ]
-  return parts.length === 0 ? null : `(${parts.join(' UNION ALL ')})`
+  return parts.length === 0 ? noRows(scan, columns) : `(${parts.join(' UNION ALL ')})`
+}
+
+function noRows(scan: Scan, columns: readonly string[]): string {
+  const cells = columns.map((name) => {
+    const column = scan.columns.find((candidate) => candidate.name === name)
+    return `CAST(NULL AS ${column ? duckdbType(column) : 'VARCHAR'}) AS ${sqlName(name)}`
+  })
+  return `(SELECT ${cells.join(', ')} WHERE false)`
 }

@@ -17,6 +17,21 @@ export const SNAPSHOT_FIELDS = [
   'current',
 ] as const
 
+export const SNAPSHOT_TYPES = {
+  snapshot_id: 'VARCHAR',
+  parent_snapshot_id: 'VARCHAR',
+  sequence_number: 'BIGINT',
+  ts: 'VARCHAR',
+  operation: 'VARCHAR',
+  added_rows: 'BIGINT',
+  added_files: 'BIGINT',
+  total_rows: 'BIGINT',
+  total_files: 'BIGINT',
+  total_bytes: 'BIGINT',
+  offsets: 'VARCHAR',
+  current: 'BOOLEAN',
+} as const
+
 type SnapshotValue = string | number | boolean | OffsetVector | null
 
 /** A snapshot of a table, as it is answered: ids as text (they may exceed 2^53), null where a writer did not count. Rows count until their data files are rewritten, deleted or not. */
@@ -46,7 +61,7 @@ export function snapshotRows(metadata: TableMetadata): readonly SnapshotRow[] {
 }
 
 export function encodeSnapshot(row: SnapshotRow, encoding: Encoding): string {
-  if (encoding === 'json') return JSON.stringify(row)
+  if (encoding !== 'csv') return JSON.stringify(row)
   return SNAPSHOT_FIELDS.map((name) => csvCell(row[name])).join(',')
 }
 

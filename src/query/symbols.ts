@@ -3,6 +3,7 @@ import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { type Encoding, encodeRow, type Field, numberField, textField, timeField } from './field.js'
 import { afterInstrument, INSTRUMENT, instrumentKeyText } from './instrument.js'
+import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
 import type { SymbolsRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
@@ -15,22 +16,21 @@ export const SYMBOL_FIELDS: readonly Field[] = [
   numberField('count', 'count', 'its events in the selection'),
 ]
 
-/** One page of the instruments that have events, or null when there is nothing to read. */
+/** One page of the instruments that have events. */
 export function symbolsStatement(
   request: SymbolsRequest,
   scan: Scan,
   after: PagePosition | null,
   encoding: Encoding,
-): Statement | null {
+): Statement {
   const source = relation(scan, SELECTION_COLUMNS)
-  if (source === null) return null
   const bindings = new Bindings()
   const where = whereAll(selectionConditions(request, bindings))
   const events = `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros FROM ${source} ${where}`
   const page = [
     `SELECT exchange, symbol, min(micros) AS first_micros, max(micros) AS last_micros, count(*) AS count`,
     `FROM (${events}) ${after ? `WHERE ${afterInstrument(after.key, bindings)}` : ''}`,
-    `GROUP BY exchange, symbol ORDER BY exchange, symbol LIMIT ${request.limit + 1}`,
+    `GROUP BY exchange, symbol ORDER BY exchange, symbol ${oneMoreThan(request.limit)}`,
   ].join(' ')
   const sql = `SELECT ${encodeRow(SYMBOL_FIELDS, encoding)} AS row, ${instrumentKeyText()} AS key FROM (${page})`
   return { sql, parameters: bindings.values }

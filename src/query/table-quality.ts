@@ -19,6 +19,17 @@ export const TABLE_QUALITY_FIELDS = [
   'receipt',
 ] as const
 
+export const TABLE_QUALITY_TYPES = {
+  table: 'VARCHAR',
+  received: 'BIGINT',
+  accepted: 'BIGINT',
+  quarantined: 'BIGINT',
+  quarantined_reasons: 'VARCHAR',
+  duplicates: 'BIGINT',
+  cancelled: 'BIGINT',
+  receipt: 'VARCHAR',
+} as const
+
 /** A table of events: received = accepted + quarantined + duplicates. */
 interface TableQuality {
   readonly table: MarketTable
@@ -40,17 +51,16 @@ const KNOWN_REASONS: ReadonlySet<string> = new Set(QUARANTINE_REASONS)
 /** What foreign writers put into the quarantine may give any reason. */
 const OTHER = 'other'
 
-/** Refused records by topic and reason; null when there are none. */
-export function refusalsStatement(scan: Scan): Statement | null {
+/** Refused records by topic and reason. */
+export function refusalsStatement(scan: Scan): Statement {
   const source = relation(scan, ['topic', 'reason'])
-  if (source === null) return null
   const sql = `SELECT topic, reason, count(*)::DOUBLE FROM ${source} GROUP BY topic, reason ORDER BY ALL`
   return { sql, parameters: {} }
 }
 
 /** What `refusalsStatement` found, by table. */
-export function refusalsByTable(result: QueryResult | null): ReadonlyMap<string, ReasonCounts> {
-  const [topics = [], reasons = [], counts = []] = result?.columns ?? []
+export function refusalsByTable(result: QueryResult): ReadonlyMap<string, ReasonCounts> {
+  const [topics = [], reasons = [], counts = []] = result.columns
   const found = new Map<string, ReasonCounts>()
   topics.forEach((topic, row) => {
     const table = TABLES.get(String(topic)) ?? OTHER
@@ -61,18 +71,17 @@ export function refusalsByTable(result: QueryResult | null): ReadonlyMap<string,
   return found
 }
 
-/** A row for each table of events, written. */
+/** A row for each table of events. */
 export async function tableQualityRows(
   tables: ReadonlyMap<TableName, StreamTable>,
   refusals: ReadonlyMap<string, ReasonCounts>,
-  encoding: Encoding,
-): Promise<readonly string[]> {
-  const rows: string[] = []
+): Promise<readonly TableQuality[]> {
+  const rows: TableQuality[] = []
   for (const name of MARKET_TABLES) {
     const pinned = tables.get(name)?.pin()
     assert(pinned !== undefined, `there is a table ${name}`)
     try {
-      rows.push(encodeTableQuality(await tableQuality(name, pinned, refusals.get(name) ?? {}), encoding))
+      rows.push(await tableQuality(name, pinned, refusals.get(name) ?? {}))
     } finally {
       pinned.release()
     }
@@ -102,8 +111,8 @@ async function tableQuality(
   }
 }
 
-function encodeTableQuality(row: TableQuality, encoding: Encoding): string {
-  if (encoding === 'json') return JSON.stringify(row)
+export function encodeTableQuality(row: TableQuality, encoding: Encoding): string {
+  if (encoding !== 'csv') return JSON.stringify(row)
   return TABLE_QUALITY_FIELDS.map((name) =>
     name === 'quarantined_reasons' ? reasonsCell(row) : row[name],
   ).join(',')

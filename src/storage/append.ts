@@ -6,7 +6,13 @@ import type { ManifestFile } from './iceberg/manifest-list.js'
 import { addSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { COMMIT_ID_KEY, FENCE_KEY, OFFSETS_KEY, type Summary } from './iceberg/snapshot.js'
 import { mergeManifests } from './manifest-merge.js'
-import { liveManifests, newSnapshotId, writeAdded, writeManifestList } from './manifest-writer.js'
+import {
+  liveManifests,
+  newSnapshotId,
+  requireSpec,
+  writeAdded,
+  writeManifestList,
+} from './manifest-writer.js'
 import { currentOffsets } from './position.js'
 
 /** The rows of the log from one position vector to the next, as files that are durable already. */
@@ -25,6 +31,7 @@ export interface AppendRequest {
  * Appends log rows to a table exactly once. The table's vector must equal `from`; it becomes `to` in the same
  * atomic step. Safe to call again with the same request after any error.
  *
+ * `gone`: the partition spec of the files has been removed; write them anew.
  * `conflict`: the table's vector lies between `from` and `to`, or before `from`: read the log from there again. Others
  * as of `commitChange`.
  */
@@ -68,8 +75,9 @@ export class Append implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { files, to, summary } = this.#request
+    const { files, specId = base.defaultSpecId, to, summary } = this.#request
     this.#checkPosition(base)
+    if (files.length > 0) requireSpec(base, specId)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const own = files.length === 0 ? [] : [await this.#write(base)]
     const others = await liveManifests(this.#context, base)

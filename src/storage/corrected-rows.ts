@@ -5,7 +5,7 @@ import { duckdbType, type FileColumn } from './file-columns.js'
 /** What a row becomes. */
 export interface RowChange {
   readonly isCancelled: boolean
-  /** New values by column: decimals as plain text, times as µs since 1970. */
+  /** New values by column, of none that a row is known by: decimals as plain text, times as µs since 1970. */
   readonly values: ReadonlyMap<string, string>
   /** Bits of `QualityFlag` that come with them. */
   readonly flags: number

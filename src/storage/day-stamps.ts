@@ -1,77 +1,111 @@
-import { dayOfMicros, type TableLayout } from '#core'
-import type { DataFile } from './iceberg/manifest.js'
+import { createHash } from 'node:crypto'
+import { MICROS_PER_DAY, type TableLayout } from '#core'
+import { type DaySpan, daysOf } from './file-days.js'
+import type { Manifest } from './iceberg/manifest.js'
+import type { ManifestFile } from './iceberg/manifest-list.js'
 import { snapshotById, type TableMetadata } from './iceberg/metadata.js'
-import { overwriteOf } from './iceberg/overwritten.js'
-import { decodeValue } from './iceberg/values.js'
+import { NAME_MAPPING_KEY } from './iceberg/name-mapping.js'
+import { overwrittenAt } from './iceberg/overwritten.js'
+import { periodOfMicros } from './iceberg/transform.js'
 import { predicatesOf } from './predicates.js'
 import type { FileIndex } from './prune.js'
-import type { DayStamps, RowFilter } from './table.js'
+import type { DayStamps, TimeRange } from './table.js'
 
-/** The days of a file that spans more are not told apart. */
-const MAX_DAYS = 1_000
+/** The newest data sequence numbers of files. */
+interface Newest {
+  readonly days: Map<number, number>
+  /** Of files that may have rows of any day, or without a time. */
+  rest: number
+}
+
+/** Of no file. */
+const NONE = Number.NEGATIVE_INFINITY
 
 /**
- * A stamp for each day of a range of time that a snapshot's files may have rows of: the newest snapshot that overwrote rows of
- * the day, and the newest data sequence number of its files. A number belongs to one snapshot and so to one history;
- * compaction keeps it: so the rows of the day are told apart, and not the files that they are in.
+ * Stamps of the days of one table's snapshots: the sequence number of the newest snapshot that changed the rows of the day.
+ * A number belongs to one snapshot of the table, whatever becomes of it, and so to one history; a file keeps its number,
+ * compaction hands it on, and what took rows away is carried in the summaries. So a stamp tells the rows of a day apart, and
+ * not the files that they are in; it is the same on every branch that has come from that snapshot, and when it has expired.
  */
-export async function dayStamps(
-  index: FileIndex,
-  metadata: TableMetadata,
-  snapshotId: bigint | null,
-  layout: TableLayout,
-  { startMicros, endMicros }: RowFilter,
-): Promise<DayStamps> {
-  if (snapshotId === null) return new Map()
-  const range = {
-    ...(startMicros !== undefined && { startMicros }),
-    ...(endMicros !== undefined && { endMicros }),
+export class DayStamping {
+  readonly #index: FileIndex
+  readonly #layout: TableLayout
+  /** Of what each manifest says itself: worked out once, for as long as it is cached. */
+  readonly #newest = new WeakMap<Manifest, Newest>()
+
+  constructor(index: FileIndex, layout: TableLayout) {
+    this.#index = index
+    this.#layout = layout
   }
-  const entries = await index.liveEntries(metadata, snapshotId, predicatesOf(layout, range))
-  const first = startMicros === undefined ? Number.NEGATIVE_INFINITY : dayOfMicros(startMicros)
-  const last = endMicros === undefined ? Number.POSITIVE_INFINITY : dayOfMicros(endMicros - 1n)
-  const newest = new Map<number, number>()
-  // Of files that may have rows of any day.
-  let everywhere = 0
-  for (const { file, sequenceNumber } of entries) {
-    const days = daysOf(layout, file)
-    const number = sequenceNumber ?? 0
-    if (!days) {
-      everywhere = Math.max(everywhere, number)
-      continue
+
+  /** Of the days that the range touches, in a snapshot; null: there is none, and no row. */
+  async of(metadata: TableMetadata, snapshotId: bigint | null, range: TimeRange): Promise<DayStamps> {
+    if (snapshotId === null) return { days: new Map(), rest: null }
+    const wanted = wantedDays(range)
+    const newest = { days: new Map<number, number>(), rest: NONE }
+    const predicates = predicatesOf(this.#layout, wholeDays(wanted))
+    for (const { listed, manifest } of await this.#index.dataManifests(metadata, snapshotId, predicates)) {
+      this.#add(newest, listed, this.#newestOf(manifest), wanted)
     }
-    for (let day = Math.max(first, days.first); day <= Math.min(last, days.last); day++) {
-      newest.set(day, Math.max(newest.get(day) ?? 0, number))
+    const { any, days } = overwrittenAt(snapshotById(metadata, snapshotId))
+    const mapping = mappingMark(metadata)
+    const stamp = (...numbers: readonly number[]) => `${Math.max(any, newest.rest, ...numbers)}${mapping}`
+    const stamps = [...newest.days].map(([day, number]) => [day, stamp(number, days.get(day) ?? 0)] as const)
+    return {
+      days: new Map(stamps.sort(([a], [b]) => a - b)),
+      rest: newest.rest === NONE ? null : stamp(...days.values()),
     }
   }
-  const overwrite = overwriteOf(snapshotById(metadata, snapshotId).summary)
-  const stamps = [...newest].map(
-    ([day, number]) => [day, `${overwrite(day)}/${number}/${everywhere}`] as const,
-  )
-  return new Map(stamps.sort(([a], [b]) => a - b))
+
+  #add(newest: Newest, { sequenceNumber }: ManifestFile, own: Newest, { first, last }: DaySpan): void {
+    newest.rest = Math.max(newest.rest, Math.min(own.rest, sequenceNumber))
+    const take = (day: number) => {
+      const number = Math.min(own.days.get(day) ?? NONE, sequenceNumber)
+      if (number !== NONE) newest.days.set(day, Math.max(newest.days.get(day) ?? NONE, number))
+    }
+    if (last - first < own.days.size) for (let day = first; day <= last; day++) take(day)
+    else for (const day of own.days.keys()) if (day >= first && day <= last) take(day)
+  }
+
+  /** A number that is inherited from the list, and so not known here, is infinite: it is the newest of a manifest's. */
+  #newestOf(manifest: Manifest): Newest {
+    const known = this.#newest.get(manifest)
+    if (known) return known
+    const newest = { days: new Map<number, number>(), rest: NONE }
+    for (const { status, sequenceNumber, file } of manifest.entries) {
+      if (status === 'deleted') continue
+      const number = sequenceNumber ?? Number.POSITIVE_INFINITY
+      const span = daysOf(this.#layout, file)
+      if (span === null) newest.rest = Math.max(newest.rest, number)
+      else {
+        for (let day = span.first; day <= span.last; day++) {
+          newest.days.set(day, Math.max(newest.days.get(day) ?? NONE, number))
+        }
+      }
+    }
+    this.#newest.set(manifest, newest)
+    return newest
+  }
 }
 
-/** The days of the rows of files; null: not known. */
-export function daysOfFiles(layout: TableLayout, files: readonly DataFile[]): ReadonlySet<number> | null {
-  const all = new Set<number>()
-  for (const file of files) {
-    const days = daysOf(layout, file)
-    if (!days) return null
-    for (let day = days.first; day <= days.last; day++) all.add(day)
+function wantedDays({ startMicros, endMicros }: TimeRange): DaySpan {
+  return {
+    first: startMicros === undefined ? Number.NEGATIVE_INFINITY : periodOfMicros('day', startMicros),
+    last: endMicros === undefined ? Number.POSITIVE_INFINITY : periodOfMicros('day', endMicros - 1n),
   }
-  return all
 }
 
-/** By the bounds of their time; null: not known. */
-function daysOf(
-  { columns, partitionColumn }: TableLayout,
-  { lowerBounds, upperBounds }: DataFile,
-): { readonly first: number; readonly last: number } | null {
-  const id = columns.find(({ name }) => name === partitionColumn)?.id ?? 0
-  const [lower, upper] = [lowerBounds.get(id), upperBounds.get(id)]
-  if (!lower || !upper) return null
-  const [from, to] = [decodeValue('timestamptz', lower), decodeValue('timestamptz', upper)]
-  if (typeof from !== 'bigint' || typeof to !== 'bigint') return null
-  const [first, last] = [dayOfMicros(from), dayOfMicros(to)]
-  return last - first < MAX_DAYS ? { first, last } : null
+/** The stamp of a day is of all of it, whatever part of it is asked for. */
+function wholeDays({ first, last }: DaySpan): TimeRange {
+  const midnight = (day: number) => BigInt(day) * BigInt(MICROS_PER_DAY)
+  return {
+    ...(Number.isFinite(first) && { startMicros: midnight(first) }),
+    ...(Number.isFinite(last) && { endMicros: midnight(last + 1) }),
+  }
+}
+
+/** What else decides which rows are read: the columns of files without field ids. */
+function mappingMark({ properties }: TableMetadata): string {
+  const mapping = properties[NAME_MAPPING_KEY]
+  return mapping === undefined ? '' : `-${createHash('sha256').update(mapping).digest('hex').slice(0, 32)}`
 }

@@ -22,8 +22,13 @@ export type Evolution =
   /** `type`: as what it is to be dropped. */
   | { readonly of: 'ref'; readonly drop: string; readonly type?: 'branch' | 'tag' }
 
-/** Names that the rows of a tail have besides those of the layout. */
-const TAIL_NAMES = ['source_row']
+/** Names that rows of a tail have besides those of the layout, and those that DuckDB gives to the places of rows in files. */
+const OTHER_NAMES = ['source_row', 'filename', 'file_row_number']
+
+/** Names that no other column of a table may have, in small letters. */
+export function reservedNames({ columns }: TableLayout): ReadonlySet<string> {
+  return new Set([...columns.map(({ name }) => name), ...OTHER_NAMES])
+}
 
 /**
  * Makes an evolution of a table that a log fills, once, whatever becomes of the answer to a commit: what an attempt made
@@ -135,7 +140,7 @@ function checkEvolution(
 /** A new column must be one that compaction can carry, and that queries can name. */
 function checkAdded(layout: TableLayout, base: TableMetadata, next: TableMetadata): void {
   const known = new Set(currentSchema(base).fields.map(({ id }) => id))
-  const reserved = new Set([...layout.columns.map(({ name }) => name), ...TAIL_NAMES])
+  const reserved = reservedNames(layout)
   for (const { id, name, type } of currentSchema(next).fields) {
     if (known.has(id)) continue
     if (typeof type !== 'string' || !isWritable(type)) {

@@ -1,4 +1,5 @@
-import { type TableLayout, TicklakeError } from '#core'
+import { type AddedColumn, type TableLayout, TicklakeError } from '#core'
+import type { JsonObject } from './iceberg/json.js'
 import { type Schema, type SchemaField, TYPE_NAMES } from './iceberg/schema.js'
 import { baseType } from './iceberg/values.js'
 
@@ -63,12 +64,36 @@ export function wholeColumns(layout: TableLayout, schema: Schema): readonly File
       const message = `column ${name} of ${layout.name} is ${what}, which ticklake cannot write`
       throw new TicklakeError('conflict', `${message}: rewrite its files with the engine that added it`)
     }
-    let own = name
-    while (taken.has(own.toLowerCase())) own = `${own}_${id}`
-    taken.add(own.toLowerCase())
-    columns.push({ id, name: own, type })
+    columns.push({ id, name: ownName(taken, name, id), type })
   }
   return columns
+}
+
+/**
+ * The columns that a flush writes: the layout's, and of those that its rows have besides the ones that the schema still
+ * has, by its names and types where ticklake can write them so.
+ */
+export function flushedColumns(
+  layout: TableLayout,
+  schema: Schema,
+  added: readonly AddedColumn[],
+): readonly FileColumn[] {
+  const columns = [...layoutColumns(layout)]
+  const taken = new Set(columns.map(({ name }) => name.toLowerCase()))
+  for (const { id, name, type } of besides(layout, schema)) {
+    const column = added.find((candidate) => candidate.id === id)
+    if (!column) continue
+    const written = typeof type === 'string' && isWritable(type) ? type : column.type
+    columns.push({ id, name: ownName(taken, name, id), type: written })
+  }
+  return columns
+}
+
+function ownName(taken: Set<string>, name: string, id: number): string {
+  let own = name
+  while (taken.has(own.toLowerCase())) own = `${own}_${id}`
+  taken.add(own.toLowerCase())
+  return own
 }
 
 /**
@@ -97,8 +122,16 @@ function besides(layout: TableLayout, schema: Schema): readonly SchemaField[] {
   return schema.fields.filter(({ id }) => !known.has(id))
 }
 
+/** The schema of a file with these columns, by the names that they have in it. */
+export function fileSchemaJson(columns: readonly FileColumn[]): JsonObject {
+  return {
+    type: 'struct',
+    fields: columns.map(({ id, name, type }) => ({ id, name, required: false, type })),
+  }
+}
+
 /** DuckDB's name of the type. */
-export function duckdbType({ name, type }: FileColumn): string {
+export function duckdbType({ name, type }: Pick<FileColumn, 'type'> & { readonly name?: string }): string {
   // Parameters are written alike.
   const duckdb = baseType(type) === 'decimal' ? type.toUpperCase() : DUCKDB_TYPES[baseType(type)]
   if (duckdb !== undefined) return duckdb

@@ -10,6 +10,7 @@ import type { TailSegment } from './tail-segment.js'
 /** Waits between attempts to flush a segment, doubled each time. */
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
+const MAY_PASS: ReadonlySet<string> = new Set(['unavailable', 'timeout', 'gone'])
 
 /** What is durable of a segment before its commit. */
 export interface PreparedSegment extends PreparedFiles {
@@ -30,8 +31,9 @@ export interface FlusherOptions {
 
 /**
  * Brings sealed segments into snapshots, oldest first, one at a time. A failure that may pass (a full disk) is tried
- * again, with the files that were already written; meanwhile the tail fills up and appends wait. One that cannot
- * pass (the table's vector is not where the segment begins, an invariant does not hold) fails the tail.
+ * again, with the files that were already written, unless their partition spec has gone; meanwhile the tail fills up
+ * and appends wait. One that cannot pass (the table's vector is not where the segment begins, an invariant does not
+ * hold) fails the tail.
  */
 export class Flusher {
   readonly #options: FlusherOptions
@@ -92,6 +94,11 @@ export class Flusher {
         this.#lastFailure = null
         return
       } catch (error) {
+        if (prepared && isGone(error)) {
+          // Another engine has removed the spec that the files were written by.
+          prepared.names.release()
+          prepared = null
+        }
         await this.#afterFailure(tail, error instanceof Error ? error : new Error(String(error)), delayMs)
       }
     }
@@ -111,8 +118,7 @@ export class Flusher {
     this.#lastFailure = error
     this.#counts.failures++
     const final =
-      error instanceof AssertionError ||
-      (error instanceof TicklakeError && error.code !== 'unavailable' && error.code !== 'timeout')
+      error instanceof AssertionError || (error instanceof TicklakeError && !MAY_PASS.has(error.code))
     const { logger, clock } = this.#options
     logger.error(final ? 'flush failed for good' : 'flush failed; it is tried again', {
       error: error.message,
@@ -132,4 +138,8 @@ export class Flusher {
       }
     })
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof TicklakeError && error.code === 'gone'
 }

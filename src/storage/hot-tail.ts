@@ -1,10 +1,12 @@
 import {
+  type AddedColumn,
   assert,
   type Clock,
   covers,
   type InstrumentState,
   type Ledger,
   type OffsetVector,
+  sameColumns,
   sameVector,
   type TableDefinition,
   TicklakeError,
@@ -53,6 +55,8 @@ export interface HotTailOptions {
 export class HotTail {
   readonly #options: HotTailOptions
   #open: TailSegment
+  /** What the next segments have besides the definition's columns. */
+  #added: readonly AddedColumn[] = []
   #next: Promise<(start: OffsetVector) => TailSegment>
   #sealed: readonly TailSegment[] = []
   #segmentCount = 1
@@ -75,7 +79,7 @@ export class HotTail {
 
   static async open(options: HotTailOptions): Promise<HotTail> {
     const { definition, engine, start } = options
-    const first = await TailSegment.prepare(`tail_${definition.name}_0`, definition, engine)
+    const first = await TailSegment.prepare(`tail_${definition.name}_0`, definition, [], engine)
     return new HotTail(options, first(start))
   }
 
@@ -148,8 +152,8 @@ export class HotTail {
     more: boolean,
     signal: AbortSignal | null = null,
   ): Promise<void> {
-    await this.#until(() => this.#sealed.length < MAX_SEALED_SEGMENTS, signal)
-    if (this.#failure) throw this.#failure
+    await this.#room(signal)
+    if (rows && rows.batch.rowCount > 0) await this.#begin(rows.batch.added, signal)
     this.#open.append(rows, next)
     if (rows) {
       this.#appendedWatermarks = newest(this.#appendedWatermarks, rows.watermarks)
@@ -163,6 +167,27 @@ export class HotTail {
     else this.#cancelAge ??= this.#options.clock.after(ageMs, () => this.#sealByAge())
   }
 
+  async #room(signal: AbortSignal | null): Promise<void> {
+    await this.#until(() => this.#sealed.length < MAX_SEALED_SEGMENTS, signal)
+    if (this.#failure) throw this.#failure
+  }
+
+  /** Makes the open segment one whose rows have these columns besides the definition's. */
+  async #begin(added: readonly AddedColumn[], signal: AbortSignal | null): Promise<void> {
+    while (!sameColumns(this.#open.added, added)) {
+      if (!sameColumns(this.#added, added)) {
+        this.#added = added
+        const other = this.#next
+        this.#next = this.#prepare()
+        const drop = (start: (at: OffsetVector) => TailSegment) => this.#drop(start(this.#open.end))
+        // What failed to be made is not there to be dropped.
+        await other.then(drop, () => {})
+      }
+      await this.seal()
+      await this.#room(signal)
+    }
+  }
+
   /** Makes all appended rows visible. Synchronous. */
   publish(): void {
     this.#cancelPublish?.()
@@ -173,7 +198,7 @@ export class HotTail {
     this.#wake()
   }
 
-  /** Ends the open segment, if it holds anything, and begins another. */
+  /** Ends the open segment, if it holds anything or has other columns than the next one, and begins that. */
   async seal(): Promise<void> {
     const next = this.#next
     const startAnother = await next
@@ -181,14 +206,18 @@ export class HotTail {
     if (next !== this.#next) return
     this.#cancelAge?.()
     this.#cancelAge = null
-    if (sameVector(this.#open.appendedEnd, this.#open.start)) return
-    this.publish()
-    const sealed = this.#open
-    sealed.seal(this.#watermarks, this.#ledger.seal())
-    this.#sealed = [...this.#sealed, sealed]
-    this.#open = startAnother(sealed.end)
+    const ended = this.#open
+    const isEmpty = sameVector(ended.appendedEnd, ended.start)
+    if (isEmpty && sameColumns(ended.added, this.#added)) return
+    if (isEmpty) this.#drop(ended)
+    else {
+      this.publish()
+      ended.seal(this.#watermarks, this.#ledger.seal())
+      this.#sealed = [...this.#sealed, ended]
+    }
+    this.#open = startAnother(ended.end)
     this.#next = this.#prepare()
-    this.#options.onSealed()
+    if (!isEmpty) this.#options.onSealed()
   }
 
   /** The oldest sealed segment is in a snapshot now. Call it in the turn in which that snapshot is published. */
@@ -234,10 +263,15 @@ export class HotTail {
     } catch {
       // Its rows could not be published, which those who waited for them were told: it goes as it is.
     }
-    const unused = (await this.#next)(this.#open.end)
-    unused.seal(this.#watermarks, null)
-    for (const segment of [...this.#sealed, this.#open, unused]) segment.retire()
+    this.#drop((await this.#next)(this.#open.end))
+    for (const segment of [...this.#sealed, this.#open]) segment.retire()
     await this.#options.engine.dropped()
+  }
+
+  /** Lets a segment go that has no rows. */
+  #drop(unused: TailSegment): void {
+    unused.seal(this.#watermarks, null)
+    unused.retire()
   }
 
   /** DuckDB may have no memory left: nobody awaits a timer, so that its error must not leave this call. */
@@ -275,6 +309,7 @@ export class HotTail {
     const prepared = TailSegment.prepare(
       `tail_${definition.name}_${this.#segmentCount++}`,
       definition,
+      this.#added,
       engine,
     )
     // Awaited by the next seal, which may be minutes away: a failure must not count as unhandled until then.

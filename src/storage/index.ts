@@ -25,6 +25,7 @@ export { JOB_KINDS, type Job, type JobKind } from './maintenance/jobs.js'
 export { type JobRequest, Maintenance, type MaintenancePolicy } from './maintenance/maintenance.js'
 export { localPath } from './objects/local.js'
 export { parquetRelation } from './parquet-relation.js'
+export type { RecordColumn, RecordColumns } from './record-columns.js'
 export {
   appliedOffsets,
   type CorrectionPlan,
@@ -35,6 +36,7 @@ export {
 export type { RowTarget } from './row-target.js'
 export type {
   AppendedFiles,
+  DayStamps,
   FileSelection,
   FlushCounts,
   LogRows,
@@ -43,6 +45,7 @@ export type {
   StreamTable,
   TableStatus,
   TailSlice,
+  TimeRange,
 } from './table.js'
 export type { ReadableFile } from './unnumbered-files.js'
 export { Warehouse } from './warehouse.js'

@@ -40,7 +40,14 @@ export interface AddedFiles extends Pick<NewManifest, 'snapshotId' | 'name'> {
   readonly sequenceNumber?: number | null
 }
 
-/** Writes the manifest of files that a snapshot adds. */
+/** `gone` when the spec that files were written by is no longer one of the table: they must be written anew. */
+export function requireSpec({ partitionSpecs, location }: TableMetadata, specId: number): void {
+  if (partitionSpecs.some((spec) => spec.specId === specId)) return
+  const message = `the partition spec ${specId}, by which files of ${location} were written, has been removed since`
+  throw new TicklakeError('gone', `${message}: write them anew`)
+}
+
+/** Writes the manifest of files that a snapshot adds. Before each commit of it, `requireSpec`. */
 export function writeAdded(
   context: CommitContext,
   metadata: TableMetadata,

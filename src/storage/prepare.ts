@@ -1,6 +1,7 @@
 import { assert, type TableLayout, TicklakeError } from '#core'
 import type { FileEngine, ParquetFile } from '#engine'
-import { type FileColumn, layoutColumns } from './file-columns.js'
+import { type FileColumn, fileSchemaJson, layoutColumns } from './file-columns.js'
+import { formatJson } from './iceberg/json.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { defaultSpec, schemaOfSpec, type TableMetadata } from './iceberg/metadata.js'
 import { isDayOnly, type PartitionSpec } from './iceberg/partition.js'
@@ -17,6 +18,9 @@ const ROW_GROUP_ROWS = 122_880
 /** A flush writes at most so many files, unless its rows are of more days. Each takes milliseconds, and a look at all rows. */
 const MAX_FILES = 32
 
+/** Where Iceberg's own writers put the schema of a file: readers that do not look at field ids go by it after a rename. */
+const FILE_SCHEMA_KEY = 'iceberg.schema'
+
 export interface PrepareContext {
   readonly layout: TableLayout
   readonly engine: FileEngine
@@ -25,6 +29,8 @@ export interface PrepareContext {
   readonly metadata: TableMetadata
   /** More than these are written by days. Absent: 32, as many as a flush has time for. */
   readonly maxFiles?: number
+  /** `conflict`, before anything is written, rather than files by days. Default: no. */
+  readonly byDefaultOnly?: boolean
 }
 
 /** Files that are durable, and in no snapshot yet. */
@@ -64,7 +70,7 @@ export async function prepareFiles(
 }
 
 async function partition(
-  { layout, engine, metadata, maxFiles = MAX_FILES }: PrepareContext,
+  { layout, engine, metadata, maxFiles = MAX_FILES, byDefaultOnly = false }: PrepareContext,
   rows: SettledRows,
   columns: readonly FileColumn[],
 ): Promise<{ readonly spec: PartitionSpec; readonly partitions: readonly RowPartition[] }> {
@@ -74,14 +80,18 @@ async function partition(
     partitionsOf(engine, layout, columns, { schema: schemaOfSpec(metadata, spec), spec }, rows, maxFiles)
   const partitions = await by(wanted)
   if (partitions !== null) return { spec: wanted, partitions }
-  const spec = metadata.partitionSpecs.find((candidate) => isDayOnly(layout, candidate))
+  const spec = byDefaultOnly
+    ? undefined
+    : metadata.partitionSpecs.find((candidate) => isDayOnly(layout, candidate))
   const byDay = spec && (await by(spec))
   if (spec && byDay) return { spec, partitions: byDay }
   const fields = wanted.fields.map(({ name, transform }) => `${name} (${transform})`).join(', ')
   throw new TicklakeError(
     'conflict',
     `${metadata.location} is partitioned by ${fields}, which ${rows.rowCount} rows can't be written by in ${maxFiles} files, ` +
-      `and has no spec of days to write them by: add one by ${layout.partitionColumn}`,
+      (byDefaultOnly
+        ? 'and they stay as they are'
+        : `and has no spec of days to write them by: add one by ${layout.partitionColumn}`),
   )
 }
 
@@ -100,6 +110,7 @@ async function writePartition(
     select: `SELECT * FROM ${relation} ${where === null ? '' : `WHERE ${where}`} ORDER BY ${order.sql}`,
     path: localPath(path),
     fieldIds: new Map(columns.map(({ name, id }) => [name, id])),
+    footer: new Map([[FILE_SCHEMA_KEY, formatJson(fileSchemaJson(columns))]]),
     rowGroupRows: ROW_GROUP_ROWS,
   })
   const { sizeBytes } = await objects.seal(path)

@@ -3,23 +3,18 @@ import { type CommitContext, hasCommit, type TableChange } from './commit.js'
 import { type DeleteIndex, deletesOf } from './deletes.js'
 import type { DataFile } from './iceberg/manifest.js'
 import type { ManifestFile } from './iceberg/manifest-list.js'
-import {
-  addSnapshot,
-  currentSnapshot,
-  snapshotById,
-  specById,
-  type TableMetadata,
-} from './iceberg/metadata.js'
-import { overwrittenBy } from './iceberg/overwritten.js'
-import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Summary } from './iceberg/snapshot.js'
+import { addSnapshot, ancestry, specById, type TableMetadata } from './iceberg/metadata.js'
+import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Snapshot, type Summary } from './iceberg/snapshot.js'
 import { inParallel } from './in-parallel.js'
 import {
   liveManifests,
   newSnapshotId,
+  requireSpec,
   writeAdded,
   writeManifest,
   writeManifestList,
 } from './manifest-writer.js'
+import type { PreparedFiles } from './prepare.js'
 
 /** Files in the place of others, durable already. */
 export interface RewriteRequest {
@@ -27,29 +22,34 @@ export interface RewriteRequest {
   /** The snapshot that `removed` was read at. */
   readonly snapshotId: bigint
   readonly removed: readonly DataFile[]
-  readonly added: readonly DataFile[]
+  /** By each of their partition specs. */
+  readonly added: readonly PreparedFiles[]
   /** Delete files that leave, since they apply to no data file. Default: none. */
   readonly removedDeletes?: readonly DataFile[]
-  /** The partition spec that `added` is written by; the default one when it is not given. */
-  readonly specId?: number
-  /** UTC days (from 1970-01-01) of the rows that change; null: not known. Of a replace none do. */
-  readonly days?: ReadonlySet<number> | null
+  /** UTC days (from 1970-01-01) of rows that leave and whose days no added file is of; null: any. Of a replace there are none. */
+  readonly overwritten?: ReadonlySet<number> | null
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary
   /** Throws when the change must not be made to this metadata. */
   readonly check?: (base: TableMetadata) => void
 }
 
+/** The manifests of the new files, which a lost race changes only if their number does. */
+interface Written {
+  readonly sequenceNumber: number | null
+  readonly manifests: readonly ManifestFile[]
+}
+
 /**
  * Puts files in the place of others in one atomic step. Appends since the files were read are kept, and never wait.
  * `conflict` when one of the files is not live any more, or rows may have been deleted from it since: read again.
+ * `gone` when the spec of the new ones has been removed: write them anew.
  */
 export class Rewrite implements TableChange {
   readonly #context: CommitContext
   readonly #request: RewriteRequest
   readonly #snapshotId: bigint
-  /** By the data sequence number of the files. */
-  readonly #added = new Map<number | null, Promise<ManifestFile>>()
+  #written: Written | null = null
   /** What has become of a manifest with files that leave, by its path: a lost race changes none of it. */
   readonly #rewritten = new Map<string, Promise<ManifestFile>>()
 
@@ -69,25 +69,25 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, added, removedDeletes = [], days = null, summary, check } = this.#request
+    const { operation, removed, removedDeletes = [], added, overwritten, summary, check } = this.#request
     check?.(base)
+    for (const { specId } of added) requireSpec(base, specId)
+    const { sequenceNumber: readAt } = readSnapshot(base, this.#request.snapshotId)
     const snapshotId = newSnapshotId(base, this.#snapshotId)
     const live = await liveManifests(this.#context, base)
-    const { sequenceNumber: readAt } = snapshotById(base, this.#request.snapshotId)
     const later = await deletesOf(this.#context.manifests, base, live, readAt)
     const kept = await this.#without(base, live, later)
-    const own = added.length === 0 ? [] : [await this.#write(base, await this.#sequenceNumber(live))]
-    const overwritten =
-      operation === 'replace' ? {} : overwrittenBy(currentSnapshot(base)?.summary ?? {}, snapshotId, days)
+    const own = await this.#write(base, operation === 'replace' ? await this.#inherited(live) : null)
     return addSnapshot(base, {
       operation,
       snapshotId,
       nowMs: clock.nowMs(),
       manifestList: await writeManifestList(this.#context, base, snapshotId, [...own, ...kept], attempt),
-      added,
+      added: added.flatMap(({ files }) => files),
       removed,
       removedDeletes,
-      summary: { ...summary, ...overwritten, [COMMIT_ID_KEY]: this.id(), [FENCE_KEY]: String(fence) },
+      ...(overwritten !== undefined && { overwritten }),
+      summary: { ...summary, [COMMIT_ID_KEY]: this.id(), [FENCE_KEY]: String(fence) },
       properties: {},
     })
   }
@@ -146,34 +146,39 @@ export class Rewrite implements TableChange {
   }
 
   /**
-   * Of the same rows in other files: the newest of those that they were in, so that the rows are known to be no newer than
-   * they are. Where the table has deletes they would take rows that they were not about: then a number of their own.
+   * The data sequence number of files that hold the same rows as those that leave: the newest of theirs, so that the rows
+   * are not newer than they are (see day-stamps.ts), but below no delete, which would take rows that it was not about.
    */
-  async #sequenceNumber(live: readonly ManifestFile[]): Promise<number | null> {
-    const { operation, removed } = this.#request
-    if (operation !== 'replace' || live.some(({ content }) => content === 'deletes')) return null
-    const leaving = new Set(removed.map(({ path }) => path))
-    const entries = await inParallel(live, (manifest) => this.#context.manifests.live(manifest))
-    const numbers = entries
-      .flat()
-      .filter(({ file }) => leaving.has(file.path))
-      .map(({ sequenceNumber }) => sequenceNumber ?? 0)
-    return Math.max(0, ...numbers)
+  async #inherited(manifests: readonly ManifestFile[]): Promise<number> {
+    const leaving = new Set(this.#request.removed.map(({ path }) => path))
+    const newest = await inParallel(manifests, async (manifest) => {
+      const live = await this.#context.manifests.live(manifest)
+      return live
+        .filter(({ file }) => manifest.content === 'deletes' || leaving.has(file.path))
+        .reduce((most, { sequenceNumber }) => Math.max(most, sequenceNumber ?? 0), 0)
+    })
+    return Math.max(0, ...newest)
   }
 
-  #write(base: TableMetadata, sequenceNumber: number | null): Promise<ManifestFile> {
-    const { added: files, specId } = this.#request
-    let written = this.#added.get(sequenceNumber)
-    if (!written) {
-      written = writeAdded(this.#context, base, {
-        files,
-        specId,
-        snapshotId: this.#snapshotId,
-        name: this.id(),
-        sequenceNumber,
-      })
-      this.#added.set(sequenceNumber, written)
-    }
-    return written
+  async #write(base: TableMetadata, sequenceNumber: number | null): Promise<readonly ManifestFile[]> {
+    if (this.#written?.sequenceNumber === sequenceNumber) return this.#written.manifests
+    const of = { snapshotId: this.#snapshotId, name: this.id(), sequenceNumber }
+    const manifests = await inParallel(this.#request.added, ({ files, specId }) =>
+      writeAdded(this.#context, base, { ...of, files, specId }),
+    )
+    this.#written = { sequenceNumber, manifests }
+    return manifests
   }
+}
+
+/**
+ * The snapshot that was read, if main has come from it. Taken back, or put on a branch that left it before, main has
+ * other deletes than those that were read, and sequence numbers do not tell which.
+ */
+function readSnapshot(base: TableMetadata, snapshotId: bigint): Snapshot {
+  for (const snapshot of ancestry(base, base.currentSnapshotId)) {
+    if (snapshot.snapshotId === snapshotId) return snapshot
+  }
+  const message = `snapshot ${snapshotId}, which was read, is no longer one that main of ${base.location} has come from`
+  throw new TicklakeError('conflict', `${message}: read again`)
 }

@@ -9,12 +9,12 @@ import {
 } from '#core'
 import { type FileEngine, sqlString } from '#engine'
 import { correctedRelation, type PlacedChange, type RowChange, untouchedRelation } from './corrected-rows.js'
-import { daysOfFiles } from './day-stamps.js'
 import { type FileColumn, wholeColumns } from './file-columns.js'
+import { overwrittenDays } from './file-days.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { parquetRelation } from './parquet-relation.js'
-import { prepareFiles } from './prepare.js'
+import { type PreparedFiles, prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
 import { Rewrite } from './rewrite.js'
 import { contentOf } from './row-content.js'
@@ -114,17 +114,24 @@ export class RowCorrections {
       const cancelled = files
         .flatMap(({ changes }) => changes)
         .filter(({ isCancelled }) => isCancelled).length
-      const added: DataFile[] = []
+      // By specs: files that take too many partitions are by days, as those of a flush are.
+      const bySpec = new Map<number, readonly DataFile[]>()
       for (const { file, changes } of files) {
-        added.push(...(await this.#write(metadata, file, changes, names)))
+        const written = await this.#write(metadata, file, changes, names)
+        if (written.files.length === 0) continue
+        bySpec.set(written.specId, [...(bySpec.get(written.specId) ?? []), ...written.files])
       }
+      const added = [...bySpec].map(([specId, files]) => ({ specId, files }))
       const change = new Rewrite(head.context, {
         operation: added.length === 0 ? 'delete' : 'overwrite',
         snapshotId,
         removed: files.map(({ file }) => file),
         added,
-        specId: metadata.defaultSpecId,
-        days: daysOfFiles(this.#options.layout, [...files.map(({ file }) => file), ...added]),
+        overwritten: overwrittenDays(
+          this.#options.layout,
+          files.map(({ file }) => file),
+          added.flatMap(({ files }) => files),
+        ),
         summary: {
           [CORRECTIONS_KEY]: formatVector(to),
           // Counted on from this metadata: any other with corrections since is refused below.
@@ -183,20 +190,23 @@ export class RowCorrections {
     file: ReadableFile,
     changes: readonly PlacedChange[],
     names: FileNames,
-  ): Promise<readonly DataFile[]> {
+  ): Promise<PreparedFiles> {
     const { layout, engine, head } = this.#options
     const columns = this.#columns(metadata)
     const before = await this.#relation(metadata, file)
     const relation = correctedRelation(layout, columns, before, changes)
     const { rows } = await contentOf(engine, relation)
-    if (rows === 0) return []
-    const { files, specId } = await prepareFiles(
+    if (rows === 0) return { files: [], specId: metadata.defaultSpecId }
+    const prepared = await prepareFiles(
       { layout, engine, objects: head.context.objects, metadata },
       { relation, columns, rowCount: rows, days: null },
       names.next(),
     )
     const untouched = await contentOf(engine, untouchedRelation(before, changes))
-    const after = await contentOf(engine, untouchedRelation(parquetRelation(files, columns), changes))
+    const after = await contentOf(
+      engine,
+      untouchedRelation(parquetRelation(prepared.files, columns), changes),
+    )
     const kept = changes.filter(({ isCancelled }) => !isCancelled).length
     if (untouched.checksum !== after.checksum || rows !== untouched.rows + kept) {
       const message = `${untouched.rows} other rows (${untouched.checksum}) became ${after.rows} (${after.checksum})`
@@ -205,9 +215,7 @@ export class RowCorrections {
         `a correction of rows in ${file.path} would change others: ${message}`,
       )
     }
-    if (specId === metadata.defaultSpecId) return files
-    const message = `${metadata.location} has a partition spec that rows cannot be written by`
-    throw new TicklakeError('conflict', `${message}: they are corrected once it has another`)
+    return prepared
   }
 
   async #relation(metadata: TableMetadata, file: ReadableFile): Promise<string> {

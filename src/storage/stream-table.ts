@@ -11,9 +11,9 @@ import {
 } from '#core'
 import type { TableEngine } from '#engine'
 import { Append } from './append.js'
-import { dayStamps } from './day-stamps.js'
+import { DayStamping } from './day-stamps.js'
 import { type Evolution, Evolve } from './evolution.js'
-import { type FileColumn, fileColumns } from './file-columns.js'
+import { type FileColumn, fileColumns, flushedColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
 import { currentSchema, currentSnapshot, snapshotById, type TableMetadata } from './iceberg/metadata.js'
@@ -24,8 +24,8 @@ import { currentOffsets, offsetsOf } from './position.js'
 import { predicatesOf } from './predicates.js'
 import { prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
+import { planRecordColumns, type RecordColumn, type RecordColumns } from './record-columns.js'
 import type {
-  DayStamps,
   FileSelection,
   LogRows,
   PinnedVersion,
@@ -33,9 +33,10 @@ import type {
   StreamTable,
   TableStatus,
   TailSlice,
+  TimeRange,
 } from './table.js'
 import type { TableHead } from './table-head.js'
-import { type TailSegment, tableColumnsSql } from './tail-segment.js'
+import type { TailSegment } from './tail-segment.js'
 import { UnnumberedFiles } from './unnumbered-files.js'
 import { formatWatermarks, parseWatermarks } from './watermarks.js'
 
@@ -60,6 +61,7 @@ export class IcebergStreamTable implements StreamTable {
   readonly #options: StreamTableOptions
   readonly #flusher: Flusher
   readonly #unnumbered: UnnumberedFiles
+  readonly #stamping: DayStamping
   readonly #head: TableHead
   readonly #tailColumns: ReadonlySet<string>
   #tail: HotTail | null = null
@@ -70,6 +72,7 @@ export class IcebergStreamTable implements StreamTable {
     this.#options = options
     this.#tailColumns = new Set(definition.columns.map(({ name }) => name))
     this.#unnumbered = new UnnumberedFiles(options.engine)
+    this.#stamping = new DayStamping(options.index, definition)
     this.#head = head
     head.onChange((metadata) => this.#changed(metadata))
     this.#flusher = new Flusher({
@@ -121,6 +124,23 @@ export class IcebergStreamTable implements StreamTable {
     const { context } = this.#head
     const { table } = await this.#head.commit(new Evolve(context, this.definition, evolution))
     return table.metadata
+  }
+
+  async recordColumns(fields: readonly RecordColumn[], limit: number): Promise<RecordColumns> {
+    for (;;) {
+      const { metadata } = this.#head
+      const plan = planRecordColumns(this.definition, metadata, fields, limit)
+      if (plan.changes.size === 0) return plan
+      try {
+        await this.evolve({ of: 'schema', changes: [...plan.changes.values()] })
+      } catch (error) {
+        if (!(error instanceof TicklakeError) || error.code !== 'invalid_input') throw error
+        // Somebody else has changed the table meanwhile, or it allows no such change: that must not stop its rows.
+        if (this.#head.metadata !== metadata) continue
+        const refused = [...plan.changes.keys()].map((name) => [name, error.message] as const)
+        return { columns: plan.columns, left: new Map([...plan.left, ...refused]) }
+      }
+    }
   }
 
   status(): TableStatus {
@@ -178,16 +198,17 @@ export class IcebergStreamTable implements StreamTable {
     const tail = this.#running()
     const metadata = this.#head.metadata
     const snapshotId = metadata.currentSnapshotId
+    const columns = fileColumns(this.definition, currentSchema(metadata))
     const segments = tail.segments()
-    const slices = segments.map((segment) => this.#slice(segment, null))
-    return this.#hold(metadata, segments, slices, {
+    const slices = segments.map((segment) => this.#slice(segment, columns, null))
+    return this.#hold(metadata, columns, segments, slices, {
       version: { snapshotId, offsets: tail.end },
       watermarks: tail.watermarks,
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
-      dayStamps: (range) => this.#dayStamps(metadata, snapshotId, range),
+      dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
     })
   }
 
@@ -204,16 +225,17 @@ export class IcebergStreamTable implements StreamTable {
     }
     const where = beforeSql(offsets)
     const segments = tail.segments().filter((segment) => !covers(segment.start, offsets))
+    const columns = fileColumns(this.definition, currentSchema(metadata))
     const slices = segments.map((segment) =>
-      this.#slice(segment, covers(offsets, segment.end) ? null : where),
+      this.#slice(segment, columns, covers(offsets, segment.end) ? null : where),
     )
-    return this.#hold(metadata, segments, slices, {
+    return this.#hold(metadata, columns, segments, slices, {
       version,
       watermarks: parseWatermarks(currentSnapshot(metadata)?.summary ?? {}),
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
-      dayStamps: (range) => this.#dayStamps(metadata, snapshotId, range),
+      dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
       selectAppended: async (filter) => ({
         files: await this.#unnumbered.named(
           metadata,
@@ -243,9 +265,9 @@ export class IcebergStreamTable implements StreamTable {
         withOpenGaps: ledger.withOpenGaps,
         select: (filter: RowFilter) => this.#select(metadata, snapshot.snapshotId, filter),
         selectAppended: async () => ({ files: [], where: null }),
-        dayStamps: (range: RowFilter) => this.#dayStamps(metadata, snapshot.snapshotId, range),
+        dayStamps: (range: TimeRange) => this.#stamping.of(metadata, snapshot.snapshotId, range),
       }
-      return this.#hold(metadata, [], [], rest, columns)
+      return this.#hold(metadata, columns, [], [], rest)
     } finally {
       release()
     }
@@ -266,21 +288,22 @@ export class IcebergStreamTable implements StreamTable {
     return { files: await this.#unnumbered.named(metadata, files), filesTotal }
   }
 
-  #dayStamps(metadata: TableMetadata, snapshotId: bigint | null, range: RowFilter): Promise<DayStamps> {
-    return dayStamps(this.#options.index, metadata, snapshotId, this.definition, range)
-  }
-
-  #slice(segment: TailSegment, where: string | null): TailSlice {
+  #slice(segment: TailSegment, columns: readonly FileColumn[], where: string | null): TailSlice {
     const { rowCount, days } = segment
-    return { relation: segment.relation(where), columns: this.#tailColumns, rowCount, days }
+    const added = segment.addedOf(columns)
+    const names =
+      added.length === 0
+        ? this.#tailColumns
+        : new Set([...this.#tailColumns, ...added.map(({ name }) => name)])
+    return { relation: segment.relation(added, where), columns: names, rowCount, days }
   }
 
   #hold(
     metadata: TableMetadata,
+    columns: readonly FileColumn[],
     segments: readonly TailSegment[],
     tail: readonly TailSlice[],
     rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'release'>,
-    columns: readonly FileColumn[] = fileColumns(this.definition, currentSchema(metadata)),
   ): PinnedVersion {
     for (const segment of segments) segment.retain()
     const releaseSnapshots = this.#head.hold(rest.version.snapshotId)
@@ -312,10 +335,11 @@ export class IcebergStreamTable implements StreamTable {
     const { definition, engine } = this.#options
     const { metadata, context } = this.#head
     const { objects } = context
-    const relation = `(SELECT ${tableColumnsSql(definition)} FROM ${segment.name})`
+    const columns = flushedColumns(definition, currentSchema(metadata), segment.added)
+    const relation = segment.sealedRelation(segment.addedOf(columns))
     const prepared = await prepareFiles(
       { layout: definition, engine, objects, metadata },
-      { relation, rowCount: segment.rowCount, days: segment.days },
+      { relation, columns, rowCount: segment.rowCount, days: segment.days },
       fileName,
     )
     if (segment.ledger === null) return { ...prepared, summary: {} }

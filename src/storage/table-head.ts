@@ -19,8 +19,7 @@ export class TableHead {
   /** How often each sequence number is held. */
   readonly #holds = new Map<number, number>()
   readonly #claimed = new Set<string>()
-  /** Those who wait for a release. */
-  readonly #waiters: (() => void)[] = []
+  #lingering: readonly Snapshot[] = []
   #metadata: TableMetadata
   #fileCount = 0
   #last: Promise<unknown> = Promise.resolve()
@@ -93,33 +92,13 @@ export class TableHead {
       const others = this.#holds.get(sequenceNumber)! - 1
       if (others > 0) this.#holds.set(sequenceNumber, others)
       else this.#holds.delete(sequenceNumber)
-      this.#wake()
-    }
-  }
-
-  /**
-   * Resolves when none of these snapshots is held. The table must not have them any more: nobody can take hold anew.
-   * Aborting the signal ends the wait with its reason.
-   */
-  async released(snapshots: readonly Snapshot[], signal: AbortSignal): Promise<void> {
-    const newest = Math.max(...snapshots.map(({ sequenceNumber }) => sequenceNumber))
-    const wake = () => this.#wake()
-    signal.addEventListener('abort', wake, { once: true })
-    try {
-      while (this.heldFrom <= newest) {
-        signal.throwIfAborted()
-        await new Promise<void>((resolve) => this.#waiters.push(resolve))
-      }
-    } finally {
-      signal.removeEventListener('abort', wake)
+      this.#lingering = this.#stillHeld(this.#lingering)
     }
   }
 
   /** The snapshots of this table that are held. */
   held({ snapshots }: TableMetadata): ReadonlySet<bigint> {
-    const { heldFrom } = this
-    const held = snapshots.filter(({ sequenceNumber }) => sequenceNumber >= heldFrom)
-    return new Set(held.map(({ snapshotId }) => snapshotId))
+    return new Set(this.#stillHeld(snapshots).map(({ snapshotId }) => snapshotId))
   }
 
   /** The least sequence number of a snapshot that is held; infinity when none is. */
@@ -127,8 +106,14 @@ export class TableHead {
     return Math.min(...this.#holds.keys())
   }
 
-  #wake(): void {
-    for (const waiter of this.#waiters.splice(0)) waiter()
+  /** Snapshots that the table has no more, but somebody has taken hold of before: their files must stay. */
+  get lingering(): readonly Snapshot[] {
+    return this.#lingering
+  }
+
+  #stillHeld(snapshots: readonly Snapshot[]): readonly Snapshot[] {
+    const { heldFrom } = this
+    return snapshots.filter(({ sequenceNumber }) => sequenceNumber >= heldFrom)
   }
 
   #inTurn<T extends { readonly table: { readonly metadata: TableMetadata } }>(
@@ -136,6 +121,7 @@ export class TableHead {
   ): Promise<T> {
     const done = this.#last.then(async () => {
       const result = await work()
+      this.#lingering = [...this.#lingering, ...this.#stillHeld(gone(this.#metadata, result.table.metadata))]
       this.#metadata = result.table.metadata
       for (const listener of this.#listeners) listener(this.#metadata)
       return result
@@ -143,4 +129,9 @@ export class TableHead {
     this.#last = done.catch(() => {})
     return done
   }
+}
+
+function gone(before: TableMetadata, after: TableMetadata): readonly Snapshot[] {
+  const left = new Set(after.snapshots.map(({ snapshotId }) => snapshotId))
+  return before.snapshots.filter(({ snapshotId }) => !left.has(snapshotId))
 }

@@ -11,6 +11,7 @@ import type { Evolution } from './evolution.js'
 import type { FileColumn } from './file-columns.js'
 import type { TableMetadata } from './iceberg/metadata.js'
 import type { AsOf } from './iceberg/refs.js'
+import type { RecordColumn, RecordColumns } from './record-columns.js'
 import type { ReadableFile } from './unnumbered-files.js'
 
 /** Rows outside of it are of no interest; what the pruner may use to leave files out. Nothing given: everything. */
@@ -34,8 +35,19 @@ export interface LogRows {
   readonly ledger: Ledger
 }
 
-/** By UTC day, counted from 1970-01-01. */
-export type DayStamps = ReadonlyMap<number, string>
+/** Of event times, as in `RowFilter`. */
+export type TimeRange = Pick<RowFilter, 'startMicros' | 'endMicros'>
+
+/**
+ * Stamps of the UTC days that the files of a version hold rows of. Where two versions of a table have the same stamp for a
+ * day, and read the same columns, their files hold the same rows of it, however they are laid out: compaction keeps stamps.
+ */
+export interface DayStamps {
+  /** By day, counted from 1970-01-01. */
+  readonly days: ReadonlyMap<number, string>
+  /** Of any other day, and of rows without a time; null: there are no such rows. */
+  readonly rest: string | null
+}
 
 /** A relation over the hot tail: DuckDB SQL for use after FROM, that yields rows of the version. */
 export interface TailSlice {
@@ -80,11 +92,8 @@ export interface PinnedVersion {
   select(filter: RowFilter): Promise<FileSelection>
   /** Log rows of the version that were flushed since its snapshot. `gone` when that has expired. */
   selectAppended(filter: RowFilter): Promise<AppendedFiles>
-  /**
-   * A stamp for each UTC day (from 1970-01-01) that the snapshot's files may have rows of in the range of time. Where two
-   * versions of the table have the same stamp for a day, their files hold the same rows of it.
-   */
-  dayStamps(range: Pick<RowFilter, 'startMicros' | 'endMicros'>): Promise<DayStamps>
+  /** Of the files of `select`, and the days that the range touches. Costs nothing until it is asked. Errors as of `select`. */
+  dayStamps(range: TimeRange): Promise<DayStamps>
   release(): void
 }
 
@@ -158,6 +167,12 @@ export interface StreamTable extends Service {
    * `invalid_input` with the reason when the table does not allow it.
    */
   evolve(evolution: Evolution): Promise<TableMetadata>
+
+  /**
+   * The columns that optional fields of records fill which the definition does not know. Of names that are new, columns
+   * are added to the table while it has fewer than `limit` besides the definition's; the others come with the reason.
+   */
+  recordColumns(fields: readonly RecordColumn[], limit: number): Promise<RecordColumns>
 
   /**
    * A state of history, without the tail: its rows, schema, ledger and watermarks are those of its snapshot. `snapshotId`

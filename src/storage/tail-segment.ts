@@ -1,4 +1,5 @@
 import {
+  type AddedColumn,
   assert,
   batchColumnNames,
   type Column,
@@ -7,7 +8,8 @@ import {
   type OffsetVector,
   type TableDefinition,
 } from '#core'
-import type { BatchAppender, TableEngine } from '#engine'
+import { type BatchAppender, sqlName, type TableEngine } from '#engine'
+import { duckdbType, type FileColumn } from './file-columns.js'
 import type { LogRows } from './table.js'
 
 /** The column of a DuckDB table that holds a column of ours. */
@@ -20,13 +22,18 @@ export const DUCKDB_TYPES: Readonly<Record<ColumnType, string>> = {
   binary: 'BLOB',
 }
 
-/** The table's columns from a segment's: a loaded row's message id is its source and its row there. */
-export function tableColumnsSql(definition: TableDefinition): string {
+/** The definition's columns from a segment's: a loaded row's message id is its source and its row there. */
+function tableColumnsSql(definition: TableDefinition): string {
   return definition.columns
     .map(({ name }) =>
       name === 'message_id' ? `coalesce(message_id, source || ':' || source_row) AS message_id` : name,
     )
     .join(', ')
+}
+
+/** What an added column is called in a segment, whatever the table calls it meanwhile. */
+function addedName({ id }: { readonly id: number }): string {
+  return `added_${id}`
 }
 
 /**
@@ -38,6 +45,8 @@ export class TailSegment {
   readonly start: OffsetVector
   readonly name: string
   readonly days = new Set<number>()
+  /** What its rows have besides the definition's columns. */
+  readonly added: readonly AddedColumn[]
   readonly #definition: TableDefinition
   readonly #engine: TableEngine
   readonly #appender: BatchAppender
@@ -54,12 +63,14 @@ export class TailSegment {
   private constructor(
     name: string,
     definition: TableDefinition,
+    added: readonly AddedColumn[],
     engine: TableEngine,
     appender: BatchAppender,
     start: OffsetVector,
   ) {
     this.name = name
     this.start = start
+    this.added = added
     this.#definition = definition
     this.#engine = engine
     this.#appender = appender
@@ -71,13 +82,17 @@ export class TailSegment {
   static async prepare(
     name: string,
     definition: TableDefinition,
+    added: readonly AddedColumn[],
     engine: TableEngine,
   ): Promise<(start: OffsetVector) => TailSegment> {
     const types = new Map(definition.columns.map((column) => [column.name, DUCKDB_TYPES[column.type]]))
-    const columns = batchColumnNames(definition).map((column) => `${column} ${types.get(column) ?? 'BIGINT'}`)
+    const columns = [
+      ...batchColumnNames(definition).map((column) => `${column} ${types.get(column) ?? 'BIGINT'}`),
+      ...added.map((column) => `${addedName(column)} ${duckdbType(column)}`),
+    ]
     await engine.run(`CREATE TABLE ${name} (${columns.join(', ')})`)
     const appender = await engine.appender(name)
-    return (start) => new TailSegment(name, definition, engine, appender, start)
+    return (start) => new TailSegment(name, definition, added, engine, appender, start)
   }
 
   /** Where the visible rows end. */
@@ -145,11 +160,32 @@ export class TailSegment {
     this.#appender.close()
   }
 
-  /** The rows that are visible now, as SQL for use after FROM, limited by a condition on the log position. */
-  relation(where: string | null = null): string {
+  /** Those of a table's columns that its rows have besides the definition's. */
+  addedOf(columns: readonly FileColumn[]): readonly FileColumn[] {
+    if (this.added.length === 0) return NONE
+    return columns.filter((column) => this.added.some(({ id }) => id === column.id))
+  }
+
+  /**
+   * The rows that are visible now, limited by a condition on the log position: SQL for use after FROM. Their columns are
+   * the definition's and these added ones, named and as wide as they are given.
+   */
+  relation(added: readonly FileColumn[], where: string | null = null): string {
     // Rows are only ever appended, so the first N row ids are the N rows that are visible now.
     const conditions = [`rowid < ${this.#rowCount}`, ...(where === null ? [] : [`(${where})`])]
-    return `(SELECT ${tableColumnsSql(this.#definition)} FROM ${this.name} WHERE ${conditions.join(' AND ')})`
+    return `(${this.#select(added)} WHERE ${conditions.join(' AND ')})`
+  }
+
+  /** All rows, once it is sealed, in the same columns. */
+  sealedRelation(added: readonly FileColumn[]): string {
+    return `(${this.#select(added)})`
+  }
+
+  #select(added: readonly FileColumn[]): string {
+    const columns = added.map(
+      (column) => `CAST(${addedName(column)} AS ${duckdbType(column)}) AS ${sqlName(column.name)}`,
+    )
+    return `SELECT ${[tableColumnsSql(this.#definition), ...columns].join(', ')} FROM ${this.name}`
   }
 
   retain(): void {
@@ -172,6 +208,8 @@ export class TailSegment {
     if (this.#retired && this.#readerCount === 0) this.#engine.drop(this.name)
   }
 }
+
+const NONE: readonly FileColumn[] = []
 
 function sizeOf(column: Column): number {
   if (column.kind !== 'string') return column.values.byteLength

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Report } from './report.js'
-import { SUITES } from './suites.js'
+import { endSuites, SUITES } from './suites.js'
 
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !SUITES.some(({ id }) => isNamed(id, name)))
@@ -31,6 +31,7 @@ try {
     await suite.run({ report, directory, signal: stopping.signal })
   }
 } finally {
+  await endSuites()
   // What a server that is being killed still writes may be in the way for a moment.
   await rm(directory, { recursive: true, force: true, maxRetries: 5 })
 }

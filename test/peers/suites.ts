@@ -18,10 +18,24 @@ const APICURIO = '2.6.13.Final'
 
 const tables = new SharedTables()
 
+/** Ends what suites share. */
+export const endSuites = () => tables.close()
+
 export const SUITES: readonly Suite[] = [
   ...READERS.map((reader) => new ReaderSuite(reader, tables)),
   catalogSuite('pyiceberg', 'PyIceberg by REST', ['pyiceberg', 'pyiceberg_core']),
   catalogSuite('duckdb', 'DuckDB by REST', ['duckdb', 'duckdb_extension_iceberg']),
+  new ServerSuite({
+    id: 'answers',
+    title: 'pyarrow',
+    tests: 'test/peers/answers/',
+    install: async () => {
+      const requirements = fileURLToPath(new URL('readers/requirements/pyiceberg.txt', import.meta.url))
+      const python = await installPython('pyiceberg', requirements)
+      const version = await versionsOf(python, ['pyarrow'])
+      return async () => ({ version, env: { TICKLAKE_TEST_PYTHON: python }, stop: async () => {} })
+    },
+  }),
   kafkaSuite('kafka-3.9', KAFKA_3),
   kafkaSuite('kafka-4', KAFKA_4),
   new ServerSuite({

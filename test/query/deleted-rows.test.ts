@@ -11,6 +11,7 @@ import { logRows } from '../support/log-rows.js'
 import { MarketRows } from '../support/market-rows.js'
 import { ROWS } from '../support/request-defaults.js'
 import { SeededRandom } from '../support/seeded-random.js'
+import { textRouter } from '../support/text-router.js'
 
 let directory: string
 let engine: Engine
@@ -47,7 +48,15 @@ test.each(['by position', 'by value'] as const)(
     await warehouse.start()
     const table = warehouse.tables.get('trades')!
     const { tables } = warehouse
-    const router = new QueryRouter({ tables, engine, sessions: new SessionCalendars([]), clock: systemClock })
+    const router = textRouter(
+      new QueryRouter({
+        tables,
+        engine,
+        sessions: new SessionCalendars([]),
+        clock: systemClock,
+        tempDirectory: directory,
+      }),
+    )
     const page = (pageToken: string | null) =>
       router.rows({ ...ROWS, fields: ['message_id'], limit: 20, pageToken }, { encoding: 'json' })
     const rest = async (pageToken: string | null) => {

@@ -19,6 +19,7 @@ import { ManualClock } from '../support/manual-clock.js'
 import { MarketRows } from '../support/market-rows.js'
 import { ROWS } from '../support/request-defaults.js'
 import { SeededRandom } from '../support/seeded-random.js'
+import { type TextRouter, textRouter } from '../support/text-router.js'
 
 let directory: string
 let engine: Engine
@@ -49,7 +50,7 @@ const JSON_ROWS = { encoding: 'json' } as const
 /** A lake's trades, what they should hold now, and what they held at each snapshot. */
 class Travelled {
   readonly history = new Map<bigint, { readonly rows: Model; readonly hasFeed: boolean }>()
-  readonly router: QueryRouter
+  readonly router: TextRouter
   readonly table: StreamTable
   readonly clock = new ManualClock()
   readonly #rows: string[] = []
@@ -64,7 +65,15 @@ class Travelled {
     this.table = warehouse.tables.get('trades')!
     this.#market = new MarketRows(TRADES, { seed, partitionCount: 2, days: [19_000, 19_001] })
     const sessions = new SessionCalendars([])
-    this.router = new QueryRouter({ tables: warehouse.tables, engine, sessions, clock })
+    this.router = textRouter(
+      new QueryRouter({
+        tables: warehouse.tables,
+        engine,
+        sessions,
+        clock,
+        tempDirectory: directory,
+      }),
+    )
   }
 
   static async open(seed: number): Promise<Travelled> {
@@ -137,7 +146,7 @@ class Travelled {
     )
     const snapshotId = metadata.currentSnapshotId!
     await head.commit(
-      new Rewrite(context, { operation: 'overwrite', snapshotId, removed: [], added: files, specId }),
+      new Rewrite(context, { operation: 'overwrite', snapshotId, removed: [], added: [{ files, specId }] }),
     )
     this.#rows.push(shown(id, this.hasFeed ? `${id} "x"` : null))
     // Rows that are still in the tail are in no snapshot.

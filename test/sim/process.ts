@@ -110,6 +110,7 @@ export class SimulatedProcess {
       clock: this.#clock,
       logger: SILENT,
       unknownWaitMs: UNKNOWN_WAIT_MS,
+      maxAddedColumns: 0,
     })
     await consumer.start()
     this.#reader = { table, consumer }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createLogger, type OffsetVector, parseVector, TicklakeError, TRADES } from '#core'
+import { type OffsetVector, parseVector, TicklakeError, TRADES } from '#core'
 import { commitAppend } from '../../src/storage/append.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
@@ -16,6 +16,7 @@ import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import type { ObjectStore } from '../../src/storage/objects/object-store.js'
 import { currentOffsets } from '../../src/storage/position.js'
 import { FileIndex } from '../../src/storage/prune.js'
+import { commitContext } from '../support/commit-context.js'
 import { tradesFile } from '../support/data-file.js'
 import { type Fault, FaultyObjectStore } from '../support/faulty-object-store.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -23,13 +24,10 @@ import { SeededRandom } from '../support/seeded-random.js'
 
 const WAREHOUSE = 'memory:///w'
 const clock = new ManualClock()
-const logger = createLogger({ level: 'silent', format: 'json' })
 const random = new SeededRandom(1)
 
-function contextOver(objects: ObjectStore, fence = 1): CommitContext {
-  const catalog = new FileCatalog(objects, WAREHOUSE)
-  return { objects, manifests: new Manifests(objects), catalog, clock, random, fence, logger }
-}
+const contextOver = (objects: ObjectStore, fence = 1) =>
+  commitContext(objects, WAREHOUSE, { clock, random, fence })
 
 async function newTable() {
   const objects = new MemoryObjectStore(clock)

@@ -1,21 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createLogger } from '#core'
-import { Engine } from '#engine'
+import { describe, expect, test } from 'vitest'
 import { type DataFile, fileColumns, parquetRelation, type RowFilter, type TableMetadata } from '#storage'
 import { commitAppend } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
 import { currentSchema } from '../../src/storage/iceberg/metadata.js'
 import type { Schema, SchemaField } from '../../src/storage/iceberg/schema.js'
 import { periodOfMicros } from '../../src/storage/iceberg/transform.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { predicatesOf } from '../../src/storage/predicates.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
+import { commitContext } from '../support/commit-context.js'
+import { engineFixture } from '../support/engine-fixture.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import {
@@ -48,25 +44,7 @@ const SPECS: readonly (readonly Field[])[] = [
   [['moment', 'fortnight']],
 ]
 
-let directory: string
-let engine: Engine
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-evolution-'))
-  const tempDirectory = join(directory, 'tmp')
-  engine = await Engine.open({
-    memoryLimit: '500MB',
-    threads: 2,
-    connections: 1,
-    maxWaiting: 10,
-    tempDirectory,
-  })
-})
-
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('evolution')
 
 /** A table on disk, and what it should hold. */
 class EvolvingTable {
@@ -88,18 +66,9 @@ class EvolvingTable {
   static async create(seed: number): Promise<EvolvingTable> {
     const objects = new LocalObjectStore()
     const clock = new ManualClock()
-    const warehouse = localLocation(join(directory, `seed-${seed}`))
+    const warehouse = localLocation(join(lab.directory, `seed-${seed}`))
     const random = new SeededRandom(seed)
-    const logger = createLogger({ level: 'silent', format: 'text' })
-    const context = {
-      objects,
-      manifests: new Manifests(objects),
-      catalog: new FileCatalog(objects, warehouse),
-      clock,
-      random,
-      fence: 1,
-      logger,
-    }
+    const context = commitContext(objects, warehouse, { clock, random })
     const { metadata } = await context.catalog.create(
       TYPED.name,
       typedTable(`${warehouse}/${TYPED.name}`, []),
@@ -110,13 +79,13 @@ class EvolvingTable {
   async append(): Promise<string> {
     const rows = Array.from({ length: 1 + this.#random.below(40) }, () => drawnRow(this.#random, 60))
     const relation = `evolving_${this.#offset}`
-    await createTyped(engine, relation, rows)
+    await createTyped(lab.engine, relation, rows)
     const days = new Set(rows.map(([moment]) => periodOfMicros('day', BigInt(String(moment)))))
     const { objects } = this.#context
     const settled = { relation, rowCount: rows.length, days }
-    const context = { layout: TYPED, engine, objects, metadata: this.#metadata }
+    const context = { layout: TYPED, engine: lab.engine, objects, metadata: this.#metadata }
     const { files, specId } = await prepareFiles(context, settled, `file-${this.#offset}`)
-    await engine.run(`DROP TABLE ${relation}`)
+    await lab.engine.run(`DROP TABLE ${relation}`)
     const from = [this.#offset++]
     const request = { files, specId, from, to: [this.#offset], summary: {} }
     this.#metadata = (await commitAppend(this.#context, TYPED.name, request)).table.metadata
@@ -147,7 +116,7 @@ class EvolvingTable {
     const predicates = predicatesOf(TYPED, filter)
     const { files, filesTotal } = await this.#index.selectFiles(this.#metadata, currentSnapshotId, predicates)
     const matching = this.rows.filter((row) => matches(row, filter))
-    const read = files.length === 0 ? [] : await rowsOf(engine, files, this.#metadata)
+    const read = files.length === 0 ? [] : await rowsOf(lab.engine, files, this.#metadata)
     expect(
       read
         .filter((row) => matches(row, filter))
@@ -172,7 +141,7 @@ class EvolvingTable {
       ...(endMicros === undefined ? [] : [`moment < make_timestamptz(${endMicros})`]),
     ]
     const relation = parquetRelation(files, fileColumns(TYPED, currentSchema(this.#metadata)))
-    const { columns } = await engine.query(
+    const { columns } = await lab.engine.query(
       `SELECT concat_ws(' ', count(*), coalesce(sum(number), 0), coalesce(sum(flags), 0),
          CAST(coalesce(sum(price), 0) * 100000000 AS BIGINT))
        FROM ${relation} WHERE ${where.join(' AND ')}`,

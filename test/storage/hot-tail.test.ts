@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { assert, createLogger, EMPTY_LEDGER, TicklakeError, TRADES } from '#core'
+import { type AddedColumn, assert, createLogger, EMPTY_LEDGER, TicklakeError, TRADES } from '#core'
 import { Engine } from '#engine'
+import type { LogRows } from '#storage'
 import { Flusher } from '../../src/storage/flusher.js'
 import { type FlushPolicy, HotTail } from '../../src/storage/hot-tail.js'
 import type { TailSegment } from '../../src/storage/tail-segment.js'
@@ -108,6 +109,62 @@ describe('the hot tail', () => {
     tail.committed(tail.sealed[0] as TailSegment)
     await third
     expect(tail.sealed).toHaveLength(2)
+  })
+})
+
+describe('rows with other columns than those before', () => {
+  const wider: readonly AddedColumn[] = [{ id: 30, type: 'double' }]
+
+  /** Rows of a table that has a double besides, which is the number of the row. */
+  function wide(rowCount: number): LogRows {
+    const rows = logRows(TRADES, market.take(rowCount))
+    const values = Float64Array.from({ length: rowCount }, (_, row) => row)
+    const columns = [...rows.batch.columns, { kind: 'double', values, valid: null } as const]
+    return { ...rows, batch: { ...rows.batch, added: wider, columns } }
+  }
+
+  test('begin a segment of their own, where the one before ends [inv 1]', async () => {
+    await open(NEVER)
+    await append(10)
+    await tail.append(wide(5), market.next, false)
+    await tail.append(wide(5), market.next, false)
+    expect(tail.sealed.map(({ rowCount, added }) => [rowCount, added])).toEqual([[10, []]])
+    expect(tail.sealedEnd).toEqual(tail.sealed[0]?.end)
+    tail.publish()
+    const [narrow, open_] = tail.segments()
+    expect(open_?.added).toEqual(wider)
+    const column = { id: 30, name: 'renamed since', type: 'double' }
+    expect(narrow?.addedOf([column])).toEqual([])
+    expect(open_?.addedOf([column, { ...column, id: 31 }])).toEqual([column])
+    const { columns } = await engine.query(`SELECT "renamed since" FROM ${open_?.relation([column])}`)
+    expect(columns).toEqual([[0, 1, 2, 3, 4, 0, 1, 2, 3, 4]])
+    tail.committed(tail.sealed[0] as TailSegment)
+    await append(10)
+    expect(tail.sealed.map(({ rowCount, added }) => [rowCount, added])).toEqual([[10, wider]])
+    expect(tail.rowCount).toBe(20)
+  })
+
+  test('take the place of a segment that has none, which is not flushed', async () => {
+    let sealed = 0
+    await open(NEVER, () => sealed++)
+    await tail.append(wide(5), market.next, false)
+    expect([sealed, tail.sealed.length, tail.rowCount]).toEqual([0, 0, 5])
+    const { columns } = await engine.query(
+      `SELECT table_name FROM duckdb_tables() WHERE estimated_size > 0 OR table_name = 'tail_trades_0'`,
+    )
+    expect(columns.flat()).not.toContain('tail_trades_0')
+  })
+
+  test('wait while two sealed segments are unflushed, and are not taken if that ends [inv 13]', async () => {
+    await open({ rows: 10, bytes: 2 ** 30, ageMs: 60_000 })
+    await append(10)
+    await append(3)
+    const stopping = new AbortController()
+    const waiting = tail.append(wide(5), market.next, false, stopping.signal)
+    while (tail.sealed.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    stopping.abort(new Error('stopping'))
+    await expect(waiting).rejects.toThrow('stopping')
+    expect([tail.rowCount, tail.appendedEnd]).toEqual([13, tail.sealedEnd])
   })
 })
 

@@ -1,18 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { commitAppend } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../src/storage/commit.js'
 import { decodeManifest } from '../../src/storage/iceberg/manifest.js'
 import { decodeManifestList, type ManifestFile } from '../../src/storage/iceberg/manifest-list.js'
 import { currentSnapshot, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { groupsToMerge } from '../../src/storage/manifest-merge.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { FileIndex } from '../../src/storage/prune.js'
+import { commitContext } from '../support/commit-context.js'
 import { tradesFile } from '../support/data-file.js'
 import { ManualClock } from '../support/manual-clock.js'
-import { SeededRandom } from '../support/seeded-random.js'
 
 const WAREHOUSE = 'memory:///w'
 const COMMITS = 345
@@ -70,16 +67,8 @@ describe('which manifests are merged', () => {
 test('a table of many small commits has few manifests, and every file as it was', async () => {
   const clock = new ManualClock()
   const objects = new MemoryObjectStore(clock)
-  const manifests = new Manifests(objects)
-  const context: CommitContext = {
-    objects,
-    manifests,
-    catalog: new FileCatalog(objects, WAREHOUSE),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, WAREHOUSE, { clock })
+  const { manifests } = context
   const first = newTableMetadata(TRADES, {
     location: `${WAREHOUSE}/trades`,
     uuid: 'u',

@@ -1,13 +1,13 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { SEQUENCE_GAPS, TRADES } from '#core'
-import { Engine, sqlName } from '#engine'
+import { sqlName } from '#engine'
 import { type DataFile, type FileColumn, fileColumns, localPath, parquetRelation } from '#storage'
 import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { localLocation } from '../../src/storage/objects/local.js'
 import { tradesFile } from '../support/data-file.js'
+import { engineFixture } from '../support/engine-fixture.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
 const SEED = 20_261_126
@@ -15,25 +15,7 @@ const ROWS = 5000
 /** DuckDB's least: three row groups a file. */
 const ROW_GROUP_ROWS = 2048
 
-let directory: string
-let engine: Engine
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-relation-'))
-  const tempDirectory = join(directory, 'tmp')
-  engine = await Engine.open({
-    memoryLimit: '500MB',
-    threads: 2,
-    connections: 2,
-    maxWaiting: 10,
-    tempDirectory,
-  })
-})
-
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('relation')
 
 /** A column as one schema had it; its values are whole numbers, decimals scaled by 100, or texts. */
 interface Stored {
@@ -115,15 +97,16 @@ function dataFile(path: string, sizeBytes: number): DataFile {
 
 /** Rows in the order of their symbols, so that the row groups differ in what they hold. */
 async function write(name: string, schema: readonly Stored[], rows: readonly Row[]): Promise<DataFile> {
-  const path = join(directory, `${name}.parquet`)
+  const path = join(lab.directory, `${name}.parquet`)
   const tuples = rows.map(
     (row) => `(${schema.map(({ id, duckdb }) => literal(row.get(id) ?? null, duckdb)).join(', ')})`,
   )
   const names = schema.map((column) => sqlName(column.name))
-  const written = await engine.writeParquet({
+  const written = await lab.engine.writeParquet({
     select: `SELECT * FROM (VALUES ${tuples.join(', ')}) t(${names.join(', ')}) ORDER BY ${schema.findIndex(({ id }) => id === 1) + 1}`,
     path,
     fieldIds: new Map(schema.map((column) => [column.name, column.id])),
+    footer: new Map(),
     rowGroupRows: ROW_GROUP_ROWS,
   })
   expect(written.rowCount).toBe(rows.length)
@@ -132,7 +115,7 @@ async function write(name: string, schema: readonly Stored[], rows: readonly Row
 }
 
 async function texts(sql: string): Promise<readonly string[]> {
-  const { columns } = await engine.query(sql)
+  const { columns } = await lab.engine.query(sql)
   return (columns[0] ?? []).map(String)
 }
 
@@ -215,7 +198,7 @@ describe('data files of several schemas', () => {
 
   test('are read by row group, and only those that a predicate does not exclude', async () => {
     const [first, second] = files[0]!.splitOffsets
-    const damaged = join(directory, 'damaged.parquet')
+    const damaged = join(lab.directory, 'damaged.parquet')
     const bytes = await readFile(localPath(files[0]!.path))
     await writeFile(damaged, bytes.fill(0xff, first, second))
     const count = (where: string) =>

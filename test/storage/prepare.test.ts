@@ -1,9 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Engine } from '#engine'
-import type { TableMetadata } from '#storage'
+import { describe, expect, test } from 'vitest'
+import { sqlString } from '#engine'
+import { localPath, type TableMetadata } from '#storage'
 import {
   type DataFile,
   decodeManifest,
@@ -17,6 +15,7 @@ import { applyTransform, periodOfMicros } from '../../src/storage/iceberg/transf
 import type { Value } from '../../src/storage/iceberg/values.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { type PreparedFiles, prepareFiles } from '../../src/storage/prepare.js'
+import { engineFixture } from '../support/engine-fixture.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import {
   createTyped,
@@ -33,46 +32,28 @@ import {
 const SEED = 20_261_126
 const HOUR = 3_600_000_000n
 
-let directory: string
-let engine: Engine
 const objects = new LocalObjectStore()
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-prepare-'))
-  const tempDirectory = join(directory, 'tmp')
-  engine = await Engine.open({
-    memoryLimit: '500MB',
-    threads: 2,
-    connections: 1,
-    maxWaiting: 10,
-    tempDirectory,
-  })
-})
-
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('prepare')
 
 let tables = 0
 
 async function prepare(metadata: TableMetadata, rows: readonly TypedRow[]): Promise<PreparedFiles> {
   const relation = `rows_${tables++}`
-  await createTyped(engine, relation, rows)
+  await createTyped(lab.engine, relation, rows)
   const days = new Set(rows.map(([moment]) => periodOfMicros('day', BigInt(String(moment)))))
   try {
     return await prepareFiles(
-      { layout: TYPED, engine, objects, metadata },
+      { layout: TYPED, engine: lab.engine, objects, metadata },
       { relation, rowCount: rows.length, days },
       relation,
     )
   } finally {
-    await engine.run(`DROP TABLE ${relation}`)
+    await lab.engine.run(`DROP TABLE ${relation}`)
   }
 }
 
 const metadataOf = (fields: readonly Field[], sort: readonly SortField[] | null = null) =>
-  typedTable(localLocation(join(directory, 'table')), fields, sort)
+  typedTable(localLocation(join(lab.directory, 'table')), fields, sort)
 
 const entriesOf = (files: readonly DataFile[]): readonly ManifestEntry[] =>
   files.map((file) => ({
@@ -135,6 +116,21 @@ const SPECS: readonly (readonly Field[])[] = [
   ],
 ]
 
+test('the footer of a file tells its own schema, by names that later renames do not change', async () => {
+  const { files } = await prepare(metadataOf([]), [drawnRow(new SeededRandom(SEED), 1)])
+  const { columns } = await lab.engine.query(
+    `SELECT decode(value) FROM parquet_kv_metadata(${sqlString(localPath(files[0]!.path))})
+     WHERE decode(key) = 'iceberg.schema'`,
+  )
+  const fields = TYPED.columns.map(({ id, name, type }) => ({
+    id,
+    name,
+    required: false,
+    type: TYPE_NAMES[type],
+  }))
+  expect(JSON.parse(String(columns[0]?.[0]))).toEqual({ type: 'struct', fields })
+})
+
 describe('rows are written by the default spec of their table', () => {
   test.each(
     SPECS.map(
@@ -153,7 +149,7 @@ describe('rows are written by the default spec of their table', () => {
     expect(specId).toBe(1)
     const found: TypedRow[] = []
     for (const file of files) {
-      const inFile = await rowsOf(engine, [file], metadata)
+      const inFile = await rowsOf(lab.engine, [file], metadata)
       expect(file.recordCount).toBe(inFile.length)
       found.push(...inFile)
       for (const row of inFile) {
@@ -330,7 +326,7 @@ describe('files are sorted', () => {
     const metadata = metadataOf([['moment', 'day']], sort)
     for (const file of (await prepare(metadata, rows)).files) {
       expect(file.sortOrderId).toBe(2)
-      expectSorted(await rowsOf(engine, [file], metadata), sort)
+      expectSorted(await rowsOf(lab.engine, [file], metadata), sort)
     }
   })
 
@@ -346,6 +342,6 @@ describe('files are sorted', () => {
     const metadata = metadataOf([], sort)
     const [file] = (await prepare(metadata, rows)).files
     expect(file!.sortOrderId).toBe(id)
-    expectSorted(await rowsOf(engine, [file!], metadata), OWN_ORDER)
+    expectSorted(await rowsOf(lab.engine, [file!], metadata), OWN_ORDER)
   })
 })

@@ -1,19 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { commitAppend } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../src/storage/commit.js'
 import type { DataFile } from '../../src/storage/iceberg/manifest.js'
 import { newTableMetadata, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { predicatesOf } from '../../src/storage/predicates.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import type { RowFilter } from '../../src/storage/table.js'
+import { commitContext } from '../support/commit-context.js'
 import { type PrunedRow, tradesFile } from '../support/data-file.js'
 import { ManualClock } from '../support/manual-clock.js'
-import { SeededRandom } from '../support/seeded-random.js'
 
 const DAY = 86_400_000_000n
 const LOCATION = 'memory:///w/trades'
@@ -26,16 +23,8 @@ interface StoredFile {
 
 async function openTable() {
   const objects = new MemoryObjectStore(clock)
-  const manifests = new Manifests(objects)
-  const context: CommitContext = {
-    objects,
-    manifests,
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, 'memory:///w', { clock })
+  const { manifests } = context
   const first = newTableMetadata(TRADES, {
     location: LOCATION,
     uuid: 'u',

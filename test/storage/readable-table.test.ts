@@ -6,17 +6,14 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { icebergMetadata, icebergRead } from 'icebird'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { commitAppend } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../src/storage/commit.js'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
+import { commitContext } from '../support/commit-context.js'
 import { tradesFile } from '../support/data-file.js'
 import { ManualClock } from '../support/manual-clock.js'
-import { SeededRandom } from '../support/seeded-random.js'
 
 const clock = new ManualClock()
 const objects = new MemoryObjectStore(clock)
@@ -74,15 +71,7 @@ const ROWS = [
 
 test('a table of two commits is read by icebird, row for row', async () => {
   const location = `${warehouse}/trades`
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, warehouse),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, warehouse, { clock })
   const uuid = 'b1a6e1c2-0000-4000-8000-000000000000'
   const first = newTableMetadata(TRADES, { location, uuid, nowMs: clock.nowMs(), partitionCount: 1 })
   await context.catalog.create('trades', first)

@@ -1,29 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError } from '#core'
-import { Engine } from '#engine'
-import type { RowChange, RowCorrection } from '#storage'
+import { changeSpec, type RowChange, type RowCorrection } from '#storage'
 import { currentOffsets } from '../../src/storage/position.js'
 import { CorrectionTable, type Trade, trade } from '../support/correction-table.js'
+import { engineFixture } from '../support/engine-fixture.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
 /** Trades of the model are of so many days. */
 const DAYS = 3
 
-let directory: string
-let engine: Engine
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-corrections-'))
-  const tempDirectory = join(directory, 'tmp')
-  const bounds = { memoryLimit: '1GB', threads: 1, connections: 2, maxWaiting: 10 }
-  engine = await Engine.open({ ...bounds, tempDirectory })
-})
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('corrections')
 
 const CANCEL: RowChange = { isCancelled: true, values: new Map(), flags: 0 }
 
@@ -52,7 +38,7 @@ async function correct(
 
 describe('a corrected row', () => {
   test('keeps its place in the log; what was known before is still known at the snapshots before', async () => {
-    const table = await CorrectionTable.open(engine, directory, 1)
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 1)
     await table.append([trade(0), trade(1), trade(2)])
     const before = table.head.metadata.currentSnapshotId
     const refused = await correct(table, [at(1, replace({ price: '2.5' })), at(2, CANCEL)])
@@ -72,7 +58,7 @@ describe('a corrected row', () => {
   })
 
   test('goes to the partition of its new day', async () => {
-    const table = await CorrectionTable.open(engine, directory, 2)
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 2)
     await table.append([trade(0), trade(1)])
     const micros = trade(0).micros + BigInt(MICROS_PER_DAY)
     await correct(table, [of('m0', replace({ exchange_timestamp: String(micros) }))])
@@ -84,7 +70,7 @@ describe('a corrected row', () => {
   })
 
   test('has no longer the flags of a price that is another now', async () => {
-    const table = await CorrectionTable.open(engine, directory, 3)
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 3)
     const odd = QualityFlag.priceOutlier | QualityFlag.priceMove | QualityFlag.sequenceGap
     await table.append([trade(0, { flags: odd }), trade(1, { flags: odd })])
     await correct(table, [of('m0', replace({ price: '3' })), of('m1', replace({ venue: 'ASX' }))])
@@ -93,8 +79,29 @@ describe('a corrected row', () => {
     expect(placed?.flags).toBe(odd | QualityFlag.corrected)
   })
 
+  test('is corrected though its file would become more files than are written at once: by days then', async () => {
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 5)
+    const trades = Array.from({ length: 40 }, (_, offset) => trade(offset, { symbol: `S${offset}` }))
+    await table.append(trades)
+    let isDone = false
+    await table.head.commit({
+      id: () => 'spec',
+      isApplied: () => isDone,
+      apply: async (base) => {
+        isDone = true
+        return changeSpec(base, [{ change: 'add', column: 'symbol', transform: 'identity' }], 0)
+      },
+    })
+    await correct(table, [at(7, replace({ price: '2.5' }))])
+    const corrected = { price: 250_000_000n, flags: QualityFlag.corrected }
+    expect(await table.trades()).toEqual(trades.map((one, at) => (at === 7 ? { ...one, ...corrected } : one)))
+    await table.compact()
+    expect((await table.trades()).length).toBe(40)
+    expect(table.head.metadata.snapshots.at(-1)?.summary['total-data-files']).toBe('40')
+  })
+
   test('leaves nothing of its file when it was alone in it', async () => {
-    const table = await CorrectionTable.open(engine, directory, 4)
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 4)
     await table.append([trade(0)])
     await correct(table, [of('m0', CANCEL)])
     expect(await table.trades()).toEqual([])
@@ -126,7 +133,7 @@ describe('a correction is refused', () => {
       'the row at offset 1 of partition 0 was cancelled',
     ],
   ])('%s', async (_, corrections, problem) => {
-    const table = await CorrectionTable.open(engine, directory, 5)
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 5)
     await table.append([
       trade(0),
       trade(1),
@@ -140,7 +147,7 @@ describe('a correction is refused', () => {
 
 describe('a commit of corrections', () => {
   test('that meets a compaction is planned again, and is not lost to it', async () => {
-    const table = await CorrectionTable.open(engine, directory, 6)
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 6)
     await table.append([trade(0)])
     await table.append([trade(1)])
     const corrections = [of('m0', replace({ price: '2' }))]
@@ -153,7 +160,7 @@ describe('a commit of corrections', () => {
   })
 
   test('is made once: from another position it is refused', async () => {
-    const table = await CorrectionTable.open(engine, directory, 7)
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 7)
     await table.append([trade(0), trade(1)])
     const plan = await table.rows.plan([of('m0', CANCEL)])
     await correct(table, [of('m1', replace({ price: '2' }))])
@@ -168,7 +175,7 @@ describe('corrections in the order of their log', () => {
     async (seed) => {
       const random = new SeededRandom(seed)
       const fault = () => (random.oneIn(25) ? random.pick(['before', 'after'] as const) : 'none')
-      const table = await CorrectionTable.open(engine, directory, seed, fault)
+      const table = await CorrectionTable.open(lab.engine, lab.directory, seed, fault)
       const log: RowCorrection[] = []
       const model = new Map<number, Trade>()
       const refused = new Set<RowCorrection>()

@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { covers, createLogger, type OffsetVector, systemClock, TRADES, type Version } from '#core'
 import { Engine, sqlString } from '#engine'
-import { localPath, type PinnedVersion, type StreamTable, Warehouse } from '#storage'
+import {
+  type Json,
+  localPath,
+  type PinnedVersion,
+  parseTableCommit,
+  type StreamTable,
+  Warehouse,
+} from '#storage'
+import { OwnTable } from '../../src/storage/catalog/own-table.js'
 import { logRows } from '../support/log-rows.js'
 import { MarketRows } from '../support/market-rows.js'
 import type { Row } from '../support/row-batch.js'
@@ -140,6 +148,49 @@ describe('a stream table', () => {
       held.release()
     }
     await again.stop()
+  })
+
+  test('writes a segment anew whose partition spec another engine removes before its commit; no row is lost', async () => {
+    const warehouse = await openWarehouse(1)
+    const table = trades(warehouse)
+    const { head } = warehouse.compactables.get('trades')!
+    const foreign = new OwnTable(head, TRADES)
+    const committed = (...updates: readonly Json[]) =>
+      foreign.commit(parseTableCommit({ requirements: [], updates }, 'body'))
+    const fields = [{ 'source-id': 3, name: 'by_hour', transform: 'hour' }]
+    await committed({ action: 'add-spec', spec: { fields } }, { action: 'set-default-spec', 'spec-id': -1 })
+    const market = new MarketRows(TRADES, { seed: 5, partitionCount: PARTITION_COUNT, days: [19_000] })
+    const rows = market.take(20)
+    const { next } = market
+    await table.append(logRows(TRADES, rows), next, false)
+    // In turn: something that takes its time, the removal, and then what is flushed meanwhile.
+    let goOn = () => {}
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const slow = head.commit({
+      id: () => 'slow',
+      isApplied: ({ properties }) => properties.slow !== undefined,
+      apply: async (base) => {
+        await gate
+        return { ...base, properties: { ...base.properties, slow: 'yes' } }
+      },
+    })
+    const removed = committed(
+      { action: 'set-default-spec', 'spec-id': 0 },
+      { action: 'remove-partition-specs', 'spec-ids': [1] },
+    )
+    const flushed = table.flush()
+    flushed.catch(() => {})
+    while (table.status().flushes.writeMs === 0) await new Promise((resolve) => setImmediate(resolve))
+    goOn()
+    await Promise.all([slow, removed])
+    await expect(flushed).rejects.toMatchObject({ code: 'gone' })
+    await table.flush()
+    expect(table.committedOffsets()).toEqual(next)
+    expect(await read(table.pin())).toEqual(expected(rows, next))
+    expect(head.metadata.partitionSpecs.map(({ specId }) => specId)).toEqual([0])
+    await warehouse.stop()
   })
 
   test('keeps a segment for as long as somebody reads it, and drops it then', async () => {

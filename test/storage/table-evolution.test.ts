@@ -1,21 +1,18 @@
 import { tmpdir } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { Engine } from '#engine'
 import type { Evolution, SchemaChange } from '#storage'
 import { Append } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../src/storage/commit.js'
 import { Evolve } from '../../src/storage/evolution.js'
 import { currentSchema, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { IcebergStreamTable } from '../../src/storage/stream-table.js'
 import { TableHead } from '../../src/storage/table-head.js'
+import { commitContext } from '../support/commit-context.js'
 import { type Fault, FaultyObjectStore } from '../support/faulty-object-store.js'
 import { ManualClock } from '../support/manual-clock.js'
-import { SeededRandom } from '../support/seeded-random.js'
 
 const clock = new ManualClock()
 
@@ -28,15 +25,7 @@ async function newHead(): Promise<{ head: TableHead; fail(fault: Fault): void }>
     next = 'none'
     return fault
   })
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, 'memory:///w', { clock })
   const location = 'memory:///w/trades'
   const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
   const head = new TableHead('trades', (await context.catalog.create('trades', first)).metadata, context)

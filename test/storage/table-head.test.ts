@@ -1,29 +1,19 @@
 import { expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { Append } from '../../src/storage/append.js'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../src/storage/commit.js'
+import { withoutSnapshots } from '../../src/storage/iceberg/expiry.js'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { currentOffsets } from '../../src/storage/position.js'
 import { TableHead } from '../../src/storage/table-head.js'
+import { commitContext } from '../support/commit-context.js'
 import { ManualClock } from '../support/manual-clock.js'
-import { SeededRandom } from '../support/seeded-random.js'
 
 const clock = new ManualClock()
 
 async function newHead(): Promise<TableHead> {
   const objects = new MemoryObjectStore(clock)
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, 'memory:///w', { clock })
   const location = 'memory:///w/trades'
   const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
   return new TableHead('trades', (await context.catalog.create('trades', first)).metadata, context)
@@ -74,13 +64,23 @@ test('a snapshot is held, with what follows it, until everybody who holds it has
   expect(head.heldFrom, 'before the first').toBe(0)
 })
 
-test('whoever waits for a release is told to stop', async () => {
+test('a snapshot that leaves the table while it is held lingers until it has been let go', async () => {
   const head = await newHead()
-  await head.commit(append(head, 0))
-  const [first] = head.metadata.snapshots
-  head.hold(first!.snapshotId)
-  const stopping = new AbortController()
-  const waiting = head.released([first!], stopping.signal)
-  stopping.abort(new Error('told to stop'))
-  await expect(waiting).rejects.toThrow('told to stop')
+  for (const from of [0, 1, 2]) await head.commit(append(head, from))
+  const [first, second] = head.metadata.snapshots
+  const release = head.hold(second!.snapshotId)
+  let isDone = false
+  await head.commit({
+    id: () => 'removal',
+    isApplied: () => isDone,
+    apply: async (base) => {
+      isDone = true
+      return withoutSnapshots(base, new Set([first!.snapshotId, second!.snapshotId]))
+    },
+  })
+  expect(head.lingering).toEqual([second])
+  await head.commit(append(head, 3))
+  expect(head.lingering).toEqual([second])
+  release()
+  expect(head.lingering).toEqual([])
 })

@@ -1,39 +1,21 @@
-import { mkdtemp, rm, unlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { TRADES } from '#core'
-import { Engine, sqlString } from '#engine'
+import { sqlString } from '#engine'
 import { type DataFile, type FileColumn, localPath, parquetRelation, type TableMetadata } from '#storage'
 import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { nameMapping } from '../../src/storage/iceberg/name-mapping.js'
 import { localLocation } from '../../src/storage/objects/local.js'
 import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
 import { tradesFile } from '../support/data-file.js'
+import { engineFixture } from '../support/engine-fixture.js'
 
-let directory: string
-let engine: Engine
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-unnumbered-'))
-  const tempDirectory = join(directory, 'tmp')
-  engine = await Engine.open({
-    memoryLimit: '500MB',
-    threads: 1,
-    connections: 1,
-    maxWaiting: 10,
-    tempDirectory,
-  })
-})
-
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('unnumbered')
 
 async function write(name: string, select: string, options = ''): Promise<DataFile> {
-  const path = join(directory, `${name}.parquet`)
-  await engine.run(`COPY (${select}) TO ${sqlString(path)} (FORMAT parquet${options})`)
+  const path = join(lab.directory, `${name}.parquet`)
+  await lab.engine.run(`COPY (${select}) TO ${sqlString(path)} (FORMAT parquet${options})`)
   return tradesFile(localLocation(path), [])
 }
 
@@ -59,7 +41,7 @@ async function read(
   files: Parameters<typeof parquetRelation>[0],
   where = 'true',
 ): Promise<readonly string[]> {
-  const { columns } = await engine.query(
+  const { columns } = await lab.engine.query(
     `SELECT concat_ws(' ', coalesce(symbol, '∅'), coalesce(quantity::VARCHAR, '∅'), coalesce(price::VARCHAR, '∅')) AS row
      FROM ${parquetRelation(files, COLUMNS)} WHERE ${where} ORDER BY row`,
   )
@@ -78,7 +60,7 @@ describe('files without field ids', () => {
       `SELECT {price: 7, size: 8} AS nobody, 6::SMALLINT AS size, 'CBA' AS ticker, 3 AS price`,
     )
     const other = await write('other', `SELECT * FROM (VALUES ('ANZ', 9), (NULL, 4)) t(symbol, quantity)`)
-    const files = await new UnnumberedFiles(engine).named(metadataWith(MAPPING), [numbered, added, other])
+    const files = await new UnnumberedFiles(lab.engine).named(metadataWith(MAPPING), [numbered, added, other])
     // `price` and `quantity` are columns of theirs that the mapping does not name.
     expect(await read(files)).toEqual(['ANZ ∅ ∅', 'BHP 5 1.50000000', 'CBA 6 ∅', '∅ ∅ ∅'])
     expect(await read(files, `symbol IN ('CBA', 'BHP') AND quantity > 5`)).toEqual(['CBA 6 ∅'])
@@ -87,13 +69,13 @@ describe('files without field ids', () => {
 
   test('are looked at once, and not at all without a mapping', async () => {
     const file = await write('gone', `SELECT 'BHP' AS symbol`)
-    const unnumbered = new UnnumberedFiles(engine)
+    const unnumbered = new UnnumberedFiles(lab.engine)
     const [named] = await unnumbered.named(metadataWith(MAPPING), [file])
     expect(named?.columnNames).toEqual(new Map([[1, 'symbol']]))
     await unlink(localPath(file.path))
     expect(await unnumbered.named(metadataWith(MAPPING), [file])).toEqual([named])
-    expect(await new UnnumberedFiles(engine).named(metadataWith(null), [file])).toEqual([file])
-    await expect(new UnnumberedFiles(engine).named(metadataWith(MAPPING), [file])).rejects.toThrow(
+    expect(await new UnnumberedFiles(lab.engine).named(metadataWith(null), [file])).toEqual([file])
+    await expect(new UnnumberedFiles(lab.engine).named(metadataWith(MAPPING), [file])).rejects.toThrow(
       'gone.parquet',
     )
   })
@@ -102,7 +84,7 @@ describe('files without field ids', () => {
     const none = await write('none', `SELECT 1 AS a, 2 AS b`)
     const one = await write('one', `SELECT 1 AS a, 2 AS b`, ', FIELD_IDS {a: 1}')
     const all = await write('all', `SELECT 1 AS a, {x: 2, y: [3]} AS b`, ', FIELD_IDS {a: 1, b: 2}')
-    const unnumbered = new UnnumberedFiles(engine)
+    const unnumbered = new UnnumberedFiles(lab.engine)
     expect(await unnumbered.among([none, one, all])).toEqual([none, one])
     expect(await unnumbered.among([all, one])).toEqual([one])
     expect(await unnumbered.among([])).toEqual([])

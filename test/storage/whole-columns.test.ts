@@ -1,8 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Engine } from '#engine'
+import { describe, expect, test } from 'vitest'
 import { fileColumns, parquetRelation, type TableMetadata } from '#storage'
 import { isWritable, wholeColumns } from '../../src/storage/file-columns.js'
 import type { Json } from '../../src/storage/iceberg/json.js'
@@ -12,6 +9,7 @@ import { applyTransform } from '../../src/storage/iceberg/transform.js'
 import { decodeValue, type Value } from '../../src/storage/iceberg/values.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { type PreparedFiles, prepareFiles } from '../../src/storage/prepare.js'
+import { engineFixture } from '../support/engine-fixture.js'
 import { type Field, TYPED, typedTable } from '../support/typed-table.js'
 
 /** A column that a schema has besides, two values of it in SQL, and what its bounds are then. */
@@ -63,33 +61,15 @@ const CASES: readonly Case[] = [
   ],
 ]
 
-let directory: string
-let engine: Engine
 const objects = new LocalObjectStore()
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-columns-'))
-  const tempDirectory = join(directory, 'tmp')
-  engine = await Engine.open({
-    memoryLimit: '500MB',
-    threads: 2,
-    connections: 1,
-    maxWaiting: 10,
-    tempDirectory,
-  })
-})
-
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('columns')
 
 /** A table whose schema has these columns besides, with ids from 100. */
 function tableWith(
   columns: readonly (readonly [name: string, type: Json])[],
   fields: readonly Field[] = [],
 ): TableMetadata {
-  const metadata = typedTable(localLocation(join(directory, 'table')), fields)
+  const metadata = typedTable(localLocation(join(lab.directory, 'table')), fields)
   const [schema] = metadata.schemas
   const added = columns.map(([name, type], index) => ({
     id: 100 + index,
@@ -114,7 +94,7 @@ async function write(metadata: TableMetadata, values: readonly string[]): Promis
     })
   const relation = `(${values.map((value) => `SELECT ${cells(value).join(', ')}`).join(' UNION ALL ')})`
   return prepareFiles(
-    { layout: TYPED, engine, objects, metadata },
+    { layout: TYPED, engine: lab.engine, objects, metadata },
     { relation, columns, rowCount: values.length, days: new Set([0]) },
     `file-${files++}`,
   )
@@ -136,7 +116,7 @@ describe('files keep the columns that the schema has besides those of the layout
     })
     expect(decoded).toEqual(bounds)
     const relation = parquetRelation(written, fileColumns(TYPED, currentSchema(metadata)))
-    const { columns } = await engine.query(
+    const { columns } = await lab.engine.query(
       `SELECT count(*) FILTER (added IS NOT DISTINCT FROM CAST(${greatest} AS ${sqlTypeOf(type)}))::INTEGER,
          count(*) FILTER (added IS NOT DISTINCT FROM CAST(${least} AS ${sqlTypeOf(type)}))::INTEGER,
          count(*) FILTER (added IS NULL)::INTEGER FROM ${relation}`,
@@ -246,7 +226,7 @@ describe('files keep the columns that the schema has besides those of the layout
       [102, 'symbol_100_102'],
     ])
     const { files: written } = await write(metadata, ['7'])
-    const { columns: read } = await engine.query(
+    const { columns: read } = await lab.engine.query(
       `SELECT "Symbol_100" FROM ${parquetRelation(written, columns)}`,
     )
     expect(read).toEqual([[7]])

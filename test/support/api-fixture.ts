@@ -57,7 +57,7 @@ export async function openApiFixture(
 ): Promise<ApiFixture> {
   const lake = await openLakeFixture()
   const logger = createLogger({ level: 'silent', format: 'json' })
-  const { router, tables, directory } = lake
+  const { queries: router, tables, directory } = lake
   const loads = new Loads({ loader: loaderOf(lake), tables, clock, logger })
   let ready = true
   const vitals: ApiFixture['vitals'] = { consumers: [], breakers: [] }

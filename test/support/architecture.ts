@@ -18,6 +18,7 @@ export const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   '@duckdb/node-api': '^src/engine/',
   '@duckdb/node-bindings': '^src/engine/',
   '@mongodb-js/zstd': '^src/ingest/',
+  'apache-arrow': '^src/query/encodings/',
   avsc: '^src/(ingest|storage/iceberg)/',
   'cli-progress': '^src/cli/',
   commander: '^src/cli/',

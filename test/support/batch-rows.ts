@@ -1,14 +1,20 @@
 import { batchColumnNames, type Column, type ColumnBatch } from '#core'
 import type { CellValue, Row } from './row-batch.js'
 
-/** A batch as rows, read the plain way: the inverse of `batchOfRows`. Every column is there, null where absent. */
+/**
+ * A batch as rows, read the plain way: the inverse of `batchOfRows`. Every column is there, null where absent; the added
+ * ones as `added <id>`.
+ */
 export function rowsOfBatch(batch: ColumnBatch): Row[] {
-  const names = batchColumnNames(batch.definition)
+  const names = [...batchColumnNames(batch.definition), ...batch.added.map(({ id }) => `added ${id}`)]
+  const binaries = new Set([
+    ...batch.definition.columns.filter(({ type }) => type === 'binary').map(({ name }) => name),
+    ...batch.added.filter(({ type }) => type === 'binary').map(({ id }) => `added ${id}`),
+  ])
   return Array.from({ length: batch.rowCount }, (_, row) =>
     Object.fromEntries(
       names.map((name, index) => {
-        const binary = batch.definition.columns[index]?.type === 'binary'
-        return [name, cellValue(batch.columns[index]!, row, binary)]
+        return [name, cellValue(batch.columns[index]!, row, binaries.has(name))]
       }),
     ),
   )

@@ -1,24 +1,23 @@
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createLogger, formatDecimal, MICROS_PER_DAY, TRADES } from '#core'
+import { formatDecimal, MICROS_PER_DAY, TRADES } from '#core'
 import { type Engine, sqlString } from '#engine'
 import { fileColumns, parquetRelation, RowCorrections } from '#storage'
 import { Append } from '../../src/storage/append.js'
 import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import { currentSchema, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { compact } from '../../src/storage/maintenance/compact.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { currentOffsets } from '../../src/storage/position.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { TableHead } from '../../src/storage/table-head.js'
 import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
+import { commitContext } from './commit-context.js'
 import { type Fault, FaultyObjectStore } from './faulty-object-store.js'
 import { ManualClock } from './manual-clock.js'
 import { SeededRandom } from './seeded-random.js'
 
-const logger = createLogger({ level: 'silent', format: 'text' })
 const objects = new LocalObjectStore()
 const RUN = { signal: new AbortController().signal, progress: () => {} }
 const FIRST_DAY = 16_000
@@ -158,9 +157,7 @@ function headOver(
   fence: number,
 ): TableHead {
   const [clock, random] = [new ManualClock(1_400_000_000_000), new SeededRandom(seed)]
-  const catalog = new FileCatalog(store, location)
-  const context = { objects: store, manifests: new Manifests(store), catalog, clock, random, fence, logger }
-  return new TableHead(TRADES.name, metadata, context)
+  return new TableHead(TRADES.name, metadata, commitContext(store, location, { clock, random, fence }))
 }
 
 /** The trade at an offset of the log. */

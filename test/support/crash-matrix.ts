@@ -1,10 +1,10 @@
-import { watch } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
+import { ArmedKill } from './armed-kill.js'
 import { BorderChecker, TradesModel } from './border-checker.js'
-import { tradesFiles } from './crashed-folder.js'
-import { aimAt, countsTowards, KILL_STAGES, type KillAim, type KillStage, struckStage } from './kill-stage.js'
+import { tableFiles } from './crashed-folder.js'
+import { aimAt, KILL_STAGES, type KillAim, type KillStage, struckStage } from './kill-stage.js'
 import { beginLoad, type LakeRows, lacking, lakeRows, loadState } from './lake-rows.js'
 import type { SeededRandom } from './seeded-random.js'
 import { type ProcessOptions, TicklakeServer } from './ticklake-process.js'
@@ -155,20 +155,11 @@ export class CrashMatrix {
     aim: KillAim | null,
     isRestart: boolean,
   ): Promise<Outcome> {
-    const before = tradesFiles(data)
+    const before = tableFiles(data)
     const startedMs = performance.now()
     const server = await TicklakeServer.launch(data, process)
     const words = { isReady: false, rowsRead: null as number | null, isAllRead: false }
-    let isAimed = aim !== null && aim.stage !== 'consume'
-    const seen = new Set<string>()
-    const watcher = watch(data, { recursive: true }, (_, name) => {
-      if (!isAimed || aim === null || name === null || !countsTowards(aim, name, seen)) return
-      isAimed = false
-      if (aim.delayMs === 0) server.kill()
-      else setTimeout(() => server.kill(), aim.delayMs)
-    })
-    // A file may go while its watch is being set up.
-    watcher.on('error', () => {})
+    const kill = new ArmedKill(server, data, aim?.stage === 'consume' ? null : aim)
     try {
       // A reader of the log has the more to read, the sooner it is killed.
       const soon = aim?.stage === 'consume' && isRestart ? setTimeout(() => server.kill(), aim.delayMs) : null
@@ -189,7 +180,7 @@ export class CrashMatrix {
         if (words.isAllRead && aim?.stage === 'consume') server.kill()
         await after(2)
       }
-      isAimed = false
+      kill.disarm()
       await this.#checker.stop()
       await server.stop()
       return 'loaded'
@@ -202,7 +193,7 @@ export class CrashMatrix {
       return { killedIn: struckStage(data, before, words, this.#options.logSettings === undefined) }
     } finally {
       await this.#checker.stop()
-      watcher.close()
+      kill.disarm()
       server.kill()
     }
   }

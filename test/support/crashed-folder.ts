@@ -19,23 +19,23 @@ export interface CrashedMetadata extends CrashedFile {
   readonly ledger: string | null
 }
 
-const tradesFolder = (data: string) => join(data, 'warehouse/market_data/trades')
+export const tableFolder = (data: string, table: string) => join(data, 'warehouse/market_data', table)
 
-/** All files of the table trades. */
-export function tradesFiles(data: string): CrashedFile[] {
+/** Paths of all files of a table. */
+export function tablePaths(data: string, table: string): string[] {
   let entries: ReturnType<typeof list>
   try {
-    entries = list(tradesFolder(data))
+    entries = list(tableFolder(data, table))
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
     throw error
   }
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name)
-      return { path, modifiedMs: statSync(path).mtimeMs }
-    })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** All files of a table that no server owns. */
+export function tableFiles(data: string, table = 'trades'): CrashedFile[] {
+  return tablePaths(data, table).map((path) => ({ path, modifiedMs: statSync(path).mtimeMs }))
 }
 
 function list(folder: string) {
@@ -44,7 +44,7 @@ function list(folder: string) {
 
 /** The table's newest metadata, or null before there is any. */
 export function currentMetadata(data: string): CrashedMetadata | null {
-  const found = tradesFiles(data)
+  const found = tableFiles(data)
     .map((file) => ({ ...file, version: Number(/\/v(\d+)\.metadata\.json$/.exec(file.path)?.[1] ?? 0) }))
     .sort((a, b) => b.version - a.version)[0]
   if (!found || found.version === 0) return null
@@ -61,8 +61,8 @@ export function currentMetadata(data: string): CrashedMetadata | null {
 }
 
 /** What version-hint.text says; 0 when it is absent. */
-export function hintedVersion(data: string): number {
-  const hint = tradesFiles(data).find(({ path }) => path.endsWith('/version-hint.text'))
+export function hintedVersion(data: string, table = 'trades'): number {
+  const hint = tableFiles(data, table).find(({ path }) => path.endsWith('/version-hint.text'))
   return hint === undefined ? 0 : Number(readFileSync(hint.path, 'utf8'))
 }
 

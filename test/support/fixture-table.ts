@@ -14,13 +14,16 @@ import {
 import { type Engine, sqlString } from '#engine'
 import type {
   DataFile,
+  DayStamps,
   FileSelection,
   PinnedVersion,
+  RecordColumns,
   RowFilter,
   Snapshot,
   StreamTable,
   TableMetadata,
   TableStatus,
+  TimeRange,
 } from '#storage'
 import { fileColumns } from '#storage'
 import { icebergSchema } from '../../src/storage/iceberg/schema.js'
@@ -165,7 +168,7 @@ export class FixtureTable implements StreamTable {
         files: files(committed, Math.min(this.#flushed, end), filter).map((batch) => batch.file!),
         where: 'true',
       }),
-      dayStamps: async () => new Map(),
+      dayStamps: async (range) => this.#stamps(committed, range),
       release: () => {
         this.pinCount--
         if (this.pinCount === 0) for (const resolve of this.#unpinned.splice(0)) resolve()
@@ -179,6 +182,10 @@ export class FixtureTable implements StreamTable {
 
   evolve(): Promise<TableMetadata> {
     return Promise.reject(new Error('a fixture table stays as it is'))
+  }
+
+  recordColumns(): Promise<RecordColumns> {
+    return Promise.reject(new Error('a fixture table has the columns of its definition'))
   }
 
   metadata(): TableMetadata {
@@ -254,12 +261,24 @@ export class FixtureTable implements StreamTable {
     throw new Error('a fixture table takes rows by add()')
   }
 
-  /** By exchange and time, as the statistics of a file would tell. */
+  /** Rows are only ever added: the newest batch of a day tells which are there. */
+  #stamps(committed: number, range: TimeRange): DayStamps {
+    const days = new Map<number, string>()
+    let rest: string | null = null
+    for (const [index, { rows }] of this.#batches.slice(0, committed).entries()) {
+      const stamp = `${this.#generation}/${index}`
+      for (const day of this.#daysOf(rows)) if (isWithin(day, range)) days.set(day, stamp)
+      if (rows.some((row) => typeof row[this.definition.partitionColumn] !== 'bigint')) rest = stamp
+    }
+    return { days, rest }
+  }
+
   #daysOf(rows: readonly Row[]): ReadonlySet<number> {
     const times = rows.map((row) => row[this.definition.partitionColumn])
     return new Set(times.flatMap((micros) => (typeof micros === 'bigint' ? [dayOfMicros(micros)] : [])))
   }
 
+  /** By exchange and time, as the statistics of a file would tell. */
   #mayMatch(batch: Batch, { exchange: wanted, startMicros, endMicros }: RowFilter): boolean {
     return batch.rows.some(({ exchange, exchange_timestamp: micros }) => {
       if (wanted !== undefined && exchange !== wanted) return false
@@ -270,6 +289,13 @@ export class FixtureTable implements StreamTable {
       )
     })
   }
+}
+
+function isWithin(day: number, { startMicros, endMicros }: TimeRange): boolean {
+  return (
+    (startMicros === undefined || day >= dayOfMicros(startMicros)) &&
+    (endMicros === undefined || day <= dayOfMicros(endMicros - 1n))
+  )
 }
 
 function literal(type: ColumnType, value: CellValue): string {

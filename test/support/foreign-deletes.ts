@@ -1,17 +1,9 @@
 import { statSync } from 'node:fs'
 import { type Engine, sqlString } from '#engine'
 import type { DataFile } from '#storage'
-import type { CommitContext, TableChange } from '../../src/storage/commit.js'
 import { FILE_PATH_ID, POSITION_ID } from '../../src/storage/deletes.js'
 import type { ForeignFields } from '../../src/storage/iceberg/manifest.js'
-import { addSnapshot, specById, type TableMetadata } from '../../src/storage/iceberg/metadata.js'
 import type { Value } from '../../src/storage/iceberg/values.js'
-import {
-  liveManifests,
-  newSnapshotId,
-  writeManifest,
-  writeManifestList,
-} from '../../src/storage/manifest-writer.js'
 import { localLocation } from '../../src/storage/objects/local.js'
 
 /** A delete file to write. */
@@ -84,95 +76,5 @@ function deleteFile(
     splitOffsets: [],
     sortOrderId: null,
     foreign: { ...foreign, format: 'PARQUET', nanValueCounts: new Map(), keyMetadata: null },
-  }
-}
-
-/** Files of one partition spec. */
-export interface ForeignFiles {
-  readonly specId: number
-  readonly files: readonly DataFile[]
-}
-
-/** A commit of another engine, that adds data files and delete files at once. */
-export class ForeignDeletes implements TableChange {
-  readonly #context: CommitContext
-  readonly #data: readonly ForeignFiles[]
-  readonly #deletes: readonly ForeignFiles[]
-  readonly #snapshotId: bigint
-  #isDone = false
-
-  constructor(context: CommitContext, data: readonly ForeignFiles[], deletes: readonly ForeignFiles[]) {
-    this.#context = context
-    this.#data = data
-    this.#deletes = deletes
-    this.#snapshotId = BigInt(context.random.id())
-  }
-
-  id(): string {
-    return `foreign-${this.#snapshotId}`
-  }
-
-  isApplied(): boolean {
-    return this.#isDone
-  }
-
-  async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
-    const snapshotId = newSnapshotId(base, this.#snapshotId)
-    const manifests = await Promise.all([
-      ...this.#data.map((files) => this.#write(base, 'data', files)),
-      ...this.#deletes.map((files) => this.#write(base, 'deletes', files)),
-    ])
-    const kept = await liveManifests(this.#context, base)
-    const list = await writeManifestList(this.#context, base, snapshotId, [...manifests, ...kept], attempt)
-    this.#isDone = true
-    return addSnapshot(base, {
-      operation: 'overwrite',
-      snapshotId,
-      nowMs: this.#context.clock.nowMs(),
-      manifestList: list,
-      added: this.#data.flatMap(({ files }) => files),
-      removed: [],
-      summary: this.#totals(base),
-      properties: {},
-    })
-  }
-
-  #write(base: TableMetadata, content: 'data' | 'deletes', { specId, files }: ForeignFiles) {
-    const { context, snapshotId } = { context: this.#context, snapshotId: this.#snapshotId }
-    return writeManifest(context, base, {
-      spec: specById(base, specId),
-      content,
-      entries: files.map((file) => ({
-        status: 'added',
-        snapshotId,
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        file,
-      })),
-      snapshotId,
-      name: `${this.id()}-${content}-${specId}`,
-    })
-  }
-
-  /** What our own summaries, which add no deletes, do not count. */
-  #totals(base: TableMetadata): Record<string, string> {
-    const before =
-      base.snapshots.find(({ snapshotId }) => snapshotId === base.currentSnapshotId)?.summary ?? {}
-    const files = this.#deletes.flatMap((one) => one.files)
-    const total = (key: string, more: number) => ({ [key]: String(Number(before[key] ?? 0) + more) })
-    const rows = (content: ForeignFields['content']) =>
-      files
-        .filter(({ foreign }) => foreign?.content === content)
-        .reduce((sum, { recordCount }) => sum + recordCount, 0)
-    const bytes = [...files, ...this.#data.flatMap((one) => one.files)].reduce(
-      (sum, { fileSizeBytes }) => sum + fileSizeBytes,
-      0,
-    )
-    return {
-      ...total('total-delete-files', files.length),
-      ...total('total-position-deletes', rows('position-deletes')),
-      ...total('total-equality-deletes', rows('equality-deletes')),
-      ...total('total-files-size', bytes),
-    }
   }
 }

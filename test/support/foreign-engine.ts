@@ -1,17 +1,14 @@
-import { createLogger, dayOfMicros, type Random, systemClock, TRADES } from '#core'
+import { dayOfMicros, type Random, systemClock, TRADES } from '#core'
 import type { TableEngine } from '#engine'
 import { formatJson, type Json, type TableMetadata } from '#storage'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../src/storage/commit.js'
 import { type JsonObject, parseJson } from '../../src/storage/iceberg/json.js'
-import { addSnapshot, currentSnapshot, MAIN, specById } from '../../src/storage/iceberg/metadata.js'
 import { parseMetadata } from '../../src/storage/iceberg/metadata-file.js'
-import { snapshotJson } from '../../src/storage/iceberg/snapshot.js'
-import { liveManifests, writeManifest, writeManifestList } from '../../src/storage/manifest-writer.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore } from '../../src/storage/objects/local.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
+import { commitContext } from './commit-context.js'
+import { additionRequest } from './foreign-commit.js'
 
 export interface IcebergResponse {
   readonly status: number
@@ -44,16 +41,8 @@ export class ForeignEngine {
     this.#random = random
     this.#name = name
     const objects = new LocalObjectStore()
-    this.#context = {
-      objects,
-      manifests: new Manifests(objects),
-      // Not asked: what it knows comes over HTTP.
-      catalog: new FileCatalog(objects, 'file:///nowhere'),
-      clock: systemClock,
-      random,
-      fence: 0,
-      logger: createLogger({ level: 'silent', format: 'json' }),
-    }
+    // Not asked: what it knows comes over HTTP.
+    this.#context = commitContext(objects, 'file:///nowhere', { clock: systemClock, random, fence: 0 })
   }
 
   async ask(
@@ -85,46 +74,7 @@ export class ForeignEngine {
     )
     // Ids of other engines have 63 bits.
     const snapshotId = 2n ** 62n + BigInt(this.#random.id())
-    const manifest = await writeManifest(this.#context, base, {
-      spec: specById(base, specId),
-      content: 'data',
-      entries: files.map((file) => ({
-        status: 'added',
-        snapshotId,
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        file,
-      })),
-      snapshotId,
-      name: this.#name,
-    })
-    const manifests = [manifest, ...(await liveManifests(this.#context, base))]
-    const next = addSnapshot(base, {
-      operation: 'append',
-      snapshotId,
-      nowMs: systemClock.nowMs(),
-      manifestList: await writeManifestList(this.#context, base, snapshotId, manifests, 0),
-      added: files,
-      removed: [],
-      summary: {},
-      properties: {},
-    })
-    const { summary, ...snapshot } = snapshotJson(currentSnapshot(next)!)
-    const theirs = Object.entries(Object(summary)).filter(([key]) => !key.startsWith('ticklake.'))
-    return {
-      requirements: [
-        { type: 'assert-table-uuid', uuid: base.tableUuid },
-        { type: 'assert-ref-snapshot-id', ref: MAIN, 'snapshot-id': base.currentSnapshotId },
-      ],
-      updates: [
-        // Strings by string keys, as they were in the summary.
-        {
-          action: 'add-snapshot',
-          snapshot: { ...snapshot, summary: Object.fromEntries(theirs) as JsonObject },
-        },
-        { action: 'set-snapshot-ref', 'ref-name': MAIN, type: 'branch', 'snapshot-id': snapshotId },
-      ],
-    }
+    return additionRequest(this.#context, base, { data: [{ specId, files }], deletes: [], snapshotId })
   }
 
   /** Appends the rows to trades, anew after each lost race, and gives how many there were. */

@@ -1,10 +1,11 @@
 import { open } from 'lmdb'
+import type { KillMoment } from './armed-kill.js'
 import {
   type CrashedFile,
   currentMetadata,
   hintedVersion,
   isWholeParquet,
-  tradesFiles,
+  tableFiles,
 } from './crashed-folder.js'
 import type { SeededRandom } from './seeded-random.js'
 
@@ -24,14 +25,9 @@ export const KILL_STAGES = [
 
 export type KillStage = (typeof KILL_STAGES)[number]
 
-/** A moment at which to kill: so long after that change of the data folder. */
-export interface KillAim {
+/** A moment in a stage. */
+export interface KillAim extends KillMoment {
   readonly stage: KillStage
-  /** Names of files below the data folder that count as the change. */
-  readonly change: RegExp
-  /** At the change of that many different names; for files that are written over and over, of so many writes. */
-  readonly occurrence: number
-  readonly delayMs: number
 }
 
 const TEMPORARY = String.raw`\.\d+-\d+\.tmp$`
@@ -86,7 +82,7 @@ export function struckStage(
   words: LastWords,
   hasEmbeddedLog: boolean,
 ): KillStage {
-  const after = tradesFiles(data)
+  const after = tableFiles(data)
   const known = new Set(before.map((file) => file.path))
   const current = currentMetadata(data)
   const isNew = current !== null && !known.has(current.path)
@@ -124,11 +120,4 @@ function holdsDroppable(data: string, committed: readonly number[]): boolean {
   }
   void environment.close()
   return bases.some(([, second], partition) => second !== undefined && second <= committed[partition]!)
-}
-
-/** A change of the data folder has come: true when it is the one that was aimed at. */
-export function countsTowards(aim: KillAim, name: string, seen: Set<string>): boolean {
-  if (!aim.change.test(name)) return false
-  seen.add(/data\.mdb$|version-hint\.text$/.test(name) ? `write ${seen.size}` : name)
-  return seen.size === aim.occurrence
 }

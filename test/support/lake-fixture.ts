@@ -5,6 +5,7 @@ import { CORRECTIONS, QUARANTINE, QUOTES, SessionCalendars, systemClock, type Ta
 import { Engine } from '#engine'
 import { type QueryEngine, QueryRouter } from '#query'
 import { FixtureTable } from './fixture-table.js'
+import { type TextRouter, textRouter } from './text-router.js'
 
 /** An engine, fixture tables and a router over them, in a folder of their own. */
 export interface LakeFixture {
@@ -13,7 +14,9 @@ export interface LakeFixture {
   readonly trades: FixtureTable
   readonly quotes: FixtureTable
   readonly tables: ReadonlyMap<TableName, FixtureTable>
-  readonly router: QueryRouter
+  readonly router: TextRouter
+  /** The same as a server has it. */
+  readonly queries: QueryRouter
   /** Makes queries wait until they are let go; `reached` resolves once one waits, with its signal. */
   holdQueries(): { readonly reached: Promise<AbortSignal | undefined>; letGo(): void }
   close(): void
@@ -35,25 +38,38 @@ export async function openLakeFixture(): Promise<LakeFixture> {
     ]),
   )
   let held: { reach(signal?: AbortSignal): void; readonly gone: Promise<void> } | null = null
+  const wait = async (signal?: AbortSignal) => {
+    held?.reach(signal)
+    await held?.gone
+  }
   const gated: QueryEngine = {
     query: async (sql, parameters, signal) => {
-      held?.reach(signal)
-      await held?.gone
+      await wait(signal)
       return engine.query(sql, parameters, signal)
     },
+    rows: async function* (sql, parameters, signal) {
+      await wait(signal)
+      yield* engine.rows(sql, parameters, signal)
+    },
+    stream: (sql, parameters, signal) => engine.stream(sql, parameters, signal),
+    exportParquet: (request, signal) => engine.exportParquet(request, signal),
   }
+  const queries = new QueryRouter({
+    tables,
+    engine: gated,
+    sessions: new SessionCalendars([]),
+    clock: systemClock,
+    tempDirectory: directory,
+    sliceRows: 7,
+  })
   return {
     directory,
     engine,
     trades: tables.get('trades')!,
     quotes: tables.get('quotes')!,
     tables,
-    router: new QueryRouter({
-      tables,
-      engine: gated,
-      sessions: new SessionCalendars([]),
-      clock: systemClock,
-    }),
+    router: textRouter(queries),
+    queries,
     holdQueries: () => {
       let reach: (signal?: AbortSignal) => void = () => {}
       let letGo = () => {}

@@ -70,6 +70,7 @@ export async function openReading(options: ReadingOptions): Promise<Reading> {
         clock,
         logger,
         unknownWaitMs: UNKNOWN_WAIT_MS,
+        maxAddedColumns: 8,
       }),
   )
   for (const consumer of consumers) await consumer.start()

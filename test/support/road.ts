@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,10 +24,13 @@ import { RecordEncoder } from '../../src/ingest/record-encoder.js'
 import type { Row } from './row-batch.js'
 import { SeededRandom } from './seeded-random.js'
 import { encodeColumns } from './table-records.js'
+import { type TextRouter, textRouter } from './text-router.js'
 
 const logger = createLogger({ level: 'silent', format: 'text' })
 const never = new AbortController().signal
 const PARTITION_COUNT = 2
+/** Optional fields of records become columns, up to so many. */
+export const MAX_ADDED_COLUMNS = 16
 const FORMATS = new URL('../../config/formats', import.meta.url).pathname
 
 /** What every record must have beside what a test is about. */
@@ -75,13 +79,37 @@ export class Road {
     await this.#read()
   }
 
+  /** Tables and consumers end as by a crash at this moment: what no snapshot holds yet is read from the log again. */
+  async crash(): Promise<void> {
+    const committed = new Set(this.#commits('.metadata.json'))
+    await this.#stopReading()
+    // Nothing is ever written over, so that without the later commits all is as it was.
+    const later = this.#commits('.metadata.json').filter((path) => !committed.has(path))
+    for (const path of [...later, ...this.#commits('version-hint.text')]) await rm(path)
+    await this.#read()
+  }
+
+  #commits(ending: string): readonly string[] {
+    const warehouse = join(this.folder, 'warehouse')
+    const files = readdirSync(warehouse, { recursive: true, encoding: 'utf8' })
+    return files.filter((path) => path.endsWith(ending)).map((path) => join(warehouse, path))
+  }
+
   get tables(): ReadonlyMap<TableName, StreamTable> {
     return this.#warehouse?.tables ?? new Map()
   }
 
-  get router(): QueryRouter {
+  get router(): TextRouter {
     const sessions = new SessionCalendars([])
-    return new QueryRouter({ tables: this.tables, engine: this.#engine, sessions, clock: systemClock })
+    return textRouter(
+      new QueryRouter({
+        tables: this.tables,
+        engine: this.#engine,
+        sessions,
+        clock: systemClock,
+        tempDirectory: this.folder,
+      }),
+    )
   }
 
   async load(name: string, text: string, format: string, exchange: string): Promise<LoadResult> {
@@ -145,7 +173,8 @@ export class Road {
         table.definition === QUARANTINE || table.definition === CORRECTIONS
           ? null
           : (start: Ledger) => openInspector(table, start, this.#engine, policy)
-      return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, unknownWaitMs: 0 })
+      const bounds = { unknownWaitMs: 0, maxAddedColumns: MAX_ADDED_COLUMNS }
+      return new Consumer({ log, registry, table, inspect, clock: systemClock, logger, ...bounds })
     })
     for (const consumer of this.#consumers) await consumer.start()
     const [corrections] = [...warehouse.tables.values()].filter(

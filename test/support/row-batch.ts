@@ -28,7 +28,7 @@ export function batchOfRows(definition: TableDefinition, rows: readonly Row[]): 
       rows.map((row) => row[name] ?? null),
     ),
   )
-  return { definition, rowCount: rows.length, columns }
+  return { definition, added: [], rowCount: rows.length, columns }
 }
 
 function columnOf(type: ColumnType, values: readonly CellValue[]): Column {

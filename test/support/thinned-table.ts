@@ -1,24 +1,29 @@
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { createLogger } from '#core'
 import type { Engine } from '#engine'
-import { changeSchema, changeSpec, type DataFile, type RowFilter, type TableMetadata } from '#storage'
-import { FileCatalog } from '../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../src/storage/commit.js'
+import {
+  changeSchema,
+  changeSpec,
+  currentSchema,
+  type DataFile,
+  fileColumns,
+  type RowFilter,
+  type TableMetadata,
+} from '#storage'
 import { specById } from '../../src/storage/iceberg/metadata.js'
-import { TYPE_NAMES } from '../../src/storage/iceberg/schema.js'
+import { setRef } from '../../src/storage/iceberg/snapshot-updates.js'
 import { periodOfMicros } from '../../src/storage/iceberg/transform.js'
-import { compareValues, encodeValue, type Value } from '../../src/storage/iceberg/values.js'
+import { applyUpdates } from '../../src/storage/iceberg/updates.js'
 import { compact } from '../../src/storage/maintenance/compact.js'
-import { Manifests } from '../../src/storage/manifests.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
 import { predicatesOf } from '../../src/storage/predicates.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { TableHead } from '../../src/storage/table-head.js'
 import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
-import { equalityDeletes, ForeignDeletes, type ForeignFiles, positionDeletes } from './foreign-deletes.js'
-import { ManualClock } from './manual-clock.js'
+import { commitContext } from './commit-context.js'
+import { DrawnDeletes, type Placed, placedIn } from './drawn-deletes.js'
+import { ForeignCommit, type ForeignFiles } from './foreign-commit.js'
 import { SeededRandom } from './seeded-random.js'
 import { createTyped, drawnRow, rowsOf, shownRow, TYPED, type TypedRow, typedTable } from './typed-table.js'
 
@@ -26,30 +31,6 @@ const HOUR = 3_600_000_000n
 export const RUN = { signal: new AbortController().signal, progress: () => {} }
 /** Small enough for files to be too large now and then. */
 export const COMPACTION = { targetBytes: 20_000, minInputs: 3, patient: false }
-/** Of each of these a row may be known by its values. */
-const KEYS = [
-  ['symbol'],
-  ['number'],
-  ['moment', 'symbol'],
-  ['price', 'exchange'],
-  ['session'],
-  ['flags', 'raw'],
-]
-
-/** A row that is in the table, and where. */
-interface Placed {
-  readonly row: TypedRow
-  readonly file: DataFile
-  readonly position: number
-  readonly specId: number
-}
-
-/** Rows of one partition. */
-interface Partition {
-  readonly specId: number
-  readonly partition: readonly (Value | null)[]
-  readonly rows: readonly Placed[]
-}
 
 /** A table on disk that other engines delete from, and what it should hold. */
 export class ThinnedTable {
@@ -60,6 +41,7 @@ export class ThinnedTable {
   readonly #engine: Engine
   readonly #random: SeededRandom
   readonly #folder: string
+  readonly deletes: DrawnDeletes
   readonly #versions = new Map<bigint, readonly Placed[]>()
   #names = 0
 
@@ -70,6 +52,7 @@ export class ThinnedTable {
     this.head = head
     this.#folder = folder
     this.index = new FileIndex(head.context.manifests)
+    this.deletes = new DrawnDeletes(engine, random, (kind) => this.nameOf(kind))
   }
 
   /** Below a folder of its own. */
@@ -77,15 +60,7 @@ export class ThinnedTable {
     const objects = new LocalObjectStore()
     const warehouse = localLocation(folder)
     const random = new SeededRandom(seed)
-    const context: CommitContext = {
-      objects,
-      manifests: new Manifests(objects),
-      catalog: new FileCatalog(objects, warehouse),
-      clock: new ManualClock(),
-      random,
-      fence: 1,
-      logger: createLogger({ level: 'silent', format: 'text' }),
-    }
+    const context = commitContext(objects, warehouse, { random })
     await context.catalog.create(TYPED.name, typedTable(`${warehouse}/${TYPED.name}`, []))
     return new ThinnedTable(engine, random, await TableHead.open(TYPED.name, context), folder)
   }
@@ -108,21 +83,21 @@ export class ThinnedTable {
   /** New data, and deletes of old and of new rows, in one commit. */
   async upsert(): Promise<void> {
     const { files, placed } = await this.#written(this.#drawn())
-    const byValue = await this.#byValue(this.rows)
+    const byValue = await this.deletes.byValue(this.rows, this.head.metadata)
     const left = [...this.rows.filter((row) => !byValue.deleted(row)), ...placed]
-    const byPosition = await this.#byPosition(left)
+    const byPosition = await this.deletes.byPosition(left)
     await this.commit([files], [...byValue.files, ...byPosition.files])
     this.rows = left.filter((row) => !byPosition.deleted(row))
   }
 
   async deletePositions(): Promise<void> {
-    const { files, deleted } = await this.#byPosition(this.rows)
+    const { files, deleted } = await this.deletes.byPosition(this.rows)
     await this.commit([], files)
     this.rows = this.rows.filter((row) => !deleted(row))
   }
 
   async deleteValues(): Promise<void> {
-    const { files, deleted } = await this.#byValue(this.rows)
+    const { files, deleted } = await this.deletes.byValue(this.rows, this.head.metadata)
     await this.commit([], files)
     this.rows = this.rows.filter((row) => !deleted(row))
   }
@@ -136,9 +111,7 @@ export class ThinnedTable {
     expect(await this.index.idleDeletes(this.head.metadata)).toEqual([])
     await this.#checkTotals(live.map(({ file }) => file))
     this.rows = (
-      await Promise.all(
-        live.map(({ specId, file }) => placedIn(this.#engine, file, specId, this.head.metadata)),
-      )
+      await Promise.all(live.map((one) => placedIn(this.#engine, one, columnsOf(this.head.metadata))))
     ).flat()
   }
 
@@ -175,8 +148,14 @@ export class ThinnedTable {
     })
   }
 
+  /** As another engine does it: main is a snapshot of before again. */
+  async rollBack(snapshotId: bigint): Promise<void> {
+    const main = { snapshotId, type: 'branch', extra: {} } as const
+    await this.change((base) => applyUpdates(base, [(draft) => setRef(draft, 'main', main)], 0))
+  }
+
   async commit(data: readonly ForeignFiles[], deletes: readonly ForeignFiles[]): Promise<void> {
-    await this.head.commit(new ForeignDeletes(this.head.context, data, deletes))
+    await this.head.commit(new ForeignCommit(this.head.context, data, deletes))
   }
 
   nameOf(kind: string): string {
@@ -242,118 +221,14 @@ export class ThinnedTable {
       this.head.claimNames().next(),
     )
     await this.#engine.run(`DROP TABLE ${relation}`)
-    const placed = await Promise.all(files.map((file) => placedIn(this.#engine, file, specId, metadata)))
+    const placed = await Promise.all(
+      files.map((file) => placedIn(this.#engine, { specId, file }, columnsOf(metadata))),
+    )
     return { files: { specId, files }, placed: placed.flat() }
   }
-
-  async #byPosition(rows: readonly Placed[]) {
-    const files: ForeignFiles[] = []
-    const gone = new Set<Placed>()
-    for (const { specId, partition, rows: inPartition } of partitionsOf(rows)) {
-      if (this.#random.oneIn(2)) continue
-      const known = this.#random.pick(['nothing', 'bounds', 'the file'] as const)
-      const path = this.#random.pick(inPartition).file.path
-      const chosen = inPartition.filter(
-        ({ file }) => this.#random.oneIn(4) && (known !== 'the file' || file.path === path),
-      )
-      if (chosen.length === 0) continue
-      for (const row of chosen) gone.add(row)
-      const target = { path: this.nameOf('positions'), partition }
-      const listed = chosen.map(({ file, position }) => ({ path: file.path, position }))
-      files.push({ specId, files: [await positionDeletes(this.#engine, target, listed, known)] })
-    }
-    return { files, deleted: (row: Placed) => gone.has(row) }
-  }
-
-  async #byValue(rows: readonly Placed[]) {
-    const partitions = partitionsOf(rows).filter(() => this.#random.oneIn(2))
-    const files: ForeignFiles[] = []
-    const tests: ((row: Placed) => boolean)[] = []
-    for (const { specId, partition, rows: inPartition } of partitions) {
-      const columns = this.#random.pick(KEYS)
-      // Of the table or none of it.
-      const chosen = Array.from({ length: 1 + this.#random.below(2) }, () =>
-        this.#random.oneIn(3) ? drawnRow(this.#random, 60) : this.#random.pick(inPartition).row,
-      )
-      const isGlobal = specById(this.head.metadata, specId).fields.length === 0
-      const file = await this.valueDeletes(columns, chosen, partition)
-      files.push({ specId, files: [file] })
-      const keys = new Set(chosen.map((row) => keyOf(row, columns)))
-      const key = JSON.stringify([specId, partition.map(String)])
-      tests.push(
-        (placed) =>
-          keys.has(keyOf(placed.row, columns)) &&
-          (isGlobal || JSON.stringify([placed.specId, placed.file.partition.map(String)]) === key),
-      )
-    }
-    return { files, deleted: (row: Placed) => tests.some((isDeleted) => isDeleted(row)) }
-  }
-
-  /** A file of deletes by value, with bounds, or none. */
-  async valueDeletes(
-    columns: readonly string[],
-    rows: readonly TypedRow[],
-    partition: readonly (Value | null)[],
-    hasBounds = this.#random.oneIn(2),
-  ): Promise<DataFile> {
-    const relation = `keys_${this.#names++}`
-    await createTyped(this.#engine, relation, rows)
-    const ids = Object.fromEntries(columns.map((name) => [name, columnOf(name).id]))
-    const target = { path: this.nameOf('values'), partition }
-    const select = `SELECT ${columns.join(', ')} FROM ${relation}`
-    const file = await equalityDeletes(this.#engine, target, select, ids, rows.length)
-    await this.#engine.run(`DROP TABLE ${relation}`)
-    return hasBounds ? { ...file, ...statistics(columns, rows) } : file
-  }
 }
 
-const columnOf = (name: string) => TYPED.columns.find((column) => column.name === name)!
-
-function statistics(columns: readonly string[], rows: readonly TypedRow[]) {
-  const lowerBounds = new Map<number, Uint8Array>()
-  const upperBounds = new Map<number, Uint8Array>()
-  const valueCounts = new Map<number, number>()
-  const nullValueCounts = new Map<number, number>()
-  for (const name of columns) {
-    const { id, type } = columnOf(name)
-    const values = rows.map((row) => row[id - 1] ?? null)
-    const sorted = values
-      .flatMap((value) => (value === null ? [] : [encodeValue(TYPE_NAMES[type], value)]))
-      .sort((a, b) => compareValues(TYPE_NAMES[type], a, b)!)
-    valueCounts.set(id, values.length)
-    nullValueCounts.set(id, values.length - sorted.length)
-    if (sorted.length === 0) continue
-    lowerBounds.set(id, sorted[0]!)
-    upperBounds.set(id, sorted.at(-1)!)
-  }
-  return { lowerBounds, upperBounds, valueCounts, nullValueCounts }
-}
-
-async function placedIn(
-  engine: Engine,
-  file: DataFile,
-  specId: number,
-  metadata: TableMetadata,
-): Promise<readonly Placed[]> {
-  const rows = await rowsOf(engine, [file], metadata)
-  return rows.map((row, position) => ({ row, file, position, specId }))
-}
-
-function partitionsOf(rows: readonly Placed[]): readonly Partition[] {
-  const all = new Map<string, { specId: number; partition: DataFile['partition']; rows: Placed[] }>()
-  for (const row of rows) {
-    const { specId, file } = row
-    const key = JSON.stringify([specId, file.partition.map(String)])
-    const known = all.get(key)
-    if (known) known.rows.push(row)
-    else all.set(key, { specId, partition: file.partition, rows: [row] })
-  }
-  return [...all.values()]
-}
-
-function keyOf(row: TypedRow, columns: readonly string[]): string {
-  return JSON.stringify(columns.map((name) => shownRow([row[columnOf(name).id - 1] ?? null])))
-}
+const columnsOf = (metadata: TableMetadata) => fileColumns(TYPED, currentSchema(metadata))
 
 function matches([moment, symbol]: TypedRow, { symbols, startMicros, endMicros }: RowFilter): boolean {
   if (symbols && !symbols.some((one) => one === symbol)) return false

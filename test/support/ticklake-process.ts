@@ -140,10 +140,33 @@ export class TicklakeServer {
     return { body, next: response.headers.get('x-next-page-token') }
   }
 
+  /** The status and `data` of an answer, or the problem. Sent again for as long as the server is too busy. */
+  async post(
+    path: string,
+    body: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly status: number; readonly data: unknown }> {
+    for (;;) {
+      const { response, body: text } = await this.#fetch(path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(body),
+      })
+      if (response.status === 429 || response.status === 503) continue
+      const answer = JSON.parse(text)
+      return { status: response.status, data: answer.data ?? answer }
+    }
+  }
+
+  async drop(path: string): Promise<void> {
+    const { response, body } = await this.#fetch(path, { method: 'DELETE' })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${body}`)
+  }
+
   /** Fails as `fetch` does; when the server has ended by itself, with how it ended and what it said before. */
-  async #fetch(path: string): Promise<{ response: Response; body: string }> {
+  async #fetch(path: string, init: RequestInit = {}): Promise<{ response: Response; body: string }> {
     try {
-      const response = await fetch(`${this.url}${path}`)
+      const response = await fetch(`${this.url}${path}`, init)
       return { response, body: await response.text() }
     } catch (error) {
       const isGone = await Promise.race([this.ended.then(() => true), after(1_000).then(() => false)])

@@ -1,9 +1,17 @@
-import { type LayoutColumn, parseDecimal, type TableLayout } from '#core'
-import { type Engine, sqlString } from '#engine'
-import { type DataFile, fileColumns, parquetRelation, type TableMetadata } from '#storage'
+import type { LayoutColumn, TableLayout } from '#core'
+import { type Engine, sqlName, sqlString } from '#engine'
+import {
+  duckdbType,
+  type FileColumn,
+  fileColumns,
+  parquetRelation,
+  type ReadableFile,
+  type TableMetadata,
+} from '#storage'
+import { layoutColumns } from '../../src/storage/file-columns.js'
 import { currentSchema, newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import type { PartitionField, PartitionSpec, SortField } from '../../src/storage/iceberg/partition.js'
-import type { Value } from '../../src/storage/iceberg/values.js'
+import { baseType, type Value } from '../../src/storage/iceberg/values.js'
 import type { SeededRandom } from './seeded-random.js'
 
 const HOUR = 3_600_000_000n
@@ -27,7 +35,7 @@ export const TYPED: TableLayout = {
 }
 const idOf = (name: string) => TYPED.columns.find((column) => column.name === name)!.id
 
-/** Values as Iceberg has them. */
+/** Values as Iceberg has them, by field id, which count from one. */
 export type TypedRow = readonly (Value | null)[]
 
 /** A column by name or id, and its transform. */
@@ -49,8 +57,9 @@ export function typedTable(
   location: string,
   fields: readonly Field[],
   sort: readonly SortField[] | null = null,
+  layout: TableLayout = TYPED,
 ): TableMetadata {
-  const metadata = newTableMetadata(TYPED, { location, uuid: 'u', nowMs: 0, partitionCount: 1 })
+  const metadata = newTableMetadata(layout, { location, uuid: 'u', nowMs: 0, partitionCount: 1 })
   const spec: PartitionSpec = {
     specId: 1,
     fields: partitionFields(fields, 1001),
@@ -96,15 +105,15 @@ export function drawnRow(random: SeededRandom, hours: number): TypedRow {
   ]
 }
 
-function literal(value: Value | null, type: LayoutColumn['type']): string {
+function literal(value: Value | null, { type }: FileColumn): string {
   if (value === null) return 'NULL'
-  switch (type) {
+  switch (baseType(type)) {
     case 'timestamptz':
       return `make_timestamptz(${value})`
     case 'string':
       return sqlString(String(value))
     case 'decimal':
-      return `(${value}::DECIMAL(18,0) / 100000000)::DECIMAL(18,8)`
+      return `'${plainDecimal(String(value), scaleOf(type))}'`
     case 'date':
       return `DATE '1970-01-01' + ${value}`
     case 'binary':
@@ -114,53 +123,81 @@ function literal(value: Value | null, type: LayoutColumn['type']): string {
   }
 }
 
-const ROW_SQL = `concat_ws('|', coalesce(epoch_us(moment)::VARCHAR, '∅'), coalesce(symbol, '∅'), coalesce(exchange, '∅'), coalesce(price::VARCHAR, '∅'),
-  coalesce(number::VARCHAR, '∅'), coalesce(flags::VARCHAR, '∅'), coalesce((session - DATE '1970-01-01')::VARCHAR, '∅'), coalesce(hex(raw), '∅'))`
+const scaleOf = (type: string) => Number(/, *(\d+)\)/.exec(type)?.[1])
 
-/** The rows of files, of a single one in its order. */
-export async function rowsOf(
+function plainDecimal(unscaled: string, scale: number): string {
+  const [sign, digits] = unscaled.startsWith('-') ? ['-', unscaled.slice(1)] : ['', unscaled]
+  const padded = digits.padStart(scale + 1, '0')
+  return `${sign}${padded.slice(0, -scale)}.${padded.slice(-scale)}`
+}
+
+function textSql({ name, type }: FileColumn): string {
+  const cell = sqlName(name)
+  if (type === 'timestamptz') return `epoch_us(${cell})::VARCHAR`
+  if (type === 'date') return `(${cell} - DATE '1970-01-01')::VARCHAR`
+  return type === 'binary' ? `hex(${cell})` : `${cell}::VARCHAR`
+}
+
+function parsedValue(text: string, type: string): Value {
+  switch (baseType(type)) {
+    case 'string':
+      return text
+    case 'decimal':
+      return BigInt(text.replace('.', ''))
+    case 'binary':
+      return new Uint8Array(Buffer.from(text, 'hex'))
+    case 'long':
+    case 'timestamptz':
+      return BigInt(text)
+    default:
+      return Number(text)
+  }
+}
+
+/** The rows of files, of a single one in its order: what they have in these columns. */
+export async function rowsIn(
   engine: Pick<Engine, 'query'>,
-  files: readonly DataFile[],
-  metadata: TableMetadata,
+  files: readonly ReadableFile[],
+  columns: readonly FileColumn[],
 ): Promise<readonly TypedRow[]> {
-  const relation = parquetRelation(files, fileColumns(TYPED, currentSchema(metadata)))
-  const { columns } = await engine.query(`SELECT ${ROW_SQL} FROM ${relation}`)
-  return (columns[0] ?? []).map((text) => {
-    const cells = String(text).split('|')
-    return TYPED.columns.map(({ name, type }, index) => {
-      const cell = cells[index]!
-      if (cell === '∅') return null
-      if (type === 'string') return cell
-      if (type === 'decimal') return parseDecimal(name, cell)
-      if (type === 'binary') return new Uint8Array(Buffer.from(cell, 'hex'))
-      return type === 'long' || type === 'timestamptz' ? BigInt(cell) : Number(cell)
-    })
+  const relation = parquetRelation(files, columns)
+  const read = await engine.query(`SELECT ${columns.map(textSql).join(', ')} FROM ${relation}`)
+  const width = Math.max(...columns.map(({ id }) => id))
+  return Array.from({ length: read.rowCount }, (_, index) => {
+    const row = new Array<Value | null>(width).fill(null)
+    for (const [column, { id, type }] of columns.entries()) {
+      const text = read.columns[column]![index]
+      row[id - 1] = text === null ? null : parsedValue(String(text), type)
+    }
+    return row
   })
 }
 
+/** The same of a table with a column of each type, without those that it has besides. */
+export function rowsOf(
+  engine: Pick<Engine, 'query'>,
+  files: readonly ReadableFile[],
+  metadata: TableMetadata,
+): Promise<readonly TypedRow[]> {
+  const columns = fileColumns(TYPED, currentSchema(metadata)).slice(0, TYPED.columns.length)
+  return rowsIn(engine, files, columns)
+}
+
+/** Null is not the text "null". */
 export const shownRow = (row: TypedRow) =>
-  row.map((value) => (value instanceof Uint8Array ? value.join() : String(value))).join('|')
+  row.map((cell) => (cell === null ? '∅' : cell instanceof Uint8Array ? cell.join() : String(cell))).join('|')
 
 /** Puts rows into a new DuckDB table. */
 export async function createTyped(
   engine: Pick<Engine, 'run'>,
   name: string,
   rows: readonly TypedRow[],
+  columns: readonly FileColumn[] = layoutColumns(TYPED),
 ): Promise<void> {
-  const columns = TYPED.columns.map((column) => `${column.name} ${DUCKDB_TYPES[column.type]}`)
-  await engine.run(`CREATE TABLE ${name} (${columns.join(', ')})`)
+  const typed = columns.map((column) => `${sqlName(column.name)} ${duckdbType(column)}`)
+  await engine.run(`CREATE TABLE ${name} (${typed.join(', ')})`)
   const tuples = rows.map(
-    (row) => `(${TYPED.columns.map(({ type }, index) => literal(row[index]!, type)).join(', ')})`,
+    (row) => `(${columns.map((column) => literal(row[column.id - 1] ?? null, column)).join(', ')})`,
   )
   if (rows.length > 0) await engine.run(`INSERT INTO ${name} VALUES ${tuples.join(', ')}`)
-}
-
-const DUCKDB_TYPES: Readonly<Record<LayoutColumn['type'], string>> = {
-  string: 'VARCHAR',
-  int: 'INTEGER',
-  long: 'BIGINT',
-  timestamptz: 'TIMESTAMPTZ',
-  decimal: 'DECIMAL(18,8)',
-  binary: 'BLOB',
-  date: 'DATE',
 }

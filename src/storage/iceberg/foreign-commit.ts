@@ -2,10 +2,11 @@ import type { TableLayout } from '#core'
 import { asRequest } from './json.js'
 import { currentSchema, currentSnapshot, MAIN, type TableMetadata } from './metadata.js'
 import { nameMapping } from './name-mapping.js'
-import { onlyAdds, overwrittenBy } from './overwritten.js'
+import { OVERWRITTEN_KEY } from './overwritten.js'
 import { isDayOnly } from './partition.js'
 import { refused } from './refusal.js'
 import { icebergSchema } from './schema.js'
+import { checkReadable } from './schema-rules.js'
 import { OFFSETS_KEY, type Snapshot, type Summary, ticklakeKeys } from './snapshot.js'
 import { columnsOf, isWidening, sameType, typeName } from './types.js'
 
@@ -22,6 +23,8 @@ export function foreignCommit(base: TableMetadata, next: TableMetadata, layout: 
   if (next === base) return base
   checkProperties(base, next)
   asRequest(() => nameMapping(next))
+  // Not while the updates were made: they may have taken main away, and put it back afterwards.
+  if (base.currentSnapshotId !== null) checkReadable(base, currentSchema(next))
   checkColumns(next, layout)
   checkDays(base, next, layout)
   if (next.location !== base.location) {
@@ -45,9 +48,9 @@ function carriedForward(base: TableMetadata, next: TableMetadata): readonly Snap
     const ours = parent === null ? beginning : ticklakeKeys(summaries.get(parent) ?? {})
     const forged = ticklakeKeys(snapshot.summary)
     const theirs = Object.entries(snapshot.summary).filter(([key]) => !Object.hasOwn(forged, key))
-    // Which days it changes only its files could tell.
-    const overwritten = onlyAdds(snapshot) ? {} : overwrittenBy(ours, snapshot.snapshotId, null)
-    const summary = { ...Object.fromEntries(theirs), ...ours, ...overwritten }
+    // Whose rows it took away only its files tell.
+    const { [OVERWRITTEN_KEY]: _, ...carried } = ours
+    const summary = { ...Object.fromEntries(theirs), ...carried }
     summaries.set(snapshot.snapshotId, summary)
     return { ...snapshot, summary }
   })
@@ -86,6 +89,12 @@ export function checkColumns(next: TableMetadata, layout: TableLayout): void {
       throw refused(`${what} as ${typeName(written.type)}, cannot become ${typeName(column.type)}`)
     }
     if (column.required) throw refused(`${what}, cannot become required`)
+  }
+  const required = columns.find((column) => column.required)
+  if (required) {
+    throw refused(
+      `the column ${required.name} of ${layout.name} cannot be required: ingest writes rows without it`,
+    )
   }
 }
 

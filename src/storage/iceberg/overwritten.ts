@@ -1,50 +1,48 @@
+import { Fields, formatJson, parseJson } from './json.js'
 import type { Snapshot, Summary } from './snapshot.js'
 
 /**
- * Summary key: the newest snapshot, the present one included, that took rows away or changed them, by UTC day (from
- * 1970-01-01), and under `all` the newest that may have done so on any other day. Appends and replaces carry it forward.
+ * Summary key: by UTC day (from 1970-01-01), the sequence number of the newest snapshot that took rows of it away, or
+ * changed them, and left no newer file of the day to tell of it; under `any`, of one that may have done so on any day.
  */
 export const OVERWRITTEN_KEY = 'ticklake.overwritten'
 
-const ALL = 'all'
-/** So many days are told apart; then what was overwritten counts for all of them. */
+const ANY = 'any'
+/** So many days are told apart: summaries stay small. What is beyond counts for all of them. */
 const MAX_DAYS = 100
 
-/** The key of a snapshot with this id, on top of a parent, that overwrote rows of these days; null: of any. */
+export interface Overwritten {
+  readonly any: number
+  readonly days: ReadonlyMap<number, number>
+}
+
+/** Of a snapshot, or of none at all. One that does not say may have overwritten anything. */
+export function overwrittenAt(snapshot: Snapshot | null): Overwritten {
+  if (snapshot === null) return { any: 0, days: new Map() }
+  const text = snapshot.summary[OVERWRITTEN_KEY]
+  if (text === undefined) return { any: snapshot.sequenceNumber, days: new Map() }
+  const path = `snapshot ${snapshot.snapshotId}: ${OVERWRITTEN_KEY}`
+  const from = new Fields(parseJson(text, path), path)
+  const days = from.keys().filter((key) => key !== ANY)
+  return {
+    any: from.optional(ANY, from.integer, 0),
+    days: new Map(days.map((day) => [Number(day), from.integer(day)])),
+  }
+}
+
+/** The key of a snapshot on top of a parent that overwrote rows of these days, or, null, of any. */
 export function overwrittenBy(
-  parent: Summary,
-  snapshotId: bigint,
+  parent: Snapshot | null,
+  sequenceNumber: number,
   days: ReadonlySet<number> | null,
 ): Summary {
-  const id = String(snapshotId)
-  const known = parse(parent)
-  const named = days && Object.fromEntries([...days].map((day) => [day, id]))
-  const next = named && { ...known, ...named }
-  const isFew = next !== null && Object.keys(next).length <= MAX_DAYS
-  return { [OVERWRITTEN_KEY]: JSON.stringify(isFew ? next : { [ALL]: id }) }
-}
-
-/** The id of the snapshot that overwrote rows of a day last, as a snapshot's summary says; empty: none did. */
-export function overwriteOf(summary: Summary): (day: number) => string {
-  const known = parse(summary)
-  return (day) => `${known[ALL] ?? ''}/${known[day] ?? ''}`
-}
-
-/** Whether a snapshot of another engine left the rows as they were, but for those that it added. */
-export function onlyAdds({ summary }: Snapshot): boolean {
-  if (summary.operation === 'replace') return true
-  return (
-    summary.operation === 'append' &&
-    !counts(summary, 'deleted-data-files') &&
-    !counts(summary, 'added-delete-files')
-  )
-}
-
-function counts(summary: Summary, key: string): boolean {
-  return (summary[key] ?? '0') !== '0'
-}
-
-function parse(summary: Summary): Readonly<Record<string, string>> {
-  // Written by this file alone: what foreign snapshots bring of our keys is replaced by their parents'.
-  return JSON.parse(summary[OVERWRITTEN_KEY] ?? '{}') as Readonly<Record<string, string>>
+  const known = overwrittenAt(parent)
+  const all = new Map([...known.days, ...[...(days ?? [])].map((day) => [day, sequenceNumber] as const)])
+  const isAny = days === null || all.size > MAX_DAYS
+  const any = isAny ? sequenceNumber : known.any
+  const text = formatJson({
+    ...(any === 0 ? {} : { [ANY]: any }),
+    ...(isAny ? {} : Object.fromEntries(all)),
+  })
+  return { [OVERWRITTEN_KEY]: text }
 }

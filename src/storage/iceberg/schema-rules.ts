@@ -14,7 +14,7 @@ import {
 } from './types.js'
 
 /** Above are the ids that Iceberg reserves for its own columns. */
-const MAX_FIELD_ID = 2_147_483_447
+export const MAX_FIELD_ID = 2_147_483_447
 const IDENTIFIERS = 'identifier-field-ids'
 /** What a value is where a file has none: version 3 alone knows that. */
 const DEFAULTS = ['initial-default', 'write-default']

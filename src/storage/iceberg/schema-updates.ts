@@ -1,7 +1,7 @@
 import { changed, type Draft, LAST_ADDED, type UpdateParsers } from './draft.js'
 import { refused } from './refusal.js'
 import { parseSchema, type Schema } from './schema.js'
-import { checkColumns, checkIdsAreNew, checkReadable, sameSchema } from './schema-rules.js'
+import { checkColumns, checkIdsAreNew, checkReadable, MAX_FIELD_ID, sameSchema } from './schema-rules.js'
 import { columnsOf, everyColumn, withColumns } from './types.js'
 
 /** The updates of a table's schemas, by their names in a request. */
@@ -27,6 +27,7 @@ export const SCHEMA_UPDATES: UpdateParsers = {
 export function addSchema(draft: Draft, schema: Schema, lastColumnId = 0): Draft {
   const { table } = draft
   const columns = columnsOf(schema, 'schema')
+  if (lastColumnId > MAX_FIELD_ID) throw refused(`last-column-id: ${lastColumnId} is the id of no column`)
   checkColumns(schema, columns)
   checkIdsAreNew(table, columns)
   const known = table.schemas.find((candidate) => sameSchema(candidate, schema))

@@ -43,6 +43,7 @@ export const SNAPSHOT_UPDATES: UpdateParsers = {
   'remove-partition-statistics': (from) => removeStatistics('partitionStatistics', from.long('snapshot-id')),
 }
 
+const MAX_ID = 2n ** 63n - 1n
 const OPERATIONS = ['append', 'replace', 'overwrite', 'delete']
 
 /** A snapshot that nothing refers to yet. `conflict` when it was made on a table that has moved on since. */
@@ -50,7 +51,7 @@ export function withSnapshot(draft: Draft, snapshot: Snapshot): Draft {
   const { table, nowMs } = draft
   const { snapshotId, parentSnapshotId, sequenceNumber, timestampMs, schemaId, summary } = snapshot
   const what = `snapshot ${snapshotId}`
-  if (snapshotId < 1n) throw refused(`${what}: an id is above 0`)
+  if (snapshotId < 1n || snapshotId > MAX_ID) throw refused(`${what}: an id is above 0 and has 63 bits`)
   if (table.snapshots.some((other) => other.snapshotId === snapshotId))
     throw refused(`${what}: the table has it already`)
   if (parentSnapshotId === snapshotId) throw refused(`${what}: it is its own parent`)
@@ -69,6 +70,11 @@ export function withSnapshot(draft: Draft, snapshot: Snapshot): Draft {
   if (sequenceNumber <= table.lastSequenceNumber) {
     const message = `${what} has the sequence number ${sequenceNumber}, and the table is at ${table.lastSequenceNumber}`
     throw new TicklakeError('conflict', `${message}: load the table again and commit on top of it`)
+  }
+  // Numbers that leap would run out, and a delete that leapt would be about rows that come only later.
+  if (sequenceNumber > table.lastSequenceNumber + 1) {
+    const message = `${what} has the sequence number ${sequenceNumber}`
+    throw refused(`${message}: the next one is ${table.lastSequenceNumber + 1}`)
   }
   const next = changed(draft, {
     snapshots: [...table.snapshots, snapshot],

@@ -49,7 +49,7 @@ export const FENCE_KEY = 'ticklake.fence'
 
 /**
  * The summary of a snapshot on top of `parent`: what changed, the new totals, the parent's ticklake.* keys, and over
- * them `extra`. A total that a foreign parent does not state stays unknown.
+ * them `extra`. A total that a foreign parent does not state, or not as a number, stays unknown.
  */
 export function snapshotSummary(
   parent: Summary | null,
@@ -58,7 +58,9 @@ export function snapshotSummary(
 ): Summary {
   const total = (key: string, more: number) => {
     const before = parent === null ? '0' : parent[key]
-    return before === undefined ? {} : { [key]: String(BigInt(before) + BigInt(more)) }
+    return before === undefined || !/^\d+$/.test(before)
+      ? {}
+      : { [key]: String(BigInt(before) + BigInt(more)) }
   }
   const [more, fewer, deletes] = [sizeOf(added), sizeOf(removed), sizeOf(removedDeletes)]
   const [positions, equalities] = [

@@ -1,6 +1,12 @@
 import { invalid } from '#core'
 import { Fields, type Json } from './json.js'
-import { type PartitionField, type PartitionSpec, parseTransform, type Transform } from './partition.js'
+import {
+  FIRST_PARTITION_FIELD_ID,
+  type PartitionField,
+  type PartitionSpec,
+  parseTransform,
+  type Transform,
+} from './partition.js'
 import { refused } from './refusal.js'
 import { type Column, singleColumns, type Type, typeName } from './types.js'
 
@@ -26,6 +32,7 @@ const TAKES: Readonly<Record<Transform['kind'], (type: string) => boolean>> = {
 }
 
 const MAX_WIDTH = 2 ** 31 - 1
+const MAX_PARTITION_FIELD_ID = 2 ** 31 - 1
 
 /** A request's fields of a partition spec. */
 export function parseRequestedFields(json: Json, path: string): readonly RequestedField[] {
@@ -107,11 +114,20 @@ export function withFieldIds(
       const message = `the partition field ${field.name} has the id ${clash.fieldId}, which is ${clash.name} (${clash.transform})`
       throw refused(`${message}: leave its id out, or take one above ${lastPartitionId}`)
     }
+    const isKnown = past.some(({ fieldId }) => fieldId === field.fieldId)
+    if (field.fieldId !== null && !isKnown) checkFieldId(field.name, field.fieldId)
     if (field.fieldId !== null) return { ...field, fieldId: field.fieldId }
     const equivalent = past.find((other) => isEquivalent(other, field) && !taken.has(other.fieldId))
-    if (!equivalent) lastId += 1
+    if (!equivalent) checkFieldId(field.name, ++lastId)
     return { ...field, fieldId: equivalent?.fieldId ?? lastId }
   })
+}
+
+function checkFieldId(name: string, id: number): void {
+  if (id >= FIRST_PARTITION_FIELD_ID && id <= MAX_PARTITION_FIELD_ID) return
+  throw refused(
+    `the partition field ${name} has the id ${id}, and ids are ${FIRST_PARTITION_FIELD_ID} to ${MAX_PARTITION_FIELD_ID}`,
+  )
 }
 
 /** Whether two fields give every row the same value. */

@@ -10,6 +10,7 @@ import { prepareFiles } from '../prepare.js'
 import type { FileIndex } from '../prune.js'
 import { Rewrite } from '../rewrite.js'
 import { contentOf } from '../row-content.js'
+import { rowOrder } from '../row-order.js'
 import type { RowFilter } from '../table.js'
 import type { TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
@@ -57,7 +58,8 @@ export async function compactionPlan(
   const policy: CompactionPolicy = {
     ...options,
     specId: metadata.defaultSpecId,
-    sortOrderId: metadata.defaultSortOrderId,
+    // The one that they get: an order that cannot be followed would have them written anew for ever.
+    sortOrderId: rowOrder(layout, wholeColumns(layout, currentSchema(metadata)), metadata).id,
     cutColumn: cutColumn(layout)?.id ?? null,
   }
   const predicates = predicatesOf(layout, options)
@@ -181,15 +183,11 @@ async function compactGroup(
     for (const where of await cutsOf(engine, layout, relation, pieces)) {
       const rows = `(SELECT * FROM ${relation} WHERE ${where})`
       const counted = await engine.read(`SELECT count(*) FROM ${rows}`)
-      const { files, specId } = await prepareFiles(
-        { layout, engine, objects: context.objects, metadata, maxFiles: MAX_FILES },
+      const { files } = await prepareFiles(
+        { layout, engine, objects: context.objects, metadata, maxFiles: MAX_FILES, byDefaultOnly: true },
         { relation: rows, columns, rowCount: Number(counted.columns[0]?.[0]), days: null },
         names.next(),
       )
-      if (specId !== metadata.defaultSpecId) {
-        const message = `rows of ${metadata.location} are in more than ${MAX_FILES} partitions`
-        throw new TicklakeError('conflict', `${message}: their files stay as they are`)
-      }
       added.push(...files)
     }
     // Of a group whose rows are all deleted there is no file.
@@ -203,12 +201,14 @@ async function compactGroup(
       throw new TicklakeError('corrupt', `a compaction of ${paths} would change rows: ${message}`)
     }
     const { defaultSpecId: specId } = metadata
-    const request = { operation: 'replace', snapshotId, removed: group.files, added, specId } as const
+    const rewritten = added.length === 0 ? [] : [{ files: added, specId }]
+    const request = { operation: 'replace', snapshotId, removed: group.files, added: rewritten } as const
     await head.commit(new Rewrite(context, request))
     return added
   } catch (error) {
-    // Somebody else has rewritten these files, or deleted rows of them: the next plan sees what there is then.
-    if (error instanceof TicklakeError && error.code === 'conflict') return null
+    // Somebody else has rewritten these files, deleted rows of them, or removed the spec of the new ones: the next plan
+    // sees what there is then.
+    if (error instanceof TicklakeError && ['conflict', 'gone'].includes(error.code)) return null
     throw error
   } finally {
     names.release()

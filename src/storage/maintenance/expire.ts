@@ -1,6 +1,7 @@
 import type { CommitContext, TableChange } from '../commit.js'
 import { type Expiry, type ExpiryPolicy, expirable, expired } from '../iceberg/expiry.js'
 import type { TableMetadata } from '../iceberg/metadata.js'
+import type { Snapshot } from '../iceberg/snapshot.js'
 import type { TableHead } from '../table-head.js'
 import { filesIn, reachableFrom } from './reachable.js'
 import type { TaskRun } from './task.js'
@@ -8,13 +9,16 @@ import type { TaskRun } from './task.js'
 export interface ExpiryReport {
   readonly snapshots: number
   readonly refs: number
-  /** Files that no snapshot that is left needs: data, manifests, lists and ledgers. */
+  /** Files that nobody can reach any more, and that are removed: data, manifests, lists and ledgers. */
   readonly files: number
+  /** How many of the snapshots somebody is still reading: a removal of orphans takes their files later. */
+  readonly held: number
 }
 
 /**
- * Lets old snapshots go, and then the files that nobody can reach any more. What a reader holds stays, and so does what
- * it could have taken hold of while this was committed. Interrupted, it leaves at most files that nobody reaches.
+ * Lets old snapshots go, and then the files that nobody can reach any more. What a reader holds stays; of what it could
+ * take hold of while this was committed, the files do. Nobody is waited for: a reader may take hours. Interrupted, it
+ * leaves at most files that nobody reaches.
  */
 export async function expireSnapshots(
   head: TableHead,
@@ -22,34 +26,37 @@ export async function expireSnapshots(
   { signal, progress }: TaskRun,
 ): Promise<ExpiryReport> {
   const change = new Expire(head, policy)
-  await head.commit(change)
-  const { before, after, expiry } = change
-  if (before === after) return { snapshots: 0, refs: expiry.refs.size, files: 0 }
-  const files = await unreachable(head.context, before, after)
-  await head.released(
-    before.snapshots.filter(({ snapshotId }) => expiry.snapshots.has(snapshotId)),
-    signal,
-  )
+  // What is committed in the end, and not what was to be: an attempt may have failed, and then there was nothing to do.
+  const { table } = await head.commit(change)
+  const { before } = change
+  const after = table.metadata
+  const left = new Set(after.snapshots.map(({ snapshotId }) => snapshotId))
+  const gone = before.snapshots.filter(({ snapshotId }) => !left.has(snapshotId))
+  const refs = Object.keys(before.refs).filter((name) => !Object.hasOwn(after.refs, name)).length
+  const { lingering } = head
+  const files =
+    gone.length === 0 ? [] : await unreachable(head.context, before, [...after.snapshots, ...lingering])
   for (const [index, location] of files.entries()) {
     signal.throwIfAborted()
     await head.context.objects.remove(location)
     progress(index + 1, files.length)
   }
-  return { snapshots: expiry.snapshots.size, refs: expiry.refs.size, files: files.length }
+  const held = gone.filter((snapshot) => lingering.includes(snapshot)).length
+  return { snapshots: gone.length, refs, files: files.length, held }
 }
 
 class Expire implements TableChange {
   readonly #head: TableHead
   readonly #policy: ExpiryPolicy
+  /** The table as it was at the first attempt. */
   before: TableMetadata
-  after: TableMetadata
-  expiry: Expiry = { snapshots: new Set(), refs: new Set() }
+  #isAttempted = false
+  #expiry: Expiry = { snapshots: new Set(), refs: new Set() }
 
   constructor(head: TableHead, policy: ExpiryPolicy) {
     this.#head = head
     this.#policy = policy
     this.before = head.metadata
-    this.after = head.metadata
   }
 
   id(): string {
@@ -57,33 +64,26 @@ class Expire implements TableChange {
   }
 
   isApplied(metadata: TableMetadata): boolean {
-    const expiry = expirable(
-      metadata,
-      this.#policy,
-      this.#head.context.clock.nowMs(),
-      this.#head.held(metadata),
-    )
-    const isNothing = expiry.snapshots.size === 0 && expiry.refs.size === 0
-    // After a commit whose outcome was not known, what expired by it is what was to be done.
-    if (!isNothing) this.expiry = expiry
-    return isNothing
+    const nowMs = this.#head.context.clock.nowMs()
+    this.#expiry = expirable(metadata, this.#policy, nowMs, this.#head.held(metadata))
+    return this.#expiry.snapshots.size === 0 && this.#expiry.refs.size === 0
   }
 
   async apply(base: TableMetadata): Promise<TableMetadata> {
-    this.before = base
-    this.after = expired(base, this.expiry)
-    return this.after
+    if (!this.#isAttempted) this.before = base
+    this.#isAttempted = true
+    return expired(base, this.#expiry)
   }
 }
 
-/** Files that snapshots had, and that none of those that are left has. */
+/** Files that the table's snapshots had, and that none of those that are kept has. */
 async function unreachable(
   context: CommitContext,
   before: TableMetadata,
-  after: TableMetadata,
+  kept: readonly Snapshot[],
 ): Promise<readonly string[]> {
   const [had, has] = await Promise.all(
-    [before, after].map(({ snapshots }) => reachableFrom(context, snapshots)),
+    [before.snapshots, kept].map((snapshots) => reachableFrom(context, snapshots)),
   )
   const without = <T>(all: Iterable<T>, kept: { has(one: T): boolean }) =>
     [...all].filter((one) => !kept.has(one))
@@ -98,5 +98,5 @@ async function unreachable(
     ...without(had!.ledgers, has!.ledgers),
   ]
   // What was added to the table from elsewhere is not ours to remove.
-  return gone.filter((location) => location.startsWith(`${after.location}/`))
+  return gone.filter((location) => location.startsWith(`${before.location}/`))
 }

@@ -58,6 +58,8 @@ export class Maintenance implements Service {
   readonly #orphansLookedFor = new Map<string, number>()
   /** Why a table is not compacted, as it was told last. */
   readonly #obstacles = new Map<string, string>()
+  /** By table, the files of a compaction that the policy asked for and that came to nothing: left alone until there are others. */
+  readonly #passedOver = new Map<string, ReadonlySet<string>>()
   #cancelLook: (() => void) | null = null
   #looking: Promise<unknown> = Promise.resolve()
   #isStopping = false
@@ -115,6 +117,17 @@ export class Maintenance implements Service {
     return { predicted: plan, measured: await compact(table, options, run) }
   }
 
+  async #compactByPolicy(table: Compactable, options: CompactionOptions, run: TaskRun): Promise<object> {
+    const groups = await compactionPlan(table, options)
+    const measured = await compact(table, options, run)
+    // Such as files whose rows are of more partitions than can be written: to read them again and again helps nobody.
+    if (measured.filesBefore === 0) {
+      const paths = groups.flatMap(({ files }) => files.map(({ path }) => path))
+      this.#passedOver.set(table.head.name, new Set(paths))
+    }
+    return { predicted: predicted(groups, options.targetBytes), measured }
+  }
+
   #compaction({ targetBytes, startMicros, endMicros }: JobRequest, patient: boolean): CompactionOptions {
     const { targetFileBytes, minInputFiles } = this.#options.policy
     return {
@@ -170,9 +183,10 @@ export class Maintenance implements Service {
   async #hasGain(table: Compactable, options: CompactionOptions): Promise<boolean> {
     const { name } = table.head
     try {
-      const isGain = (await compactionPlan(table, options)).length > 0
+      const plan = await compactionPlan(table, options)
       this.#obstacles.delete(name)
-      return isGain
+      const passedOver = this.#passedOver.get(name)
+      return plan.some(({ files }) => files.some(({ path }) => !passedOver?.has(path)))
     } catch (error) {
       if (!(error instanceof TicklakeError) || error.code !== 'conflict') throw error
       const { message } = error
@@ -193,7 +207,7 @@ export class Maintenance implements Service {
     const due: [JobKind, (run: TaskRun) => Promise<object>][] = []
     const options = this.#compaction({}, true)
     if (await this.#hasGain(table, options)) {
-      due.push(['compact', (run) => this.#compact(table, options, run)])
+      due.push(['compact', (run) => this.#compactByPolicy(table, options, run)])
     }
     const { snapshots, refs } = expirable(head.metadata, policy.snapshots, nowMs, head.held(head.metadata))
     if (snapshots.size >= EXPIRE_AT_LEAST || refs.size > 0) {

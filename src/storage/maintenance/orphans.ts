@@ -24,10 +24,11 @@ const VERSION_HINT = 'version-hint.text'
 
 /**
  * Finds what lies in a table's folder and belongs to no snapshot: left by a crash, by a lost race, by an expiry that was
- * interrupted. Files of all snapshots are kept, those that have left the table by one too, and all metadata files of
- * the log. Never looks outside of the table's folder.
+ * interrupted. Files of all snapshots are kept, those that have left the table by one too, those of snapshots that
+ * have expired and are still being read, and all metadata files of the log. Never looks outside of the table's folder.
  *
- * `conflict` when the listing lacks the table's own metadata: it can't be trusted then, and nothing is removed.
+ * `conflict` when the listing lacks the metadata that the table had before: it can't be trusted then, and nothing is
+ * removed.
  */
 export async function removeOrphans(
   head: TableHead,
@@ -38,22 +39,22 @@ export async function removeOrphans(
   if (olderThanMs < LEAST_AGE_MS)
     throw invalid('older_than_ms', olderThanMs, `${LEAST_AGE_MS} (an hour) or more`)
   const before = context.clock.nowMs() - olderThanMs
+  // The listing need not have what is committed while it is made.
+  const { metadataLocation } = await context.catalog.load(name)
   const listed = await context.objects.list(head.metadata.location)
+  // A flush may be unable to commit for long, and compactions take their time. Asked for before the table is read: who
+  // lets go of a file has committed it by then, or never will.
+  const candidates = listed.filter(
+    ({ location, modifiedMs }) => modifiedMs < before && !head.isClaimed(location),
+  )
   // Read after the listing: what was committed meanwhile is known, whatever the listing saw of it.
   const table = await context.catalog.load(name)
-  if (!listed.some(({ location }) => location === table.metadataLocation)) {
-    const message = `the listing of ${table.metadata.location} lacks ${table.metadataLocation}`
+  if (!listed.some(({ location }) => location === metadataLocation)) {
+    const message = `the listing of ${table.metadata.location} lacks ${metadataLocation}`
     throw new TicklakeError('conflict', `${message}: it cannot be trusted, and nothing is removed. Try again`)
   }
   const needed = await neededFiles(head, table)
-  const orphans = listed.filter(
-    ({ location, modifiedMs }) =>
-      modifiedMs < before &&
-      !needed.has(location) &&
-      // A flush may be unable to commit for long, and compactions take their time.
-      !head.isClaimed(location) &&
-      isOfTable(location, table),
-  )
+  const orphans = candidates.filter(({ location }) => !needed.has(location) && isOfTable(location, table))
   if (!dryRun) {
     for (const [index, { location }] of orphans.entries()) {
       signal.throwIfAborted()
@@ -68,9 +69,13 @@ export async function removeOrphans(
   }
 }
 
-async function neededFiles({ context }: TableHead, table: LoadedTable): Promise<ReadonlySet<string>> {
-  const { metadata, metadataLocation } = table
-  const { lists, manifests, ledgers } = await reachableFrom(context, metadata.snapshots)
+async function neededFiles(
+  { context, metadata: seen, lingering }: TableHead,
+  { metadata, metadataLocation }: LoadedTable,
+): Promise<ReadonlySet<string>> {
+  // What readers see may be older than what is committed, for as long as a commit takes.
+  const snapshots = [...metadata.snapshots, ...seen.snapshots, ...lingering]
+  const { lists, manifests, ledgers } = await reachableFrom(context, snapshots)
   const files = await filesIn(context, manifests.values(), { deleted: true })
   const statistics = [...metadata.statistics, ...metadata.partitionStatistics].map((file) =>
     new Fields(file, 'statistics').string('statistics-path'),

@@ -1,4 +1,4 @@
-/** What a stranger has to say of a trade, in an order of its own, and something that we have no column for. */
+/** What a stranger has to say of a trade, in an order of its own, and something that we have no column for until then. */
 export const FOREIGN_SCHEMA = JSON.stringify({
   type: 'record',
   name: 'Trade',

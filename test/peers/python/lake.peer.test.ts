@@ -39,7 +39,7 @@ afterEach(async () => {
 
 async function rows(query: string): Promise<Texts[]> {
   const response = await fetch(
-    `${lake.url}/v1/trades?limit=10000&fields=symbol,ts_ns,price,size,message_id&${query}`,
+    `${lake.url}/v1/trades?limit=10000&fields=symbol,ts_ns,price,size,message_id${query}`,
   )
   const { data }: { data: Texts[] } = Object(await response.json())
   return data
@@ -61,7 +61,7 @@ test('a Python consumer decodes our topic by the registry routes; a Python produ
   })
   const { seen }: { seen: Texts[] } = Object(answer)
 
-  const ours = await rows('exchange=MADE')
+  const ours = await rows('&exchange=MADE')
   expect(ours).toHaveLength(ROW_COUNT)
   const byId = new Map(ours.map((row) => [row.message_id, row]))
   for (const record of seen) {
@@ -76,13 +76,18 @@ test('a Python consumer decodes our topic by the registry routes; a Python produ
   }
   expect(new Set(seen.map((record) => record.source_row)).size).toBe(ROW_COUNT)
 
-  let theirs = await rows('exchange=ASX')
+  let theirs = await rows('&exchange=ASX')
   while (!theirs.some((row) => row.message_id === 'python 4')) {
     await setImmediate()
-    theirs = await rows('exchange=ASX')
+    theirs = await rows('&exchange=ASX')
   }
   expect(theirs.map((row) => [row.message_id, row.price])).toEqual(
     [0, 1, 2, 3, 4].map((number) => [`python ${number}`, `${number + 40}.25`]),
+  )
+  // The field that their schema has besides became a column: theirs have it, ours have nothing there.
+  const moods = (await rows(',mood')).map((row) => [row.message_id?.split(' ')[0] === 'python', row.mood])
+  expect(new Set(moods.map((mood) => JSON.stringify(mood)))).toEqual(
+    new Set([JSON.stringify([true, 'calm']), JSON.stringify([false, null])]),
   )
   const versions = await (
     await fetch(`${lake.url}/schema-registry/subjects/${TRADES.topic}-value/versions`)

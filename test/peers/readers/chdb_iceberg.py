@@ -20,12 +20,17 @@ DIALECT = Dialect(
 os.chdir("/")
 
 
+# Each query without a connection would begin with a server of its own.
+connection = chdb.connect(":memory:")
+
+
 def rows(sql: str) -> list:
-    text = str(chdb.query(sql, "JSONCompactEachRow"))
+    text = str(connection.query(sql, "JSONCompactEachRow"))
     return [json.loads(line) for line in text.splitlines()]
 
 
 def answer_table(table: dict) -> dict:
+    connection.query(f"SET iceberg_snapshot_id = {table['snapshotId'] or 'DEFAULT'}")
     return answer_by_sql(table, f"icebergLocal('{table['path']}')", rows, DIALECT)
 
 

@@ -22,12 +22,14 @@ const PRODUCTS: Readonly<Record<TableDefinition['name'], TableQuestion['products
 
 /** Asks for everything there is, with predicates at and around the values where file statistics may mislead. */
 export function questionOf(
-  { name, path, definition, rows }: FixtureTable,
+  { name, path, snapshotId, definition, rows }: FixtureTable,
   swept: readonly string[] | null,
 ): TableQuestion {
   return {
     name,
     path,
+    catalog: null,
+    snapshotId: snapshotId === null ? null : String(snapshotId),
     columns: definition.columns.map((column) => ({ name: column.name, type: column.type })),
     dayColumn: definition.partitionColumn,
     products: PRODUCTS[definition.name],

@@ -22,7 +22,7 @@ export interface FixtureOptions {
   readonly deletes?: 'by position' | 'by value'
 }
 
-const FEW = ['symbol', 'exchange_timestamp', 'received_at']
+export const FEW = ['symbol', 'exchange_timestamp', 'received_at']
 
 export const FIXTURES: readonly FixtureOptions[] = [
   { name: 'empty', snapshotCount: 0, rowsPerSnapshot: 0, daysPerSnapshot: 0, extremes: false, swept: [] },
@@ -49,14 +49,6 @@ export const FIXTURES: readonly FixtureOptions[] = [
     daysPerSnapshot: 3,
     extremes: true,
     swept: null,
-  },
-  {
-    name: '200-snapshots',
-    snapshotCount: 200,
-    rowsPerSnapshot: 20,
-    daysPerSnapshot: 2,
-    extremes: false,
-    swept: FEW,
   },
   {
     name: 'deleted-by-position',
@@ -88,6 +80,8 @@ export interface FixtureTable {
   readonly pinned: PinnedVersion
   /** Local path of the table's folder. */
   readonly path: string
+  /** The state that is asked for; null: the newest. */
+  readonly snapshotId: bigint | null
 }
 
 /** Writes the three tables of a fixture into a data folder of its own, one snapshot after the other. */
@@ -116,7 +110,7 @@ export async function writeFixture(
       const rows = fixture.deletes ? await withoutThird(engine, head, filled, fixture.deletes) : filled
       const pinned = table.pin()
       const path = localPath(pinned.metadata.location)
-      return { name: `${fixture.name}/${definition.name}`, definition, rows, pinned, path }
+      return { name: `${fixture.name}/${definition.name}`, definition, rows, pinned, path, snapshotId: null }
     }),
   )
   await warehouse.stop()

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import { icebergMetadata, icebergRead } from 'icebird'
 import type { ColumnType } from '#core'
+import { localPath } from '#storage'
 import type { CellValue, Row } from '../../support/row-batch.js'
 import { expectedAnswer } from './expected.js'
 import type { Question, TableAnswer, TableQuestion } from './question.js'
@@ -12,7 +13,8 @@ const fetchRemote = globalThis.fetch
 globalThis.fetch = async (input, init) => {
   const url = input instanceof Request ? input.url : String(input)
   if (!url.startsWith('file:')) return fetchRemote(input, init)
-  const bytes = await readFile(new URL(url)).catch(() => null)
+  // Locations are no URLs: what is encoded in one is so in the name of its file.
+  const bytes = await readFile(localPath(url)).catch(() => null)
   if (bytes === null) return new Response(null, { status: 404, statusText: 'no such file' })
   const range = /^bytes=(\d*)-(\d*)$/.exec(new Headers(init?.headers).get('range') ?? '')
   if (!range) return new Response(bytes, { headers: { 'content-length': String(bytes.length) } })
@@ -24,9 +26,11 @@ globalThis.fetch = async (input, init) => {
   return new Response(part, { status: 206, headers: { 'content-length': String(part.length) } })
 }
 
+type TableMetadata = Awaited<ReturnType<typeof icebergMetadata>>
+
 async function answerTable(question: TableQuestion): Promise<TableAnswer> {
   const tableUrl = pathToFileURL(question.path).href
-  const metadata = await icebergMetadata({ tableUrl })
+  const metadata = asOf(await icebergMetadata({ tableUrl }), question.snapshotId)
   // icebird refuses to read a table that has no snapshot; that it sees none is the answer.
   const isEmpty = (metadata['current-snapshot-id'] ?? -1) === -1
   const read = isEmpty ? [] : await icebergRead({ tableUrl, metadata })
@@ -35,6 +39,14 @@ async function answerTable(question: TableQuestion): Promise<TableAnswer> {
       Object.fromEntries(question.columns.map(({ name, type }) => [name, cellOf(type, row[name])])),
   )
   return expectedAnswer(question, rows)
+}
+
+/** It reads what is current: of metadata that say so, an earlier state. Its ids are doubles. */
+function asOf(metadata: TableMetadata, snapshotId: string | null): TableMetadata {
+  if (snapshotId === null) return metadata
+  const id = Number(snapshotId)
+  const snapshot = metadata.snapshots?.find((one) => one['snapshot-id'] === id)
+  return { ...metadata, 'current-snapshot-id': id, 'current-schema-id': snapshot?.['schema-id'] ?? 0 }
 }
 
 /** icebird's value as ours. Its decimals are doubles: rounded to 8 places. */

@@ -13,6 +13,10 @@ export interface TableQuestion {
   readonly name: string
   /** Local path of the table's folder. */
   readonly path: string
+  /** The REST catalog that is to be asked for `market_data.trades`; null: the table is read by its path. */
+  readonly catalog: string | null
+  /** The state that is asked for, 63 bits; null: the newest. */
+  readonly snapshotId: string | null
   readonly columns: readonly { readonly name: string; readonly type: ColumnType }[]
   /** The timestamptz column whose UTC days are counted. */
   readonly dayColumn: string

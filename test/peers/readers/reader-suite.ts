@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '#core'
 import { Engine } from '#engine'
@@ -7,12 +8,15 @@ import type { Suite, SuiteRun } from '../suite.js'
 import { ask } from './ask.js'
 import { differences, FACETS } from './compare.js'
 import { expectedAnswer, questionOf } from './expected.js'
-import { FIXTURES, type FixtureTable, writeFixture } from './fixtures.js'
+import { FEW, FIXTURES, type FixtureTable, writeFixture } from './fixtures.js'
+import { LONG_LIFE, type LongLife, liveLong } from './long-life.js'
 import { ownAnswer } from './own-answer.js'
 import type { TableAnswer, TableQuestion } from './question.js'
 import type { Reader } from './readers.js'
 
 const SEED = 20_240_808
+/** Columns of the long-lived table that predicates ask for: those that partition it, and those that were changed. */
+const SWEPT_IN_LIFE = ['symbol', 'exchange', 'exchange_timestamp', 'price', 'place', 'depth', 'feed']
 
 /** A program and its arguments; the question goes to its standard input. */
 export interface ReaderCommand {
@@ -29,11 +33,60 @@ interface Asked {
 /** The tables that the readers of a run are asked about: written, and read by ourselves, for the first that asks. */
 export class SharedTables {
   #asked: Promise<readonly Asked[]> | null = null
+  #life: Promise<Life> | null = null
 
   of(run: SuiteRun): Promise<readonly Asked[]> {
     this.#asked ??= writeTables(run)
     return this.#asked
   }
+
+  /** The long-lived one. */
+  life(run: SuiteRun): Promise<Life> {
+    this.#life ??= live(run)
+    return this.#life
+  }
+
+  /** No reader asks any more. */
+  async close(): Promise<void> {
+    const life = await this.#life?.catch(() => null)
+    if (!life) return
+    await life.close()
+    await life.engine.close()
+  }
+}
+
+interface Life extends Pick<LongLife, 'catalog' | 'close'> {
+  readonly asked: readonly Asked[]
+  readonly engine: Engine
+}
+
+/** The states of the long-lived table that are asked for everything; the others for the essentials. */
+function isMilestone(name: string): boolean {
+  return name === `${LONG_LIFE}/evolved` || name === `${LONG_LIFE}/newest`
+}
+
+async function live({ directory, report }: SuiteRun): Promise<Life> {
+  const startedMs = systemClock.monotonicMs()
+  const engine = await openEngine(directory)
+  const { tables, catalog, close } = await liveLong(directory, engine, SEED)
+  const asked: Asked[] = []
+  for (const table of tables) {
+    const question = questionOf(table, isMilestone(table.name) ? SWEPT_IN_LIFE : FEW)
+    asked.push({ table, question })
+    check(
+      report,
+      'ticklake',
+      table.name,
+      await ownAnswer(engine, table, question),
+      expectedAnswer(question, table.rows),
+    )
+  }
+  report.say(`${LONG_LIFE}: lived and read in ${secondsSince(startedMs)}`)
+  return { asked, catalog, engine, close }
+}
+
+function openEngine(tempDirectory: string): Promise<Engine> {
+  return Engine.open({ memoryLimit: '1GB', threads: 2, tempDirectory, connections: 2, maxWaiting: 100 })
 }
 
 async function writeTables({ directory, report }: SuiteRun): Promise<readonly Asked[]> {
@@ -41,13 +94,7 @@ async function writeTables({ directory, report }: SuiteRun): Promise<readonly As
   const startedMs = systemClock.monotonicMs()
   const asked: Asked[] = []
   for (const [index, options] of FIXTURES.entries()) {
-    const engine = await Engine.open({
-      memoryLimit: '1GB',
-      threads: 2,
-      tempDirectory: directory,
-      connections: 2,
-      maxWaiting: 100,
-    })
+    const engine = await openEngine(directory)
     for (const table of await writeFixture(directory, engine, options, SEED + index)) {
       const question = questionOf(table, options.swept)
       asked.push({ table, question })
@@ -75,17 +122,18 @@ export class ReaderSuite implements Suite {
   }
 
   async run(run: SuiteRun): Promise<void> {
-    const { title, refuses = [], cannot, sees } = this.#reader
+    const { title, refuses = [], cannot, sees, isByCatalog = false } = this.#reader
     const command = await commandOf(this.#reader).catch((error: Error) => {
       run.report.cannotHave(title, error.message)
       return null
     })
     if (command === null) return
-    const all = await this.#tables.of(run)
-    const asked = all.filter(({ table }) => !refuses.some((name) => table.name.startsWith(`${name}/`)))
+    const life = await this.#tables.life(run)
+    const asked = isByCatalog ? life.asked : [...(await this.#tables.of(run)), ...life.asked]
     if (run.signal.aborted) return
     const questions = asked.map(({ question }) => ({
       ...question,
+      catalog: isByCatalog ? life.catalog : null,
       predicates: question.predicates.filter((predicate) => !cannot?.(predicate, question)),
     }))
     try {
@@ -94,6 +142,11 @@ export class ReaderSuite implements Suite {
       run.report.say(`${title}: ${answer.version}, answered in ${secondsSince(startedMs)}`)
       for (const [index, question] of questions.entries()) {
         const { name, rows } = asked[index]!.table
+        const refusal = refuses.find(([begin]) => name.startsWith(begin))
+        if (refusal) {
+          checkRefusal(run.report, `${title}  ${name}`, answer.tables[name], refusal[1])
+          continue
+        }
         const expected = expectedAnswer(question, sees ? rows.map(sees) : rows)
         check(run.report, title, name, answer.tables[name], expected)
       }
@@ -104,13 +157,28 @@ export class ReaderSuite implements Suite {
 }
 
 /** Makes a reader ready to run. Throws when it can't be had, saying why. */
-async function commandOf({ id, script, requirements }: Reader): Promise<ReaderCommand> {
+export async function commandOf({ script, requirements }: Reader): Promise<ReaderCommand> {
   const path = besideThisFile(script)
   if (requirements === null) {
     return { file: process.execPath, args: ['--conditions=source', '--import', 'tsx', path] }
   }
   // Neither the user's own packages nor compiled files beside our scripts.
-  return { file: await installPython(id, besideThisFile(requirements)), args: ['-B', '-s', path] }
+  const python = await installPython(basename(requirements, '.txt'), besideThisFile(requirements))
+  return { file: python, args: ['-B', '-s', path] }
+}
+
+/** What a reader is known not to read it must refuse, and say why: anything else would be wrong rows. */
+function checkRefusal(
+  report: Report,
+  line: string,
+  actual: TableAnswer | { error: string } | undefined,
+  says: RegExp,
+): void {
+  if (actual && 'error' in actual && says.test(actual.error)) {
+    report.pass(`${line}: refused, as is known (${actual.error.split('\n')[0]})`, 1)
+  } else {
+    report.fail(line, [`it does not refuse with ${says}: ${JSON.stringify(actual).slice(0, 200)}`])
+  }
 }
 
 /** Checks one table's answer, one line, and the differences below it. */

@@ -1,31 +1,21 @@
 import { expect, test } from 'vitest'
-import { createLogger, TicklakeError, TRADES } from '#core'
+import { TicklakeError, TRADES } from '#core'
 import { type Json, parseTableCommit } from '#storage'
 import { Append } from '../../../src/storage/append.js'
-import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
 import { OwnTable } from '../../../src/storage/catalog/own-table.js'
-import type { CommitContext } from '../../../src/storage/commit.js'
 import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
-import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
 import type { ObjectStore } from '../../../src/storage/objects/object-store.js'
 import { TableHead } from '../../../src/storage/table-head.js'
+import { commitContext } from '../../support/commit-context.js'
+import { tradesFile } from '../../support/data-file.js'
 import { ManualClock } from '../../support/manual-clock.js'
-import { SeededRandom } from '../../support/seeded-random.js'
 
 const clock = new ManualClock()
 
 /** Trades, up to offset 2, whose last commits made two snapshots. */
 async function tradesIn(objects: ObjectStore): Promise<TableHead> {
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const context = commitContext(objects, 'memory:///w', { clock })
   const location = 'memory:///w/trades'
   const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
   await context.catalog.create('trades', first)
@@ -55,6 +45,26 @@ test('a snapshot that is being read is not removed by others until it has been l
   release()
   await table.commit(removal)
   expect(head.metadata.snapshots).toHaveLength(1)
+})
+
+test('a partition spec that files are written by is not removed: no manifest of theirs could be merged', async () => {
+  const head = await tradesIn(new MemoryObjectStore(clock))
+  const table = new OwnTable(head, TRADES)
+  const fields = [{ 'source-id': 3, name: 'by_hour', transform: 'hour' }]
+  await table.commit(
+    commitOf({ action: 'add-spec', spec: { fields } }, { action: 'set-default-spec', 'spec-id': -1 }),
+  )
+  const files = [tradesFile('memory:///w/trades/data/a.parquet', [{ symbol: 'BHP', micros: 0n }])]
+  await head.commit(new Append(head.context, { files, from: [2], to: [3], summary: {} }))
+  const removal = commitOf(
+    { action: 'set-default-spec', 'spec-id': 0 },
+    { action: 'remove-partition-specs', 'spec-ids': [1] },
+  )
+  await expect(table.commit(removal)).rejects.toMatchObject({
+    code: 'invalid_input',
+    message: expect.stringContaining('is of partition spec 1'),
+  })
+  expect(head.metadata.partitionSpecs.map(({ specId }) => specId)).toEqual([0, 1])
 })
 
 test('a commit that was made and could not be read back is known to be made, though a flush was waiting', async () => {

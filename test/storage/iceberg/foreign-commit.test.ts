@@ -27,6 +27,14 @@ const at = (table: TableMetadata, offset: number): TableMetadata => {
 /** Snapshots 1 and 2 from the log, then one that changes no position, as maintenance makes them. */
 const table = withAppends(at(at(EMPTY_TRADES, 5), 9), 1)
 
+const note = (type: string) => optional(19, 'note', type)
+const noted = updated(
+  table,
+  LATER,
+  { action: 'add-schema', schema: schemaWith(table, note('string')) },
+  LAST_SCHEMA,
+)
+
 function commit(base: TableMetadata, ...updates: readonly Json[]): TableMetadata {
   return foreignCommit(base, updated(base, LATER, ...updates), TRADES)
 }
@@ -68,6 +76,54 @@ test('columns may be added, renamed and widened; properties, refs and partitions
   )
   expect(next).toMatchObject({ currentSchemaId: 1, defaultSpecId: 1, refs: { old: { snapshotId: 1n } } })
   expect(commit(table)).toBe(table)
+})
+
+/** Numbers after which there is no next one, or none that other engines can read. */
+const outOfBounds: readonly [RegExp, TableMetadata, readonly Json[]][] = [
+  [
+    /snapshot 9223372036854775808: an id is above 0 and has 63 bits/,
+    table,
+    foreignAppend(table, 2n ** 63n, LATER),
+  ],
+  [
+    /has the sequence number 9007199254740991: the next one is 4/,
+    table,
+    foreignAppend({ ...table, lastSequenceNumber: Number.MAX_SAFE_INTEGER - 1 }, 77n, LATER),
+  ],
+  [
+    /last-column-id: 9007199254740991 is the id of no column/,
+    table,
+    [
+      {
+        action: 'add-schema',
+        schema: schemaWith(table, note('string')),
+        'last-column-id': Number.MAX_SAFE_INTEGER,
+      },
+    ],
+  ],
+  ...[Number.MAX_SAFE_INTEGER, 2 ** 31, 999, -1].map((id): [RegExp, TableMetadata, readonly Json[]] => [
+    new RegExp(`the partition field p has the id ${id}, and ids are 1000 to 2147483647`),
+    table,
+    [
+      {
+        action: 'add-spec',
+        spec: { fields: [{ 'source-id': 1, 'field-id': id, name: 'p', transform: 'bucket[4]' }] },
+      },
+    ],
+  ]),
+]
+
+test('totals that another engine does not state as numbers stay unknown, and ingest goes on', () => {
+  const [add, set] = foreignAppend(table, 77n, LATER) as [{ snapshot: Record<string, Json> }, Json]
+  const summary = {
+    operation: 'append',
+    'total-records': 'many',
+    'total-data-files': '-1',
+    'total-files-size': '7',
+  }
+  const next = commit(table, { ...add, snapshot: { ...add.snapshot, summary } }, set)
+  const after = at(next, 12).snapshots.at(-1)!.summary
+  expect(Object.keys(after).filter((key) => key.startsWith('total-'))).toEqual(['total-files-size'])
 })
 
 test('what would break ingest or its readers is refused, with the reason', () => {
@@ -114,6 +170,26 @@ test('what would break ingest or its readers is refused, with the reason', () =>
     [/the column side of trades, which ingest writes, cannot be dropped/, table, dropped],
     [/which ingest writes as string, cannot become int/, EMPTY_TRADES, side({ type: 'int' })],
     [/which ingest writes, cannot become required/, EMPTY_TRADES, side({ required: true })],
+    [
+      /note of trades cannot be required: ingest writes rows without it/,
+      EMPTY_TRADES,
+      [
+        { action: 'add-schema', schema: schemaWith(EMPTY_TRADES, { ...note('string'), required: true }) },
+        LAST_SCHEMA,
+      ],
+    ],
+    // Taken away, main has no rows that a schema would have to read; put back, it has them.
+    [
+      /the column note is string, which cannot become int/,
+      noted,
+      [
+        { action: 'remove-snapshot-ref', 'ref-name': 'main' },
+        { action: 'add-schema', schema: schemaWith(table, note('int')) },
+        LAST_SCHEMA,
+        setMain(3n),
+      ],
+    ],
+    ...outOfBounds,
   ]
   for (const [problem, base, updates] of refusals) {
     expect(() => commit(base, ...updates)).toThrow(

@@ -11,6 +11,8 @@ import {
 } from '../../../src/storage/iceberg/metadata.js'
 import { formatMetadata, parseMetadata } from '../../../src/storage/iceberg/metadata-file.js'
 import { parseTransform } from '../../../src/storage/iceberg/partition.js'
+import { setRef } from '../../../src/storage/iceberg/snapshot-updates.js'
+import { applyUpdates } from '../../../src/storage/iceberg/updates.js'
 import { tradesFile } from '../../support/data-file.js'
 
 const NOW = 1_700_000_000_000
@@ -123,6 +125,16 @@ describe('an append', () => {
   test('is later than its parent, even when the clock went back', () => {
     expect(two.snapshots.map((snapshot) => snapshot.timestampMs)).toEqual([NOW + 5, NOW + 6])
     expect(two.lastUpdatedMs).toBe(NOW + 6)
+  })
+
+  test('is no earlier than a rollback, even when the clock went back: the table can still be read', () => {
+    const main = { snapshotId: 11n, type: 'branch' as const, extra: {} }
+    const back = applyUpdates(two, [(draft) => setRef(draft, 'main', main)], NOW + 3_600_000)
+    const three = append(back, 13n, NOW + 10)
+    expect(three.snapshotLog.map(({ timestampMs }) => timestampMs - NOW)).toEqual([
+      5, 6, 3_600_000, 3_600_000,
+    ])
+    expect(parseMetadata(formatMetadata(three), 'v4').currentSnapshotId).toBe(13n)
   })
 
   test('leaves a total unknown that a foreign parent does not state', () => {

@@ -1,33 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Engine } from '#engine'
+import { expect, test } from 'vitest'
 import { compact, compactionPlan } from '../../../src/storage/maintenance/compact.js'
+import { engineFixture } from '../../support/engine-fixture.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { RUN, ThinnedTable } from '../../support/thinned-table.js'
 import { drawnRow, type TypedRow } from '../../support/typed-table.js'
 
 const MAX_ROUNDS = 6
 
-let directory: string
-let engine: Engine
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'ticklake-compact-'))
-  engine = await Engine.open({
-    memoryLimit: '500MB',
-    threads: 1,
-    connections: 1,
-    maxWaiting: 10,
-    tempDirectory: join(directory, 'temp'),
-  })
-})
-
-afterAll(async () => {
-  await engine.close()
-  await rm(directory, { recursive: true })
-})
+const lab = engineFixture('compact')
 
 /** Rows of one day, of few symbols, one of which has most of them. */
 function skewedRows(random: SeededRandom): readonly TypedRow[] {
@@ -41,7 +22,7 @@ test.each([1, 2, 3, 4])(
   'compaction comes to rest, however the rows lie, and keeps them: seed %i',
   async (seed) => {
     const random = new SeededRandom(seed)
-    const table = await ThinnedTable.create(engine, join(directory, `rest-${seed}`), seed)
+    const table = await ThinnedTable.create(lab.engine, join(lab.directory, `rest-${seed}`), seed)
     for (let files = 0; files < 6; files++) await table.append(skewedRows(random))
     const { compactable } = table
     const { files } = await table.index.selectFiles(table.head.metadata, table.snapshotId, [])
@@ -57,8 +38,24 @@ test.each([1, 2, 3, 4])(
   },
 )
 
+test('it comes to rest too where the sort order is one that nobody here can follow', async () => {
+  const table = await ThinnedTable.create(lab.engine, join(lab.directory, 'unsorted'), 7)
+  const [direction, nullOrder] = ['asc', 'nulls-first'] as const
+  const order = {
+    orderId: 9,
+    fields: [{ sourceId: 2, transform: 'bucket[4]', direction, nullOrder, extra: {} }],
+    extra: {},
+  }
+  await table.change((base) => ({ ...base, sortOrders: [...base.sortOrders, order], defaultSortOrderId: 9 }))
+  for (let files = 0; files < 3; files++) await table.append(skewedRows(new SeededRandom(files)))
+  const options = { targetBytes: 2 ** 26, minInputs: 2, patient: true }
+  expect((await compact(table.compactable, options, RUN)).filesAfter).toBe(1)
+  expect(await compactionPlan(table.compactable, options)).toEqual([])
+  await table.check()
+})
+
 test('a compaction that is told to stop ends within its statement, and leaves the table as it was', async () => {
-  const table = await ThinnedTable.create(engine, join(directory, 'stopped'), 9)
+  const table = await ThinnedTable.create(lab.engine, join(lab.directory, 'stopped'), 9)
   for (let files = 0; files < 3; files++) await table.append(skewedRows(new SeededRandom(files)))
   const { snapshotId, compactable } = table
   const stopping = new AbortController()
@@ -68,11 +65,14 @@ test('a compaction that is told to stop ends within its statement, and leaves th
     engine: {
       // As slow as it takes: it only ends by being interrupted.
       read: (_: string, signal?: AbortSignal) => {
-        const ended = engine.read('SELECT count(*) FROM range(1000000000000) t(i) WHERE hash(i) = 0', signal)
+        const ended = lab.engine.read(
+          'SELECT count(*) FROM range(1000000000000) t(i) WHERE hash(i) = 0',
+          signal,
+        )
         stopping.abort(told)
         return ended
       },
-      writeParquet: engine.writeParquet.bind(engine),
+      writeParquet: lab.engine.writeParquet.bind(lab.engine),
     },
   }
   const options = { targetBytes: 2 ** 26, minInputs: 2, patient: false }

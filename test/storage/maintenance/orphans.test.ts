@@ -1,33 +1,33 @@
 import { expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
-import { Append } from '../../../src/storage/append.js'
-import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../../src/storage/commit.js'
+import { TRADES } from '#core'
+import { Append, commitAppend } from '../../../src/storage/append.js'
 import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import { removeOrphans } from '../../../src/storage/maintenance/orphans.js'
 import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
 import { TableHead } from '../../../src/storage/table-head.js'
+import { commitContext } from '../../support/commit-context.js'
 import { tradesFile } from '../../support/data-file.js'
 import { ManualClock } from '../../support/manual-clock.js'
-import { SeededRandom } from '../../support/seeded-random.js'
 
 const HOUR_MS = 3_600_000
 const RUN = { signal: new AbortController().signal, progress: () => {} }
 const LOCATION = 'memory:///w/trades'
 
+/** Something happens before a file is read. */
+class WatchedStore extends MemoryObjectStore {
+  onRead: (location: string) => Promise<void> = async () => {}
+
+  override async read(location: string): Promise<Uint8Array> {
+    await this.onRead(location)
+    return super.read(location)
+  }
+}
+
 async function newTable() {
   const clock = new ManualClock()
-  const objects = new MemoryObjectStore(clock)
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  const objects = new WatchedStore(clock)
+  const context = commitContext(objects, 'memory:///w', { clock })
   const first = newTableMetadata(TRADES, { location: LOCATION, uuid: 'u', nowMs: 0, partitionCount: 1 })
   await context.catalog.create('trades', first)
   const head = await TableHead.open('trades', context)
@@ -70,6 +70,29 @@ test('what somebody is still at work on is no orphan, however old it is [inv 4]'
   expect([...(await find())].sort()).toEqual(paths.map((path) => `${LOCATION}/${path}`).sort())
 })
 
+test('what is committed and let go while orphans are looked for is none [inv 4]', async () => {
+  const { head, objects, put, find, context } = await newTable()
+  await head.commit(new Append(context, { files: [], from: [0], to: [1], summary: {} }))
+  const names = head.claimNames()
+  const path = `${LOCATION}/data/${names.next()}.parquet`
+  await put(path.slice(LOCATION.length + 1))
+  // Nothing is in memory, so that the list of the newest snapshot is read: that takes its time.
+  const manifests = new Manifests(objects)
+  const { manifestList } = head.metadata.snapshots[0]!
+  let isRead = false
+  objects.onRead = async (location) => {
+    if (location !== manifestList || isRead) return
+    isRead = true
+    const files = [tradesFile(path, [{ symbol: 'BHP', micros: 0n }])]
+    await commitAppend(elsewhere, 'trades', { files, from: [1], to: [2], summary: {} })
+    names.release()
+  }
+  const elsewhere = { ...context, manifests: new Manifests(objects) }
+  Object.assign(context, { manifests })
+  expect(await find()).toEqual([])
+  expect((await objects.list(LOCATION)).map(({ location }) => location)).toContain(path)
+})
+
 test('files that are young may be of a commit in flight', async () => {
   const { head, put } = await newTable()
   await put('data/new.parquet')
@@ -78,4 +101,20 @@ test('files that are young may be of a commit in flight', async () => {
   await expect(removeOrphans(head, { ...options, olderThanMs: 5 }, RUN)).rejects.toMatchObject({
     detail: { field: 'older_than_ms', value: '5' },
   })
+})
+
+test('they are found while others commit, and nothing is removed by a listing that lacks what was there before', async () => {
+  const { head, objects, put, find, context } = await newTable()
+  await put('data/lost.parquet')
+  const list = objects.list.bind(objects)
+  const lost = [`${LOCATION}/data/lost.parquet`]
+  objects.list = async (folder) => (await list(folder)).filter(({ location }) => !/v1\.meta/.test(location))
+  await expect(find()).rejects.toMatchObject({ code: 'conflict' })
+  expect((await list(LOCATION)).map(({ location }) => location)).toEqual(expect.arrayContaining(lost))
+  objects.list = async (folder) => {
+    const listed = await list(folder)
+    await head.commit(new Append(context, { files: [], from: [0], to: [1], summary: {} }))
+    return listed
+  }
+  expect(await find()).toEqual(lost)
 })

@@ -1,0 +1,175 @@
+import { assert } from '#core'
+import { type RowColumn, type RowsChunk, textsOf } from '#engine'
+import { type AnswerOptions, inRange, type QueryEngine, type Statement } from './answer.js'
+import type { ArrowColumn } from './encodings/arrow-schema.js'
+import { encoderOf } from './encodings/encoders.js'
+import { answerPath, fileData } from './encodings/parquet-file.js'
+import { encodeTexts, type TextEncoding } from './encodings/text-encoder.js'
+import { isText } from './field.js'
+import { type KnownTypes, type KnownValue, knownRowsStatement } from './known-rows.js'
+import { pageEnd } from './page.js'
+import type { Key, PagePosition } from './page-token.js'
+import { RowData } from './row-data.js'
+import { rowsBySlices, type SlicedList } from './row-slices.js'
+import { SLICE_ROWS } from './slices.js'
+
+/** The rows of a page, or all of them, and where the next page begins. */
+export interface ReadRows {
+  readonly data: RowData
+  /** What the columns are, in an encoding whose opening tells it (Arrow); null in others. */
+  readonly columns: readonly ArrowColumn[] | null
+  /** Of a page; null when the rows are still to be read. */
+  readonly rowCount: number | null
+  /** Null: this was the last page. */
+  readonly last: PagePosition | null
+}
+
+export const NO_ROWS: ReadRows = { data: RowData.of([]), columns: null, rowCount: 0, last: null }
+
+/** Which page of what the statement yields; without a limit, all of it. */
+export interface PageOf<Limit extends number | null = number> {
+  readonly limit: Limit
+  readonly after: PagePosition | null
+  readonly unique: (key: Key) => boolean
+}
+
+export interface RowReaderOptions {
+  readonly engine: QueryEngine
+  /** An existing folder for answers that are written as files. */
+  readonly tempDirectory: string
+  /** Rows of a streamed list that are sorted at a time. Absent: `SLICE_ROWS`. */
+  readonly sliceRows?: number
+}
+
+/** Runs statements of (row, key), and has their rows in the encoding that was asked for. */
+export class RowReader {
+  readonly #engine: QueryEngine
+  readonly #tempDirectory: string
+  readonly #sliceRows: number
+
+  constructor({ engine, tempDirectory, sliceRows = SLICE_ROWS }: RowReaderOptions) {
+    this.#engine = engine
+    this.#tempDirectory = tempDirectory
+    this.#sliceRows = sliceRows
+  }
+
+  /** Reads a page, or all there is. */
+  async read(statement: Statement, page: PageOf<number | null>, options: AnswerOptions): Promise<ReadRows> {
+    const { limit } = page
+    if (limit !== null) return this.page(statement, { ...page, limit }, options)
+    if (options.encoding !== 'parquet') return this.all(only(statement), options)
+    const { data } = await this.#file(statement, null, options.signal)
+    return { data, columns: null, rowCount: null, last: null }
+  }
+
+  /** Reads a page whole. */
+  async page(statement: Statement, page: PageOf, { encoding, signal }: AnswerOptions): Promise<ReadRows> {
+    const { limit, after, unique } = page
+    if (encoding === 'parquet') {
+      const { data, keys } = await this.#file(statement, limit, signal)
+      return {
+        data,
+        columns: null,
+        rowCount: Math.min(keys.length, limit),
+        last: pageEnd(keys, limit, after, unique),
+      }
+    }
+    const encoder = encoderOf(encoding)
+    const bytes: Uint8Array[] = []
+    const keys: string[] = []
+    let columns: readonly ArrowColumn[] = []
+    const chunks = this.#engine.rows(statement.sql, statement.parameters, signal)
+    for await (const chunk of inRange(chunks)) {
+      const { row, key } = rowAndKey(chunk)
+      columns = row
+      bytes.push(...encoder.encode(row, Math.max(0, Math.min(chunk.rowCount, limit - keys.length))))
+      keys.push(...textsOf(key, chunk.rowCount))
+    }
+    bytes.push(...encoder.end())
+    return {
+      data: RowData.of(bytes),
+      columns: typesOf(columns, encoding),
+      rowCount: Math.min(keys.length, limit),
+      last: pageEnd(keys, limit, after, unique),
+    }
+  }
+
+  /** All of a list of trades or quotes, a slice at a time: no sort holds the whole of it. */
+  slices(list: SlicedList, options: AnswerOptions): Promise<ReadRows> {
+    return this.all(rowsBySlices(list, this.#sliceRows, this.#engine, options), options)
+  }
+
+  /**
+   * All the rows of statements, one after the other, read as their bytes are asked for. The first of them are read before
+   * this resolves, so that what is wrong with a statement is known before the answer begins.
+   */
+  async all(statements: AsyncIterable<Statement>, { encoding, signal }: AnswerOptions): Promise<ReadRows> {
+    assert(encoding !== 'parquet', 'a Parquet file is one statement')
+    const encoder = encoderOf(encoding)
+    const chunks = inRange(this.#chunks(statements, signal))
+    const first = await chunks.next()
+    assert(first.done !== true, 'a statement gives a chunk, if only one without rows')
+    async function* bytes(): AsyncGenerator<Uint8Array> {
+      yield* encoder.encode(first.value.columns, first.value.rowCount)
+      for await (const { columns, rowCount } of chunks) yield* encoder.encode(columns, rowCount)
+      yield* encoder.end()
+    }
+    const close = async () => void (await chunks.return(undefined))
+    return {
+      data: RowData.streamed(bytes(), close),
+      columns: typesOf(first.value.columns, encoding),
+      rowCount: null,
+      last: null,
+    }
+  }
+
+  /** Rows that are known without reading tables: texts are written here, the rest goes through the engine. */
+  async known<Name extends string, Row extends Readonly<Record<Name, KnownValue>>>(
+    rows: readonly Row[],
+    types: KnownTypes<Name>,
+    encode: (row: Row, encoding: TextEncoding) => string,
+    options: AnswerOptions,
+  ): Promise<Pick<ReadRows, 'data' | 'columns'>> {
+    const { encoding } = options
+    if (isText(encoding)) {
+      const texts = rows.map((row) => encode(row, encoding))
+      return { data: RowData.of(encodeTexts(texts, encoding)), columns: null }
+    }
+    const page = { limit: rows.length, after: null, unique: () => true }
+    const { data, columns } = await this.page(knownRowsStatement(rows, types), page, options)
+    return { data, columns }
+  }
+
+  async *#chunks(
+    statements: AsyncIterable<Statement>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<RowsChunk> {
+    for await (const { sql, parameters } of statements) {
+      yield* this.#engine.stream(`SELECT row FROM (${sql})`, parameters, signal)
+    }
+  }
+
+  async #file(statement: Statement, limit: number | null, signal: AbortSignal | undefined) {
+    const path = answerPath(this.#tempDirectory)
+    const keys = await this.#engine.exportParquet({ ...statement, limit, path }, signal)
+    return { data: await fileData(path), keys }
+  }
+}
+
+async function* only(statement: Statement): AsyncGenerator<Statement> {
+  yield statement
+}
+
+/** The key is the last column. */
+function rowAndKey({ columns }: RowsChunk): { readonly row: readonly RowColumn[]; readonly key: RowColumn } {
+  const key = columns.at(-1)
+  assert(key !== undefined, 'a statement yields row and key')
+  return { row: columns.slice(0, -1), key }
+}
+
+function typesOf(
+  columns: readonly ArrowColumn[],
+  encoding: AnswerOptions['encoding'],
+): readonly ArrowColumn[] | null {
+  return encoding === 'arrow' ? columns.map(({ name, type }) => ({ name, type })) : null
+}

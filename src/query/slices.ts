@@ -1,0 +1,84 @@
+import type { RowFilter } from '#storage'
+import { type QueryEngine, runStatement, type Statement } from './answer.js'
+import { Bindings } from './bindings.js'
+import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
+import { microsLiteral } from './order-key.js'
+import type { RowsRequest } from './request.js'
+import { relation, rowsScanned, type Scan } from './scan.js'
+
+/** About so many rows are sorted at a time: some 300 MB of DuckDB's memory, whatever the length of the list. */
+export const SLICE_ROWS = 1_000_000
+
+/** A part of a list in the total order: the rows of a stretch of time, or those without one. */
+export type Slice =
+  | { readonly fromMicros: bigint | null; readonly toMicros: bigint | null }
+  | { readonly isTimeless: true }
+
+/**
+ * Cuts a list into slices of about `sliceRows` rows, in its order; null: it is one. Where the borders lie is estimated:
+ * they are borders of what is sorted at a time, and which rows come is not up to them. Rows of one microsecond stay together.
+ */
+export async function slicesOf(
+  request: RowsRequest,
+  scan: Scan,
+  engine: QueryEngine,
+  signal: AbortSignal | undefined,
+  sliceRows: number,
+): Promise<readonly Slice[] | null> {
+  const count = Math.ceil(rowsScanned(scan) / sliceRows)
+  if (count <= 1) return null
+  const { columns } = await runStatement(engine, bordersStatement(request, scan, count), signal)
+  const texts = String(columns[0]?.[0] ?? '').match(/-?\d+/g) ?? []
+  const borders = [...new Set(texts)].map(BigInt).sort((a, b) => (a < b ? -1 : 1))
+  const slices: Slice[] = [null, ...borders].map((fromMicros, index) => ({
+    fromMicros,
+    toMicros: borders[index] ?? null,
+  }))
+  // With a start or an end, rows without event time are not meant. Ascending, they come last.
+  if (request.startNanos === null && request.endNanos === null) slices.push({ isTimeless: true })
+  return request.order === 'asc' ? slices : slices.reverse()
+}
+
+function bordersStatement(request: RowsRequest, scan: Scan, count: number): Statement {
+  const bindings = new Bindings()
+  const shares = Array.from({ length: count - 1 }, (_, index) => (index + 1) / count)
+  const where = whereAll(selectionConditions(request, bindings))
+  // Estimated from a digest: exact ones would hold every time in memory.
+  const borders = `approx_quantile(epoch_us(exchange_timestamp), [${shares.join(', ')}])`
+  const sql = `SELECT CAST(${borders} AS VARCHAR) FROM ${relation(scan, SELECTION_COLUMNS)} ${where}`
+  return { sql, parameters: bindings.values }
+}
+
+/** SQL conditions that the rows of a slice meet. */
+export function sliceConditions(slice: Slice): readonly string[] {
+  if ('isTimeless' in slice) return ['exchange_timestamp IS NULL']
+  const { fromMicros, toMicros } = slice
+  return [
+    fromMicros === null
+      ? 'exchange_timestamp IS NOT NULL'
+      : `exchange_timestamp >= ${microsLiteral(fromMicros)}`,
+    ...(toMicros === null ? [] : [`exchange_timestamp < ${microsLiteral(toMicros)}`]),
+  ]
+}
+
+/** The filter of a selection, narrowed to a slice of it. */
+export function sliceFilter(filter: RowFilter, slice: Slice): RowFilter {
+  if ('isTimeless' in slice) return filter
+  const start = later(filter.startMicros, slice.fromMicros)
+  const end = earlier(filter.endMicros, slice.toMicros)
+  return {
+    ...filter,
+    ...(start !== undefined && { startMicros: start }),
+    ...(end !== undefined && { endMicros: end }),
+  }
+}
+
+function later(a: bigint | undefined, b: bigint | null): bigint | undefined {
+  if (a === undefined || b === null) return a ?? b ?? undefined
+  return a > b ? a : b
+}
+
+function earlier(a: bigint | undefined, b: bigint | null): bigint | undefined {
+  if (a === undefined || b === null) return a ?? b ?? undefined
+  return a < b ? a : b
+}
