@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { TRADES } from '#core'
 import type { DataFile } from '#storage'
+import { overwrittenDays } from '../../src/storage/file-days.js'
 import type { ForeignFields } from '../../src/storage/iceberg/manifest.js'
 import { snapshotById } from '../../src/storage/iceberg/metadata.js'
 import { NAME_MAPPING_KEY } from '../../src/storage/iceberg/name-mapping.js'
@@ -120,6 +122,14 @@ describe('the stamp of a day', () => {
     await table.commit({ action: 'set-properties', updates: { [NAME_MAPPING_KEY]: other } })
     expect(await table.stamps(A)).not.toEqual(mapped)
   })
+})
+
+test('the days that a file leaves are those that no file in its place is of', () => {
+  const gone = [fileOf('gone', A - 1, A, B)]
+  expect(overwrittenDays(TRADES, gone, [])).toEqual(new Set([A - 1, A, B]))
+  expect(overwrittenDays(TRADES, gone, [fileOf('come', A, B)])).toEqual(new Set([A - 1]))
+  expect(overwrittenDays(TRADES, gone, [fileOf('timeless', null)])).toEqual(new Set())
+  expect(overwrittenDays(TRADES, [...gone, fileOf('timeless', A, null)], gone)).toBe(null)
 })
 
 describe('a snapshot of another engine changes the stamps that its files change, whatever it says of itself', () => {
