@@ -45,7 +45,7 @@ export type TimeRange = Pick<RowFilter, 'startMicros' | 'endMicros'>
 export interface DayStamps {
   /** By day, counted from 1970-01-01. */
   readonly days: ReadonlyMap<number, string>
-  /** Of any other day, and of rows without a time; null: there are no such rows. */
+  /** Of any other day of the range, and, when that is open at both ends, of rows without a time; null: there are no such rows. */
   readonly rest: string | null
 }
 
