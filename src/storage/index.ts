@@ -37,6 +37,7 @@ export {
 export type { RowTarget } from './row-target.js'
 export type {
   AppendedFiles,
+  DayStamps,
   FileSelection,
   FlushCounts,
   LogRows,
@@ -45,6 +46,7 @@ export type {
   StreamTable,
   TableStatus,
   TailSlice,
+  TimeRange,
 } from './table.js'
 export type { ReadableFile } from './unnumbered-files.js'
 export { Warehouse } from './warehouse.js'
