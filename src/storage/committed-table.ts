@@ -1,4 +1,5 @@
 import type { TableLayout } from '#core'
+import { DayStamping } from './day-stamps.js'
 import { type FileColumn, fileColumns } from './file-columns.js'
 import { currentSchema, currentSnapshot, snapshotById, type TableMetadata } from './iceberg/metadata.js'
 import { type AsOf, schemaAsOf, snapshotAsOf } from './iceberg/refs.js'
@@ -20,9 +21,11 @@ export interface CommittedTableOptions {
 /** The versions of a table that has no tail: what is derived from committed rows. A version is a snapshot. */
 export class CommittedTable implements VersionedTable {
   readonly #options: CommittedTableOptions
+  readonly #stamping: DayStamping
 
   constructor(options: CommittedTableOptions) {
     this.#options = options
+    this.#stamping = new DayStamping(options.index, options.layout)
   }
 
   pin(): PinnedVersion {
@@ -53,6 +56,7 @@ export class CommittedTable implements VersionedTable {
         const selected = await index.selectFiles(metadata, snapshotId, predicatesOf(layout, filter))
         return { ...selected, files: await unnumbered.named(metadata, selected.files) }
       },
+      dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
       selectAppended: async () => ({ files: [], where: null }),
       release: head.hold(snapshotId),
     }
