@@ -73,7 +73,7 @@ describe.each([10, null])('in every encoding, limit %s,', (limit) => {
     await lake.trades.addCommitted(eventRows(random, 60, 0, 'trades'))
     await lake.trades.add(eventRows(random, 60, 60, 'trades'))
     const sql = `SELECT t.symbol, price, g, exchange_timestamp AS at FROM trades t, range(40) r(g)
-      ORDER BY log_partition, log_offset DESC, g`
+      ORDER BY exchange_timestamp DESC, t.symbol, price, g`
     const expected = (await withTexts(await answerTo(sql, 50_000, 'ndjson'))).rows.map(jsonRow)
     expect(expected).toHaveLength(4_800)
     const shown = expected.slice(0, limit ?? expected.length)
