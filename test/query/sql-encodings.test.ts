@@ -120,6 +120,14 @@ describe.each([10, null])('in every encoding, limit %s,', (limit) => {
   )
 })
 
+test('what is wrong beyond the first rows is no end of a page', async () => {
+  const sql =
+    "SELECT (CASE WHEN g < 49000 THEN '1' ELSE 'x' END)::INTEGER AS i, filler FROM range(50000) t(g), (SELECT 'a long text, so that few rows fill what DuckDB reads ahead' AS filler)"
+  for (const encoding of ['json', 'arrow', 'parquet'] as const) {
+    await expect(answerTo(sql, 50_000, encoding)).rejects.toMatchObject({ code: 'invalid_input' })
+  }
+})
+
 describe('an answer that is streamed', () => {
   test.each(['ndjson', 'arrow'] as const)(
     'holds its versions until it is read or closed, as %s',
