@@ -195,7 +195,7 @@ describe('corrections over HTTP', () => {
     expect(pending).toHaveLength(begun.length)
     // When rows are corrected, what became of the corrections so far is in snapshots, refusals too.
     const corrected = (await snapshots('trades')).filter(({ operation }) => operation !== 'append')
-    expect(corrected.length).toBeGreaterThan(3)
+    expect(corrected.length).toBeGreaterThan(0)
     for (const { ts } of corrected) {
       const then = await list(`as_of=${ts}`)
       for (const [index, one] of then.entries()) {
