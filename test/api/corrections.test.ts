@@ -146,6 +146,8 @@ describe('corrections over HTTP', () => {
     const again = await post(correction, headers)
     expect(first.body).toMatchObject({ already_ingested: false })
     expect(again.body).toMatchObject({ already_ingested: true, ranges: first.body.ranges })
+    // Made before the next one comes: in a commit of its own, which is looked back at below.
+    await settled(6)
     await post({ ...correction, id: 'c1', size: '8' })
     await post({ ...correction, id: 'c1', size: '9' })
     const all = await settled(8)
@@ -195,7 +197,7 @@ describe('corrections over HTTP', () => {
     expect(pending).toHaveLength(begun.length)
     // When rows are corrected, what became of the corrections so far is in snapshots, refusals too.
     const corrected = (await snapshots('trades')).filter(({ operation }) => operation !== 'append')
-    expect(corrected.length).toBeGreaterThan(0)
+    expect(corrected.length).toBeGreaterThan(3)
     for (const { ts } of corrected) {
       const then = await list(`as_of=${ts}`)
       for (const [index, one] of then.entries()) {
