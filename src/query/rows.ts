@@ -8,7 +8,7 @@ import { oneMoreThan } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
 import type { Order, RowsRequest, Selection } from './request.js'
 import { relation, type Scan } from './scan.js'
-import { type Slice, sliceConditions } from './slices.js'
+import { holdsKey, type Slice, sliceConditions } from './slices.js'
 
 /** The part of a request's selection that can hold rows after a page: fewer files to read. */
 export function selectionAfter(
@@ -46,9 +46,11 @@ export function rowsStatement(
     ...(after ? [afterOrderKey(after, request.order, tie, bindings)] : []),
     ...(slice ? sliceConditions(slice) : []),
   ]
+  // Of the rows that tie with the last one of the page before, so many were in it: they are in one slice only.
+  const given = after && (slice === null || holdsKey(slice, after.key)) ? after.ties : 0
   const page = [
     `SELECT ${selectList(columns)} FROM ${source} ${whereAll(conditions)}`,
-    `ORDER BY ${orderBy(request.order, tie)} ${oneMoreThan(request.limit)} OFFSET ${after?.ties ?? 0}`,
+    `ORDER BY ${orderBy(request.order, tie)} ${oneMoreThan(request.limit)} OFFSET ${given}`,
   ].join(' ')
   const sql = `SELECT ${encodeRow(fields, encoding)} AS row, ${orderKeyText(tie)} AS key FROM (${page})`
   return { sql, parameters: bindings.values }

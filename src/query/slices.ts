@@ -3,6 +3,7 @@ import { type QueryEngine, runStatement, type Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { microsLiteral } from './order-key.js'
+import type { Key } from './page-token.js'
 import type { RowsRequest } from './request.js'
 import { relation, rowsScanned, type Scan } from './scan.js'
 
@@ -59,6 +60,15 @@ export function sliceConditions(slice: Slice): readonly string[] {
       : `exchange_timestamp >= ${microsLiteral(fromMicros)}`,
     ...(toMicros === null ? [] : [`exchange_timestamp < ${microsLiteral(toMicros)}`]),
   ]
+}
+
+/** True when the slice may have rows with a key of the total order. */
+export function holdsKey(slice: Slice, [micros]: Key): boolean {
+  if ('isTimeless' in slice) return micros === null
+  if (micros === null || micros === undefined) return false
+  const time = BigInt(micros)
+  const { fromMicros, toMicros } = slice
+  return (fromMicros === null || time >= fromMicros) && (toMicros === null || time < toMicros)
 }
 
 /** The filter of a selection, narrowed to a slice of it. */
