@@ -76,12 +76,12 @@ export class Engine {
 
   /**
    * As `query`, but chunk by chunk: for whoever takes them all at once, because a connection of the queries is held until
-   * then. There is always a first chunk: it tells the types. Project to what `readRows` reads.
+   * then. The statement has run to its end before the first: what fails, fails before it. There is always a first chunk: it tells the types. Project to what `readRows` reads.
    */
   async *rows(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): AsyncGenerator<RowsChunk> {
     const connection = await this.#take(signal)
     try {
-      for await (const chunk of streamChunks(connection, sql, parameters, signal)) yield readRows(chunk)
+      for await (const chunk of streamChunks(connection, sql, parameters, signal, true)) yield readRows(chunk)
     } finally {
       this.#giveBack(connection)
     }

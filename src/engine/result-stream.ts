@@ -5,12 +5,16 @@ import type { SqlParameters } from './query-result.js'
  * The rows of a statement, some thousand at a time and the next ones already under way; never the whole result. There
  * is always a first chunk, of no rows when the result has none: it tells the types. Aborting the signal interrupts the
  * statement and throws the signal's reason. A reader that leaves early ends it, and DuckDB lets go of what it held.
+ *
+ * What fails before the first chunk is thrown. What fails after it, node-api tells as the end (`fetchChunk`, 1.5): `isWhole`
+ * has the statement run to its end before, and its result held by DuckDB.
  */
 export async function* streamChunks(
   connection: DuckDBConnection,
   sql: string,
   parameters: SqlParameters,
   signal: AbortSignal | undefined,
+  isWhole = false,
 ): AsyncGenerator<DuckDBDataChunk> {
   const interrupt = () => connection.interrupt()
   signal?.addEventListener('abort', interrupt, { once: true })
@@ -18,7 +22,7 @@ export async function* streamChunks(
   let isOver = false
   try {
     signal?.throwIfAborted()
-    const result = await connection.stream(sql, parameters)
+    const result = await (isWhole ? connection.run(sql, parameters) : connection.stream(sql, parameters))
     next = result.fetchChunk()
     for (let isFirst = true; ; isFirst = false) {
       const chunk = await next

@@ -19,6 +19,14 @@ function ask(count: number, signal?: AbortSignal) {
   return Array.from({ length: count }, (_, index) => engine.query(`SELECT ${index} AS value`, {}, signal))
 }
 
+test('rows of a statement that fails beyond the first of them are an error, and no shorter result', async () => {
+  const failing = `SELECT (CASE WHEN i < 900000 THEN '1' ELSE 'x' END)::BIGINT AS n FROM range(1000000) t(i)`
+  const read = async () => {
+    for await (const _ of engine.rows(failing));
+  }
+  await expect(read()).rejects.toThrow(/Could not convert string 'x'/)
+})
+
 describe('queries that wait for a connection', () => {
   test('are so many and no more: one more is overloaded, and later ones are taken again [inv 13]', async () => {
     const [refused, ...others] = await Promise.allSettled(ask(4).toReversed())
