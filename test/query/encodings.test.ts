@@ -251,18 +251,6 @@ test('a list that goes on within rows that tie leaves out those that were given,
   }
 })
 
-test('an Arrow stream of equal rows is equal bytes, nulls included', async () => {
-  await lake.trades.addCommitted(eventRows(new SeededRandom(7), 60, 0, 'trades'))
-  const read = async () =>
-    (await (await lake.queries.rows(ROWS, { encoding: 'arrow' })).data.bytes()).toString('base64')
-  const first = await read()
-  // What is read in between leaves other values in the memory that the next rows are read into.
-  for (let n = 0; n < 20; n++) {
-    await lake.queries.rows({ ...ROWS, order: 'desc' }, { encoding: 'arrow' })
-    expect(await read()).toBe(first)
-  }
-})
-
 /** The tokens of pages of 30 rows. */
 async function pageTokens(order: 'asc' | 'desc', encoding: 'csv' | 'ndjson' | 'arrow' | 'parquet') {
   const tokens: string[] = []
