@@ -2,13 +2,14 @@ import { MICROS_PER_DAY } from '#core'
 import type { Statement } from './answer.js'
 import { BAR_FIELDS, VWAP } from './bar-fields.js'
 import { Bindings } from './bindings.js'
-import { type LocalDay, localDaysSql, UTC_DAY, UTC_DAY_START } from './calendar.js'
+import { type LocalDay, localDays, localDaysSql, UTC_DAY, UTC_DAY_START, utcDaysOf } from './calendar.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { chooseFields, type Encoding, encodeRow } from './field.js'
 import { INSTRUMENT } from './instrument.js'
 import { keyText, ORDER_COLUMNS, orderKey } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { KeyForm, PagePosition } from './page-token.js'
+import type { PagedList, Reading } from './paged-list.js'
 import {
   type BarSource,
   type BarsRequest,
@@ -22,7 +23,7 @@ import { relation, type Scan } from './scan.js'
 const ALLOWED_LATENESS_MICROS = 300_000_000n
 
 /** Bucket start and end in µs, exchange, symbol. */
-export const BAR_KEY_FORM: KeyForm = ['number', 'number', 'text', 'text']
+const BAR_KEY_FORM: KeyForm = ['number', 'number', 'text', 'text']
 
 interface BarInput {
   readonly table: MarketTable
@@ -56,13 +57,40 @@ const INPUTS: Readonly<Record<BarSource, BarInput>> = {
   },
 }
 
-/** The table whose rows make these bars. */
-export function barTable(of: BarSource): MarketTable {
-  return INPUTS[of].table
+/** Bars, by bucket, exchange and symbol. */
+export function barsList(request: BarsRequest): PagedList {
+  return {
+    table: INPUTS[request.of].table,
+    request,
+    keyForm: BAR_KEY_FORM,
+    usesWatermarks: true,
+    at: ({ watermarks }, after) => ({
+      fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
+      selection: barSelectionAfter(request, after),
+      statement: async (scan, _, reading) => {
+        const days = await daysOf(request, scan, after, reading)
+        return barsStatement(request, scan, { days, watermarks }, after, reading.encoding)
+      },
+    }),
+  }
+}
+
+/** The local days that hold a selection's events; null for UTC, whose days need no list. */
+async function daysOf(
+  request: BarsRequest,
+  scan: Scan,
+  after: PagePosition | null,
+  { query, signal }: Reading,
+): Promise<readonly LocalDay[] | null> {
+  if (request.timeZone === 'UTC') return null
+  const listed = utcDaysOf(barSelectionAfter(request, after))
+  if (listed) return localDays(request.timeZone, listed, signal)
+  const { columns } = await query(utcDaysStatement(request, scan, after))
+  return localDays(request.timeZone, (columns[0] ?? []).map(Number), signal)
 }
 
 /** The part of a request's selection that can hold bars after a page: fewer files to read. */
-export function barSelectionAfter(request: BarsRequest, after: PagePosition | null): Selection {
+function barSelectionAfter(request: BarsRequest, after: PagePosition | null): Selection {
   if (!after) return request
   const { startNanos, endNanos, order } = request
   const [bucket, end] = [BigInt(after.key[0] ?? 0) * 1000n, BigInt(after.key[1] ?? 0) * 1000n]
@@ -71,7 +99,7 @@ export function barSelectionAfter(request: BarsRequest, after: PagePosition | nu
   return { ...request, endNanos: endNanos !== null && endNanos < end ? endNanos : end }
 }
 
-export interface BarsContext {
+interface BarsContext {
   /** Days of the time zone that hold every event of the selection; null: UTC. */
   readonly days: readonly LocalDay[] | null
   /** Newest event time by exchange, µs. */
@@ -83,7 +111,7 @@ export interface BarsContext {
  * local midnight and are measured in elapsed time from it; a bucket of a day is the whole local day. Open and close
  * are those of the first and last row in the total order (foreign rows that tie: the lowest and the highest price).
  */
-export function barsStatement(
+function barsStatement(
   request: BarsRequest,
   scan: Scan,
   context: BarsContext,
@@ -120,7 +148,7 @@ export function barsStatement(
 }
 
 /** The UTC days, counted from 1970, that have events of a selection: one a row, ascending. */
-export function utcDaysStatement(request: BarsRequest, scan: Scan, after: PagePosition | null): Statement {
+function utcDaysStatement(request: BarsRequest, scan: Scan, after: PagePosition | null): Statement {
   const source = relation(scan, SELECTION_COLUMNS)
   const bindings = new Bindings()
   const conditions = selectionConditions(barSelectionAfter(request, after), bindings)

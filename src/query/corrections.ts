@@ -13,11 +13,12 @@ import {
   textField,
   timeField,
 } from './field.js'
-import { afterOrderKey, orderBy, orderKeyText, tieOf } from './order-key.js'
+import { afterOrderKey, ORDER_KEY_FORM, orderBy, orderKeyText, tieOf } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
-import { type CorrectionsRequest, MARKET_TABLES, type MarketTable } from './request.js'
-import { selectionAfter } from './rows.js'
+import type { PagedList } from './paged-list.js'
+import { type CorrectionsRequest, MARKET_TABLES, type MarketTable, type Selection } from './request.js'
+import { isUniqueRowKey, selectionAfter } from './rows.js'
 import { relation, type Scan } from './scan.js'
 
 const NEW_VALUE = 'what replaces the value; null: it stays'
@@ -56,10 +57,35 @@ const AS_EVENTS = [
 ].join(', ')
 const TIE = tieOf(['received_at', 'source', 'reason'])
 
-/** By table, up to where its corrections have been made or refused. */
-export type MadeCorrections = ReadonlyMap<MarketTable, OffsetVector>
+const EVERYTHING: Selection = { symbols: null, exchange: null, startNanos: null, endNanos: null }
 
-export function madeCorrections(tables: ReadonlyMap<TableName, StreamTable>): MadeCorrections {
+/** Corrections, in the order in which the log took them, with what has become of them. */
+export function correctionsList(
+  request: CorrectionsRequest,
+  tables: ReadonlyMap<TableName, StreamTable>,
+): PagedList {
+  return {
+    table: 'corrections',
+    request,
+    keyForm: ORDER_KEY_FORM,
+    usesWatermarks: false,
+    isUnique: isUniqueRowKey,
+    at: (_, after) => {
+      const made = madeCorrections(tables)
+      return {
+        fields: chooseFields(CORRECTION_FIELDS, request.fields).map(({ name }) => name),
+        // What says that one was refused came later.
+        selection: EVERYTHING,
+        statement: (scan, _, { encoding }) => correctionsStatement(request, scan, made, after, encoding),
+      }
+    },
+  }
+}
+
+/** By table, up to where its corrections have been made or refused. */
+type MadeCorrections = ReadonlyMap<MarketTable, OffsetVector>
+
+function madeCorrections(tables: ReadonlyMap<TableName, StreamTable>): MadeCorrections {
   return new Map(
     MARKET_TABLES.flatMap((name) => {
       const table = tables.get(name)
@@ -69,7 +95,7 @@ export function madeCorrections(tables: ReadonlyMap<TableName, StreamTable>): Ma
 }
 
 /** One page of corrections. */
-export function correctionsStatement(
+function correctionsStatement(
   request: CorrectionsRequest,
   scan: Scan,
   made: MadeCorrections,

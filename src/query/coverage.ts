@@ -9,6 +9,7 @@ import { INSTRUMENT } from './instrument.js'
 import { keyText } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { KeyForm, PagePosition } from './page-token.js'
+import type { PagedList } from './paged-list.js'
 import type { CoverageRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
 
@@ -58,10 +59,28 @@ export const COVERAGE_FIELDS: readonly Field[] = [
   numberField('freshness_p99_ms', 'freshness_p99', 'the same: 99 of 100 rows were no later'),
 ]
 
-export const COVERAGE_KEY_FORM: KeyForm = ['text', 'text', 'number']
+const COVERAGE_KEY_FORM: KeyForm = ['text', 'text', 'number']
+
+/** What is there and what is missing, by exchange, symbol and session. */
+export function coverageList(request: CoverageRequest, calendars: SessionCalendars): PagedList {
+  return {
+    table: request.table,
+    request,
+    keyForm: COVERAGE_KEY_FORM,
+    usesWatermarks: false,
+    at: (_, after) => ({
+      fields: COVERAGE_FIELDS.map(({ name }) => name),
+      selection: request,
+      statement: async (scan, _, { encoding, query }) => {
+        const days = exchangeDays(await query(exchangeDaysStatement(request, scan)), calendars)
+        return coverageStatement(request, scan, days, after, encoding)
+      },
+    }),
+  }
+}
 
 /** The UTC days, counted from 1970, on which each exchange has events of a selection. */
-export function exchangeDaysStatement(request: CoverageRequest, scan: Scan): Statement {
+function exchangeDaysStatement(request: CoverageRequest, scan: Scan): Statement {
   const source = relation(scan, SELECTION_COLUMNS)
   const bindings = new Bindings()
   const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
@@ -73,14 +92,14 @@ export function exchangeDaysStatement(request: CoverageRequest, scan: Scan): Sta
 }
 
 /** Sessions of an exchange that share a time with a UTC day. */
-export interface ExchangeDay {
+interface ExchangeDay {
   readonly exchange: string
   readonly utcDay: number
   readonly sessions: readonly Session[]
 }
 
 /** The sessions of the days that `exchangeDaysStatement` found. */
-export function exchangeDays(result: QueryResult, calendars: SessionCalendars): readonly ExchangeDay[] {
+function exchangeDays(result: QueryResult, calendars: SessionCalendars): readonly ExchangeDay[] {
   const [exchanges = [], days = []] = result.columns
   return exchanges.map((name, row) => {
     const [exchange, utcDay] = [String(name), Number(days[row])]
@@ -99,7 +118,7 @@ export function exchangeDays(result: QueryResult, calendars: SessionCalendars): 
  * noted when they came: late rows fill what they fill. Numbers that begin anew, less than half of those before a pause
  * or a session's border, are counted for themselves.
  */
-export function coverageStatement(
+function coverageStatement(
   request: CoverageRequest,
   scan: Scan,
   days: readonly ExchangeDay[],

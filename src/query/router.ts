@@ -1,6 +1,5 @@
 import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
 import type { PinnedVersion, StreamTable } from '#storage'
-import { chosenRowFields } from './added-fields.js'
 import {
   type Answer,
   type AnswerMeta,
@@ -10,42 +9,23 @@ import {
   type Statement,
 } from './answer.js'
 import { answerMeta } from './answer-meta.js'
-import { BAR_FIELDS } from './bar-fields.js'
-import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
-import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
-import { CORRECTION_FIELDS, correctionsStatement, madeCorrections } from './corrections.js'
+import { barsList } from './bars.js'
+import { correctionsList } from './corrections.js'
 import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
-import {
-  COVERAGE_FIELDS,
-  COVERAGE_KEY_FORM,
-  coverageStatement,
-  exchangeDays,
-  exchangeDaysStatement,
-} from './coverage.js'
-import { chooseFields, type Field } from './field.js'
+import { coverageList } from './coverage.js'
 import { type OpenGaps, openGaps } from './gaps.js'
-import { INSTRUMENT_KEY_FORM } from './instrument.js'
-import { instrumentCounts } from './instrument-counts.js'
-import { latestStatement, latestWindows } from './latest.js'
-import { ORDER_KEY_FORM } from './order-key.js'
-import {
-  decodePageToken,
-  encodePageToken,
-  type Key,
-  type KeyForm,
-  type PagePosition,
-  requestFingerprint,
-} from './page-token.js'
+import { latestList } from './latest.js'
+import { decodePageToken, encodePageToken, type PagePosition, requestFingerprint } from './page-token.js'
+import type { ListAt, PagedList, Reading } from './paged-list.js'
 import { pinOf, using } from './pinned.js'
-import { QUALITY_FIELDS, qualityStatement } from './quality.js'
-import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
+import { qualityList } from './quality.js'
+import { quarantineList } from './quarantine.js'
 import type {
   BarsRequest,
   CorrectionsRequest,
   CountRequest,
   CoverageRequest,
   LatestRequest,
-  Page,
   QualityRequest,
   QuarantineRequest,
   RowsRequest,
@@ -53,11 +33,12 @@ import type {
   SnapshotsRequest,
   SymbolsRequest,
 } from './request.js'
-import { NO_ROWS, type ReadRows, RowReader, type RowReaderOptions } from './row-reader.js'
-import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
+import { type ReadRows, RowReader, type RowReaderOptions } from './row-reader.js'
+import { rowsList } from './rows.js'
 import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
+import { SLICE_ROWS } from './slices.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
-import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
+import { symbolsList } from './symbols.js'
 import {
   encodeTableQuality,
   refusalsByTable,
@@ -71,24 +52,14 @@ export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly sessions: SessionCalendars
   readonly clock: Clock
+  /** About so many rows of a streamed list are sorted at a time. Absent: `SLICE_ROWS`. */
+  readonly sliceRows?: number
 }
 
 /** What was read, and the rows. */
-interface Reading {
+interface Read {
   readonly scan: Scan
   readonly rows: ReadRows
-}
-
-/** A list that is answered page by page, all pages from one version. */
-interface PagedList {
-  readonly table: TableName
-  readonly request: Page & Selection
-  /** Of a version; throws when it lacks one that was asked for. */
-  fields(pinned: PinnedVersion): readonly Pick<Field, 'name'>[]
-  readonly keyForm: KeyForm
-  /** Whether the rows depend on the watermarks: then all pages have those of the first. */
-  readonly usesWatermarks: boolean
-  read(pinned: PinnedVersion, after: PagePosition | null): Promise<Reading>
 }
 
 const isAlwaysUnique = () => true
@@ -104,6 +75,7 @@ export class QueryRouter {
   readonly #sessions: SessionCalendars
   readonly #clock: Clock
   readonly #reader: RowReader
+  readonly #sliceRows: number
 
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
@@ -111,120 +83,37 @@ export class QueryRouter {
     this.#sessions = options.sessions
     this.#clock = options.clock
     this.#reader = new RowReader(options)
+    this.#sliceRows = options.sliceRows ?? SLICE_ROWS
   }
 
   /** One page of trades or quotes in the total order. */
   rows(request: RowsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: ({ columns }) => chosenRowFields(request.table, columns, request.fields),
-      keyForm: ORDER_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
-        if (request.limit === null && options.encoding !== 'parquet') {
-          return { scan, rows: await this.#reader.slices({ request, pinned, scan, after }, options) }
-        }
-        const statement = rowsStatement(request, scan, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
-      },
-    })
+    return this.#answerPage(rowsList(request), options)
   }
 
   /** One page of bars, by bucket, exchange and symbol. */
   bars(request: BarsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: barTable(request.of),
-      request,
-      fields: () => chooseFields(BAR_FIELDS, request.fields),
-      keyForm: BAR_KEY_FORM,
-      usesWatermarks: true,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(barSelectionAfter(request, after)))
-        const days = await this.#calendar(request, scan, after, options)
-        const context = { days, watermarks: pinned.watermarks }
-        const statement = barsStatement(request, scan, context, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
-    })
+    return this.#answerPage(barsList(request), options)
   }
 
   /** One page of the newest row of each instrument, by exchange and symbol. */
   latest(request: LatestRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: ({ columns }) => chosenRowFields(request.table, columns, request.fields),
-      keyForm: INSTRUMENT_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        let reading: Reading = { scan: NOTHING, rows: NO_ROWS }
-        const windows = latestWindows(request, pinned.watermarks)
-        for (const window of windows) {
-          const scan = await planScan(pinned, rowFilter(window))
-          const statement = latestStatement(window, scan, after, options.encoding)
-          // Windows are of a list of symbols of one exchange, which is read at once to see whether all are found.
-          const limit = windows.length > 1 ? (request.symbols?.length ?? request.limit) : request.limit
-          await reading.rows.data.close()
-          reading = await this.#read(scan, statement, limit, after, options)
-          if (reading.rows.rowCount === request.symbols?.length) break
-        }
-        return reading
-      },
-    })
+    return this.#answerPage(latestList(request), options)
   }
 
   /** One page of the instruments that have events, by exchange and symbol. */
   symbols(request: SymbolsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: () => SYMBOL_FIELDS,
-      keyForm: INSTRUMENT_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(request))
-        const statement = symbolsStatement(request, scan, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
-    })
+    return this.#answerPage(symbolsList(request), options)
   }
 
   /** One page of what is there and what is missing, by exchange, symbol and session. */
   coverage(request: CoverageRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: () => COVERAGE_FIELDS,
-      keyForm: COVERAGE_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(request))
-        const found = exchangeDaysStatement(request, scan)
-        const result = await runStatement(this.#engine, found, options.signal)
-        const days = exchangeDays(result, this.#sessions)
-        const statement = coverageStatement(request, scan, days, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
-    })
+    return this.#answerPage(coverageList(request, this.#sessions), options)
   }
 
   /** One page of how good the data of each instrument are, by exchange and symbol. */
   quality(request: QualityRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: () => QUALITY_FIELDS,
-      keyForm: INSTRUMENT_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const counts = instrumentCounts(pinned.instruments.values(), request)
-        const scan = await planScan(pinned, rowFilter(request))
-        const statement = qualityStatement(request, scan, counts, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
-    })
+    return this.#answerPage(qualityList(request), options)
   }
 
   /** What became of all that was meant for each table of events. The receipt is that of the quarantine. */
@@ -249,35 +138,12 @@ export class QueryRouter {
 
   /** One page of refused records, in the order in which the log took them. */
   quarantine(request: QuarantineRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: 'quarantine',
-      request,
-      fields: () => chooseFields(QUARANTINE_FIELDS, request.fields),
-      keyForm: ORDER_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
-        const statement = quarantineStatement(request, scan, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
-      },
-    })
+    return this.#answerPage(quarantineList(request), options)
   }
 
   /** One page of corrections, in the order in which the log took them, with what has become of them. */
   corrections(request: CorrectionsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: 'corrections',
-      request,
-      fields: () => chooseFields(CORRECTION_FIELDS, request.fields),
-      keyForm: ORDER_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const made = madeCorrections(this.#tables)
-        const scan = await planScan(pinned, {})
-        const statement = correctionsStatement(request, scan, made, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
-      },
-    })
+    return this.#answerPage(correctionsList(request, this.#tables), options)
   }
 
   /** How many rows a selection has. Without a restriction the manifests and the tail know it, unless rows are deleted. */
@@ -324,61 +190,73 @@ export class QueryRouter {
     }))
   }
 
-  async #answerPage(options: AnswerOptions, list: PagedList): Promise<Answer> {
+  async #answerPage(list: PagedList, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     const table = this.#table(list.table)
     const { tableUuid } = table.metadata()
-    const { pageToken } = list.request
+    const { pageToken, asOf } = list.request
     const request = requestFingerprint({ ...list.request, table: list.table })
     const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
-    const { asOf } = list.request
-    return using(pinOf(table, asOf, token?.version ?? null), async (pinned) => {
-      const { version } = pinned
-      const fields = list.fields(pinned).map((field) => field.name)
+    return using(pinOf(table, asOf, token?.version ?? null), async (newest) => {
+      const watermarks = (list.usesWatermarks && token?.watermarks) || newest.watermarks
+      const pinned = { ...newest, watermarks }
+      const after = token?.position ?? null
+      const at = list.at(pinned, after)
       const gaps = openGaps(pinned.withOpenGaps, list.request)
-      const watermarks = (list.usesWatermarks && token?.watermarks) || pinned.watermarks
-      const { scan, rows } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
+      const { scan, rows } = await this.#read(list, at, pinned, after, options)
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
       return {
         encoding: options.encoding,
-        fields,
+        fields: at.fields,
         columns: rows.columns,
         data: rows.data,
         single: false,
         complete: true,
         nextPageToken:
           rows.last &&
-          encodePageToken({ tableUuid, request, version, watermarks: carried, position: rows.last }),
+          encodePageToken({
+            tableUuid,
+            request,
+            version: pinned.version,
+            watermarks: carried,
+            position: rows.last,
+          }),
         meta: this.#meta(pinned, scan, startedMs, gaps),
       }
     })
   }
 
-  /** The page that a statement yields, or, without a limit, all its rows. */
+  /** The page of a list, or, without a limit, all of it. */
   async #read(
-    scan: Scan,
-    statement: Statement,
-    limit: number | null,
+    list: PagedList,
+    at: ListAt,
+    pinned: PinnedVersion,
     after: PagePosition | null,
     options: AnswerOptions,
-    unique: (key: Key) => boolean = isAlwaysUnique,
-  ): Promise<Reading> {
-    return { scan, rows: await this.#reader.read(statement, { limit, after, unique }, options) }
+  ): Promise<Read> {
+    const { limit } = list.request
+    const reading = this.#reading(options)
+    const plan = (selection: Selection) => planScan(pinned, rowFilter(selection))
+    const page = { after, unique: list.isUnique ?? isAlwaysUnique }
+    for (const selection of at.narrower?.selections ?? []) {
+      const { rowCount } = at.narrower!
+      const scan = await plan(selection)
+      const statement = await at.statement(scan, selection, reading)
+      const rows = await this.#reader.page(statement, { ...page, limit: rowCount }, options)
+      if (rows.rowCount === rowCount) return { scan, rows }
+      await rows.data.close()
+    }
+    const scan = await plan(at.selection)
+    if (limit === null && at.slices && options.encoding !== 'parquet') {
+      return { scan, rows: await this.#reader.all(at.slices(scan, pinned, reading), options) }
+    }
+    const statement = await at.statement(scan, at.selection, reading)
+    return { scan, rows: await this.#reader.read(statement, { ...page, limit }, options) }
   }
 
-  /** The local days that hold a selection's events; null for UTC, whose days need no list. */
-  async #calendar(
-    request: BarsRequest,
-    scan: Scan,
-    after: PagePosition | null,
-    options: AnswerOptions,
-  ): Promise<readonly LocalDay[] | null> {
-    if (request.timeZone === 'UTC') return null
-    const listed = utcDaysOf(barSelectionAfter(request, after))
-    if (listed) return localDays(request.timeZone, listed, options.signal)
-    const statement = utcDaysStatement(request, scan, after)
-    const result = await runStatement(this.#engine, statement, options.signal)
-    return localDays(request.timeZone, (result.columns[0] ?? []).map(Number), options.signal)
+  #reading({ encoding, signal }: AnswerOptions): Reading {
+    const query = (statement: Statement) => runStatement(this.#engine, statement, signal)
+    return { encoding, signal, sliceRows: this.#sliceRows, query }
   }
 
   #table(name: TableName): StreamTable {

@@ -10,8 +10,6 @@ import { type KnownTypes, type KnownValue, knownRowsStatement } from './known-ro
 import { pageEnd } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
 import { RowData } from './row-data.js'
-import { rowsBySlices, type SlicedList } from './row-slices.js'
-import { SLICE_ROWS } from './slices.js'
 
 /** The rows of a page, or all of them, and where the next page begins. */
 export interface ReadRows {
@@ -24,8 +22,6 @@ export interface ReadRows {
   readonly last: PagePosition | null
 }
 
-export const NO_ROWS: ReadRows = { data: RowData.of([]), columns: null, rowCount: 0, last: null }
-
 /** Which page of what the statement yields; without a limit, all of it. */
 export interface PageOf<Limit extends number | null = number> {
   readonly limit: Limit
@@ -37,20 +33,16 @@ export interface RowReaderOptions {
   readonly engine: QueryEngine
   /** An existing folder for answers that are written as files. */
   readonly tempDirectory: string
-  /** Rows of a streamed list that are sorted at a time. Absent: `SLICE_ROWS`. */
-  readonly sliceRows?: number
 }
 
 /** Runs statements of (row, key), and has their rows in the encoding that was asked for. */
 export class RowReader {
   readonly #engine: QueryEngine
   readonly #tempDirectory: string
-  readonly #sliceRows: number
 
-  constructor({ engine, tempDirectory, sliceRows = SLICE_ROWS }: RowReaderOptions) {
+  constructor({ engine, tempDirectory }: RowReaderOptions) {
     this.#engine = engine
     this.#tempDirectory = tempDirectory
-    this.#sliceRows = sliceRows
   }
 
   /** Reads a page, or all there is. */
@@ -92,11 +84,6 @@ export class RowReader {
       rowCount: Math.min(keys.length, limit),
       last: pageEnd(keys, limit, after, unique),
     }
-  }
-
-  /** All of a list of trades or quotes, a slice at a time: no sort holds the whole of it. */
-  slices(list: SlicedList, options: AnswerOptions): Promise<ReadRows> {
-    return this.all(rowsBySlices(list, this.#sliceRows, this.#engine, options), options)
   }
 
   /**

@@ -1,14 +1,41 @@
+import type { PinnedVersion } from '#storage'
 import { chosenRowFields } from './added-fields.js'
 import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { columnsOf, type Encoding, encodeRow, selectList } from './field.js'
-import { afterOrderKey, keyMicros, ORDER_COLUMNS, orderBy, orderKeyText, tieOf } from './order-key.js'
+import {
+  afterOrderKey,
+  keyMicros,
+  ORDER_COLUMNS,
+  ORDER_KEY_FORM,
+  orderBy,
+  orderKeyText,
+  tieOf,
+} from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
+import type { PagedList, Reading } from './paged-list.js'
 import type { Order, RowsRequest, Selection } from './request.js'
-import { relation, type Scan } from './scan.js'
-import { type Slice, sliceConditions } from './slices.js'
+import { planScan, relation, rowFilter, type Scan } from './scan.js'
+import { type Slice, sliceConditions, sliceFilter, slicesOf } from './slices.js'
+
+/** Trades or quotes in the total order. */
+export function rowsList(request: RowsRequest): PagedList {
+  return {
+    table: request.table,
+    request,
+    keyForm: ORDER_KEY_FORM,
+    usesWatermarks: false,
+    isUnique: isUniqueRowKey,
+    at: (pinned, after) => ({
+      fields: chosenRowFields(request.table, pinned.columns, request.fields).map(({ name }) => name),
+      selection: selectionAfter(request, after),
+      statement: (scan, _, { encoding }) => rowsStatement(request, scan, after, encoding),
+      slices: (scan, pinned, reading) => rowsBySlices(request, scan, pinned, after, reading),
+    }),
+  }
+}
 
 /** The part of a request's selection that can hold rows after a page: fewer files to read. */
 export function selectionAfter(
@@ -29,7 +56,7 @@ export function selectionAfter(
 }
 
 /** One page of rows in the total order, or one slice of the list. */
-export function rowsStatement(
+function rowsStatement(
   request: RowsRequest,
   scan: Scan,
   after: PagePosition | null,
@@ -52,6 +79,23 @@ export function rowsStatement(
   ].join(' ')
   const sql = `SELECT ${encodeRow(fields, encoding)} AS row, ${orderKeyText(tie)} AS key FROM (${page})`
   return { sql, parameters: bindings.values }
+}
+
+/** The statements of a list in its order: one for each slice, planned when it is its turn. */
+async function* rowsBySlices(
+  request: RowsRequest,
+  scan: Scan,
+  pinned: PinnedVersion,
+  after: PagePosition | null,
+  reading: Reading,
+): AsyncGenerator<Statement> {
+  const rest = { ...request, ...selectionAfter(request, after) }
+  const slices = await slicesOf(rest, scan, reading)
+  if (slices === null) yield rowsStatement(request, scan, after, reading.encoding)
+  for (const slice of slices ?? []) {
+    const part = await planScan(pinned, sliceFilter(rowFilter(rest), slice))
+    yield rowsStatement(request, part, after, reading.encoding, slice)
+  }
 }
 
 /** A row with a log position is the only one with its key. */

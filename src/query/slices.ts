@@ -1,8 +1,9 @@
 import type { RowFilter } from '#storage'
-import { type QueryEngine, runStatement, type Statement } from './answer.js'
+import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { microsLiteral } from './order-key.js'
+import type { Reading } from './paged-list.js'
 import type { RowsRequest } from './request.js'
 import { relation, rowsScanned, type Scan } from './scan.js'
 
@@ -21,13 +22,11 @@ export type Slice =
 export async function slicesOf(
   request: RowsRequest,
   scan: Scan,
-  engine: QueryEngine,
-  signal: AbortSignal | undefined,
-  sliceRows: number,
+  { sliceRows, query }: Pick<Reading, 'sliceRows' | 'query'>,
 ): Promise<readonly Slice[] | null> {
   const count = Math.ceil(rowsScanned(scan) / sliceRows)
   if (count <= 1) return null
-  const { columns } = await runStatement(engine, bordersStatement(request, scan, count), signal)
+  const { columns } = await query(bordersStatement(request, scan, count))
   const texts = String(columns[0]?.[0] ?? '').match(/-?\d+/g) ?? []
   const borders = [...new Set(texts)].map(BigInt).sort((a, b) => (a < b ? -1 : 1))
   const slices: Slice[] = [null, ...borders].map((fromMicros, index) => ({

@@ -1,0 +1,54 @@
+import type { TableName } from '#core'
+import type { QueryResult } from '#engine'
+import type { PinnedVersion } from '#storage'
+import type { Statement } from './answer.js'
+import type { Encoding } from './field.js'
+import type { Key, KeyForm, PagePosition } from './page-token.js'
+import type { Page, Selection } from './request.js'
+import type { Scan } from './scan.js'
+
+/** A list of rows that is answered page by page, all pages from one version. It says what is read; the router reads. */
+export interface PagedList {
+  readonly table: TableName
+  readonly request: Page & Selection
+  readonly keyForm: KeyForm
+  /** Whether the rows depend on the watermarks: then all pages have those of the first. */
+  readonly usesWatermarks: boolean
+  /** Whether only one row can have a key. Absent: of every key. */
+  readonly isUnique?: (key: Key) => boolean
+  /**
+   * The list at a version, after a page. Called in the turn of the pin, so that what it takes from the ledger is of the
+   * version too; throws when the version lacks a field that was asked for.
+   */
+  at(pinned: PinnedVersion, after: PagePosition | null): ListAt
+}
+
+export interface ListAt {
+  /** Names of its fields. */
+  readonly fields: readonly string[]
+  /** What holds every row from here on. */
+  readonly selection: Selection
+  /** The statement of (row, key) over what was planned for a selection. */
+  statement(scan: Scan, selection: Selection, reading: Reading): Statement | Promise<Statement>
+  /** A part of the selection may do. */
+  readonly narrower?: NarrowerSelections
+  /** A list without a limit, a statement at a time: no sort holds the whole of it. */
+  slices?(scan: Scan, pinned: PinnedVersion, reading: Reading): AsyncIterable<Statement>
+}
+
+/** Selections to try before the whole one, in this order: one that has so many rows has all there can be. */
+export interface NarrowerSelections {
+  readonly selections: readonly Selection[]
+  readonly rowCount: number
+}
+
+/** What a list may use to write its statements. */
+export interface Reading {
+  readonly encoding: Encoding
+  /** Its abort ends the query. */
+  readonly signal: AbortSignal | undefined
+  /** About so many rows of a long list are sorted at a time. */
+  readonly sliceRows: number
+  /** Asks what the statement needs to know first. */
+  query(statement: Statement): Promise<QueryResult>
+}
