@@ -1,5 +1,6 @@
 import { TicklakeError } from '#core'
 import type { Engine, QueryResult, RowsChunk, SqlParameters } from '#engine'
+import type { LayerName } from './cache/layer.js'
 import type { ArrowColumn } from './encodings/arrow-schema.js'
 import type { Encoding } from './field.js'
 import type { OpenGaps } from './gaps.js'
@@ -16,7 +17,8 @@ export interface AnswerMeta {
   readonly receipt: string
   readonly snapshotId: string | null
   readonly engine: 'duckdb'
-  readonly cache: 'none'
+  /** The farthest layer that had some of the rows. */
+  readonly cache: LayerName | 'none'
   readonly filesTotal: number
   readonly filesRead: number
   /** Rows of the files and tail slices that were read, before any filter. */

@@ -18,6 +18,10 @@ import {
   type Selection,
 } from './request.js'
 import { relation, type Scan } from './scan.js'
+import { type Slice, sliceConditions } from './slices.js'
+
+/** Which time zones there are, and when their clocks change: another version of the data, other bars. */
+const TIME_ZONES = process.versions.tz ?? process.versions.icu
 
 /** An exchange's later rows may be this much older than its newest: only bars that ended before are final. */
 const ALLOWED_LATENESS_MICROS = 300_000_000n
@@ -60,6 +64,7 @@ const INPUTS: Readonly<Record<BarSource, BarInput>> = {
 /** Bars, by bucket, exchange and symbol. */
 export function barsList(request: BarsRequest): PagedList {
   return {
+    name: 'bars',
     table: INPUTS[request.of].table,
     request,
     keyForm: BAR_KEY_FORM,
@@ -67,9 +72,12 @@ export function barsList(request: BarsRequest): PagedList {
     at: ({ watermarks }, after) => ({
       fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
       selection: barSelectionAfter(request, after),
-      statement: async (scan, _, reading) => {
+      ...(request.timeZone === 'UTC' && { byDay: request.order }),
+      keptBy: (days) => [finalBy(watermarks, days), request.timeZone === 'UTC' ? null : TIME_ZONES],
+      statement: async (scan, slice, reading) => {
         const days = await daysOf(request, scan, after, reading)
-        return barsStatement(request, scan, { days, watermarks }, after, reading.encoding)
+        const wanted = { ...request, limit: reading.limit }
+        return barsStatement(wanted, scan, { days, watermarks, slice }, after, reading.encoding)
       },
     }),
   }
@@ -89,6 +97,23 @@ async function daysOf(
   return localDays(request.timeZone, (columns[0] ?? []).map(Number), signal)
 }
 
+/**
+ * What decides whether the bars of these days are final: the watermarks, but for what is so old or so new that it makes
+ * no difference. A local day begins and ends within a day of the UTC day.
+ */
+function finalBy(
+  watermarks: ReadonlyMap<string, bigint>,
+  days: readonly number[] | null,
+): ReadonlyMap<string, bigint> {
+  if (days === null) return watermarks
+  const [first = 0, last = 0] = [days[0], days.at(-1)]
+  const [earliest, latest] = [first - 1, last + 2].map(
+    (day) => BigInt(day) * BigInt(MICROS_PER_DAY) + ALLOWED_LATENESS_MICROS,
+  )
+  const clamp = (micros: bigint) => (micros < earliest! ? earliest! : micros > latest! ? latest! : micros)
+  return new Map([...watermarks].map(([exchange, micros]) => [exchange, clamp(micros)]))
+}
+
 /** The part of a request's selection that can hold bars after a page: fewer files to read. */
 function barSelectionAfter(request: BarsRequest, after: PagePosition | null): Selection {
   if (!after) return request
@@ -104,6 +129,8 @@ interface BarsContext {
   readonly days: readonly LocalDay[] | null
   /** Newest event time by exchange, µs. */
   readonly watermarks: ReadonlyMap<string, bigint>
+  /** Only events of it count. */
+  readonly slice: Slice | null
 }
 
 /**
@@ -125,6 +152,7 @@ function barsStatement(
     'exchange_timestamp IS NOT NULL',
     `${input.price} IS NOT NULL`,
     ...selectionConditions(barSelectionAfter(request, after), bindings),
+    ...(context.slice ? sliceConditions(context.slice) : []),
   ]
   const size = request.of === 'trades' ? ', size' : ''
   const events = [

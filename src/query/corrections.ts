@@ -65,6 +65,7 @@ export function correctionsList(
   tables: ReadonlyMap<TableName, StreamTable>,
 ): PagedList {
   return {
+    name: 'corrections',
     table: 'corrections',
     request,
     keyForm: ORDER_KEY_FORM,

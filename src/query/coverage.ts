@@ -64,6 +64,7 @@ const COVERAGE_KEY_FORM: KeyForm = ['text', 'text', 'number']
 /** What is there and what is missing, by exchange, symbol and session. */
 export function coverageList(request: CoverageRequest, calendars: SessionCalendars): PagedList {
   return {
+    name: 'coverage',
     table: request.table,
     request,
     keyForm: COVERAGE_KEY_FORM,

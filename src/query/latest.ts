@@ -9,47 +9,52 @@ import { afterInstrument, INSTRUMENT, INSTRUMENT_KEY_FORM, instrumentKeyText } f
 import { ORDER_COLUMNS, orderKey, tieOf } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
-import type { NarrowerSelections, PagedList } from './paged-list.js'
-import type { LatestRequest, Selection } from './request.js'
-import { relation, type Scan } from './scan.js'
+import type { NewestSlices, PagedList } from './paged-list.js'
+import type { LatestRequest } from './request.js'
+import { floorMicros, relation, type Scan } from './scan.js'
+import { type Slice, sliceConditions } from './slices.js'
 
 const WINDOW_DAYS = [1n, 8n, 64n] as const
-const NANOS_PER_DAY = BigInt(MICROS_PER_DAY) * 1000n
 
 /** The newest row of each instrument, by exchange and symbol. */
 export function latestList(request: LatestRequest): PagedList {
   return {
+    name: 'latest',
     table: request.table,
     request,
     keyForm: INSTRUMENT_KEY_FORM,
     usesWatermarks: false,
     at: (pinned, after) => {
-      const narrower = newestDays(request, pinned.watermarks)
+      const newest = newestDays(request, pinned.watermarks)
       return {
         fields: chosenRowFields(request.table, pinned.columns, request.fields).map(({ name }) => name),
         selection: request,
-        ...(narrower && { narrower }),
-        statement: (scan, selection, { encoding }) =>
-          latestStatement(request, selection, scan, after, encoding),
+        keptBy: () => null,
+        ...(newest && { newest }),
+        statement: (scan, slice, { encoding }) => latestStatement(request, scan, after, encoding, slice),
       }
     },
   }
 }
 
-/** One page of the last row of each instrument in a selection of the request's. */
+/** One page of the last row of each instrument, or of its last row in a slice. */
 function latestStatement(
   request: LatestRequest,
-  selection: Selection,
   scan: Scan,
   after: PagePosition | null,
   encoding: Encoding,
+  slice: Slice | null,
 ): Statement {
   const fields = chosenRowFields(request.table, scan.columns, request.fields)
   const columns = [...new Set([...columnsOf(fields), ...SELECTION_COLUMNS, ...ORDER_COLUMNS])]
   const source = relation(scan, columns)
   const bindings = new Bindings()
   // A row without event time, which only a foreign engine can have written, is nobody's latest.
-  const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(selection, bindings)])
+  const where = whereAll([
+    'exchange_timestamp IS NOT NULL',
+    ...selectionConditions(request, bindings),
+    ...(slice ? sliceConditions(slice) : []),
+  ])
   const rest = selectList(columns.filter((column) => column !== 'symbol' && column !== 'exchange'))
   const members = columns.map((column) => `${sqlString(column)}: ${sqlName(column)}`).join(', ')
   const page = [
@@ -72,15 +77,15 @@ function latestStatement(
 function newestDays(
   request: LatestRequest,
   watermarks: ReadonlyMap<string, bigint>,
-): NarrowerSelections | null {
+): NewestSlices | null {
   const { symbols, exchange, startNanos, endNanos, limit, pageToken } = request
   const newest = exchange === null ? undefined : watermarks.get(exchange)
   const fitsPage = symbols !== null && (limit === null || symbols.length <= limit)
   if (!fitsPage || newest === undefined || pageToken !== null) return null
-  const newestNanos = newest * 1000n
-  const last = endNanos !== null && endNanos < newestNanos ? endNanos : newestNanos
-  const starts = WINDOW_DAYS.map((days) => last - days * NANOS_PER_DAY)
-  const narrower = starts.filter((start) => startNanos === null || start > startNanos)
-  const selections = narrower.map((start) => ({ ...request, startNanos: start }))
-  return { selections, rowCount: symbols.length }
+  const end = endNanos === null ? newest : floorMicros(endNanos)
+  const last = end < newest ? end : newest
+  const starts = WINDOW_DAYS.map((days) => last - days * BigInt(MICROS_PER_DAY))
+  const within = starts.filter((start) => startNanos === null || start * 1000n > startNanos)
+  const slices = within.map((fromMicros) => ({ fromMicros, toMicros: null }))
+  return { slices, rowCount: symbols.length }
 }

@@ -4,11 +4,14 @@ import type { PinnedVersion } from '#storage'
 import type { Statement } from './answer.js'
 import type { Encoding } from './field.js'
 import type { Key, KeyForm, PagePosition } from './page-token.js'
-import type { Page, Selection } from './request.js'
+import type { Order, Page, Selection } from './request.js'
 import type { Scan } from './scan.js'
+import type { Slice } from './slices.js'
 
 /** A list of rows that is answered page by page, all pages from one version. It says what is read; the router reads. */
 export interface PagedList {
+  /** Apart from its request: bars, latest. */
+  readonly name: string
   readonly table: TableName
   readonly request: Page & Selection
   readonly keyForm: KeyForm
@@ -28,23 +31,32 @@ export interface ListAt {
   readonly fields: readonly string[]
   /** What holds every row from here on. */
   readonly selection: Selection
-  /** The statement of (row, key) over what was planned for a selection. */
-  statement(scan: Scan, selection: Selection, reading: Reading): Statement | Promise<Statement>
-  /** A part of the selection may do. */
-  readonly narrower?: NarrowerSelections
+  /** The statement of (row, key) over what was planned for the selection, or for a slice of it. */
+  statement(scan: Scan, slice: Slice | null, reading: Reading): Statement | Promise<Statement>
+  /** Its rows come by time, those of a UTC day of none but that day's events: absent, it is read whole. */
+  readonly byDay?: Order
+  /**
+   * Of rows that depend on the request and the rows of the table alone, or on this besides: a value that tells it, when
+   * only events of these UTC days count (ascending; null: any). Absent: they depend on more.
+   */
+  keptBy?(days: readonly number[] | null): unknown
+  /** The newest slices of it may do. */
+  readonly newest?: NewestSlices
   /** A list without a limit, a statement at a time: no sort holds the whole of it. */
   slices?(scan: Scan, pinned: PinnedVersion, reading: Reading): AsyncIterable<Statement>
 }
 
-/** Selections to try before the whole one, in this order: one that has so many rows has all there can be. */
-export interface NarrowerSelections {
-  readonly selections: readonly Selection[]
+/** Slices to try before the whole selection, in this order: one that has so many rows has all there can be. */
+export interface NewestSlices {
+  readonly slices: readonly Slice[]
   readonly rowCount: number
 }
 
 /** What a list may use to write its statements. */
 export interface Reading {
   readonly encoding: Encoding
+  /** Most rows that are wanted, fewer than the request's when some were read before; null: all. */
+  readonly limit: number | null
   /** Its abort ends the query. */
   readonly signal: AbortSignal | undefined
   /** About so many rows of a long list are sorted at a time. */

@@ -57,6 +57,7 @@ export const QUALITY_FIELDS: readonly Field[] = [
 /** How good the data of each instrument are, by exchange and symbol. */
 export function qualityList(request: QualityRequest): PagedList {
   return {
+    name: 'quality',
     table: request.table,
     request,
     keyForm: INSTRUMENT_KEY_FORM,

@@ -51,6 +51,7 @@ const IS_RECORD = `coalesce(starts_with(source_id, topic || '/'), false) AND log
 /** Refused records, in the order in which the log took them. */
 export function quarantineList(request: QuarantineRequest): PagedList {
   return {
+    name: 'quarantine',
     table: 'quarantine',
     request,
     keyForm: ORDER_KEY_FORM,

@@ -8,16 +8,20 @@ import {
   runStatement,
   type Statement,
 } from './answer.js'
-import { answerMeta } from './answer-meta.js'
+import { answerMeta, type Sources, sourceOf } from './answer-meta.js'
 import { barsList } from './bars.js'
+import type { AnswerCache } from './cache/answer-cache.js'
 import { correctionsList } from './corrections.js'
 import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
 import { coverageList } from './coverage.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { latestList } from './latest.js'
-import { decodePageToken, encodePageToken, type PagePosition, requestFingerprint } from './page-token.js'
-import type { ListAt, PagedList, Reading } from './paged-list.js'
+import type { ListReading } from './list-reading.js'
+import { decodePageToken, encodePageToken, requestFingerprint } from './page-token.js'
+import type { PagedList, Reading } from './paged-list.js'
+import { PartReader, type ReadList, type ReadPage } from './part-reader.js'
 import { pinOf, using } from './pinned.js'
+import { type Plan, planList } from './plan.js'
 import { qualityList } from './quality.js'
 import { quarantineList } from './quarantine.js'
 import type {
@@ -29,13 +33,12 @@ import type {
   QualityRequest,
   QuarantineRequest,
   RowsRequest,
-  Selection,
   SnapshotsRequest,
   SymbolsRequest,
 } from './request.js'
-import { type ReadRows, RowReader, type RowReaderOptions } from './row-reader.js'
+import { RowReader, type RowReaderOptions } from './row-reader.js'
 import { rowsList } from './rows.js'
-import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
+import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned } from './scan.js'
 import { SLICE_ROWS } from './slices.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
 import { symbolsList } from './symbols.js'
@@ -52,14 +55,9 @@ export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly sessions: SessionCalendars
   readonly clock: Clock
+  readonly cache: AnswerCache
   /** About so many rows of a streamed list are sorted at a time. Absent: `SLICE_ROWS`. */
   readonly sliceRows?: number
-}
-
-/** What was read, and the rows. */
-interface Read {
-  readonly scan: Scan
-  readonly rows: ReadRows
 }
 
 const isAlwaysUnique = () => true
@@ -75,6 +73,7 @@ export class QueryRouter {
   readonly #sessions: SessionCalendars
   readonly #clock: Clock
   readonly #reader: RowReader
+  readonly #parts: PartReader
   readonly #sliceRows: number
 
   constructor(options: QueryRouterOptions) {
@@ -83,6 +82,7 @@ export class QueryRouter {
     this.#sessions = options.sessions
     this.#clock = options.clock
     this.#reader = new RowReader(options)
+    this.#parts = new PartReader(this.#reader, options.cache)
     this.#sliceRows = options.sliceRows ?? SLICE_ROWS
   }
 
@@ -131,7 +131,7 @@ export class QueryRouter {
         single: false,
         complete: true,
         nextPageToken: null,
-        meta: this.#meta(pinned, scan, startedMs, null),
+        meta: this.#meta(pinned, sourceOf(scan), startedMs, null),
       }
     })
   }
@@ -163,8 +163,8 @@ export class QueryRouter {
       if (isKnown) {
         const rows = [{ count: rowsScanned(scan) }]
         const read = await this.#reader.known(rows, COUNT_TYPES, encodeCount, options)
-        const meta = this.#meta(pinned, scan, startedMs, gaps)
-        return { ...answer, ...read, meta: { ...meta, filesRead: 0, rowsScanned: 0, bytesRead: 0 } }
+        const meta = this.#meta(pinned, { planned: [scan], scans: [], layer: null }, startedMs, gaps)
+        return { ...answer, ...read, meta }
       }
       const statement = countStatement(request, scan, options.encoding)
       const { data, columns } = await this.#reader.page(
@@ -172,7 +172,7 @@ export class QueryRouter {
         { limit: 1, after: null, unique: isAlwaysUnique },
         options,
       )
-      return { ...answer, data, columns, meta: this.#meta(pinned, scan, startedMs, gaps) }
+      return { ...answer, data, columns, meta: this.#meta(pinned, sourceOf(scan), startedMs, gaps) }
     })
   }
 
@@ -186,7 +186,7 @@ export class QueryRouter {
       single: false,
       complete: true,
       nextPageToken: null,
-      meta: this.#meta(pinned, NOTHING, startedMs, null),
+      meta: this.#meta(pinned, sourceOf(NOTHING), startedMs, null),
     }))
   }
 
@@ -203,8 +203,15 @@ export class QueryRouter {
       const after = token?.position ?? null
       const at = list.at(pinned, after)
       const gaps = openGaps(pinned.withOpenGaps, list.request)
-      const { scan, rows } = await this.#read(list, at, pinned, after, options)
-      const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
+      const { rows, ...read } = await this.#read({
+        list,
+        at,
+        pinned,
+        after,
+        reading: this.#reading(list, options),
+        options,
+      })
+      const version = { version: pinned.version, watermarks: list.usesWatermarks ? watermarks : NO_WATERMARKS }
       return {
         encoding: options.encoding,
         fields: at.fields,
@@ -213,50 +220,39 @@ export class QueryRouter {
         single: false,
         complete: true,
         nextPageToken:
-          rows.last &&
-          encodePageToken({
-            tableUuid,
-            request,
-            version: pinned.version,
-            watermarks: carried,
-            position: rows.last,
-          }),
-        meta: this.#meta(pinned, scan, startedMs, gaps),
+          'end' in rows && rows.hasMore && rows.end
+            ? encodePageToken({ tableUuid, request, ...version, position: rows.end })
+            : null,
+        meta: this.#meta(pinned, { ...read, planned: read.plan.parts.map(({ scan }) => scan) }, startedMs, gaps),
       }
     })
   }
 
   /** The page of a list, or, without a limit, all of it. */
-  async #read(
-    list: PagedList,
-    at: ListAt,
-    pinned: PinnedVersion,
-    after: PagePosition | null,
-    options: AnswerOptions,
-  ): Promise<Read> {
+  async #read(from: ListReading): Promise<(ReadList | ReadPage) & { readonly plan: Plan }> {
+    const { list, at, pinned, reading, options } = from
     const { limit } = list.request
-    const reading = this.#reading(options)
-    const plan = (selection: Selection) => planScan(pinned, rowFilter(selection))
-    const page = { after, unique: list.isUnique ?? isAlwaysUnique }
-    for (const selection of at.narrower?.selections ?? []) {
-      const { rowCount } = at.narrower!
-      const scan = await plan(selection)
-      const statement = await at.statement(scan, selection, reading)
-      const rows = await this.#reader.page(statement, { ...page, limit: rowCount }, options)
-      if (rows.rowCount === rowCount) return { scan, rows }
-      await rows.data.close()
+    for (const slice of at.newest?.slices ?? []) {
+      const plan = await planList(from, slice)
+      const page = await this.#parts.read(plan, from, at.newest!.rowCount)
+      if (page.rows.rowCount === at.newest!.rowCount) return { ...page, plan }
+      await page.rows.data.close()
     }
-    const scan = await plan(at.selection)
-    if (limit === null && at.slices && options.encoding !== 'parquet') {
-      return { scan, rows: await this.#reader.all(at.slices(scan, pinned, reading), options) }
+    const plan = await planList(from)
+    if (limit !== null) return { ...(await this.#parts.read(plan, from, limit)), plan }
+    const [part] = plan.parts
+    assert(part !== undefined, 'a plan has a part')
+    const read = { plan, scans: [part.scan], layer: null }
+    if (at.slices && options.encoding !== 'parquet') {
+      return { ...read, rows: await this.#reader.all(at.slices(part.scan, pinned, reading), options) }
     }
-    const statement = await at.statement(scan, at.selection, reading)
-    return { scan, rows: await this.#reader.read(statement, { ...page, limit }, options) }
+    const statement = await at.statement(part.scan, part.slice, reading)
+    return { ...read, rows: await this.#reader.whole(statement, options) }
   }
 
-  #reading({ encoding, signal }: AnswerOptions): Reading {
+  #reading({ request }: PagedList, { encoding, signal }: AnswerOptions): Reading {
     const query = (statement: Statement) => runStatement(this.#engine, statement, signal)
-    return { encoding, signal, sliceRows: this.#sliceRows, query }
+    return { encoding, limit: request.limit, signal, sliceRows: this.#sliceRows, query }
   }
 
   #table(name: TableName): StreamTable {
@@ -265,7 +261,7 @@ export class QueryRouter {
     return table
   }
 
-  #meta(pinned: PinnedVersion, scan: Scan, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
-    return answerMeta(pinned, scan, this.#clock.monotonicMs() - startedMs, gaps)
+  #meta(pinned: PinnedVersion, read: Sources, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
+    return answerMeta(pinned, read, this.#clock.monotonicMs() - startedMs, gaps)
   }
 }

@@ -11,20 +11,25 @@ import { pageEnd } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
 import { RowData } from './row-data.js'
 
-/** The rows of a page, or all of them, and where the next page begins. */
+/** Rows, to be read. */
 export interface ReadRows {
   readonly data: RowData
   /** What the columns are, in an encoding whose opening tells it (Arrow); null in others. */
   readonly columns: readonly ArrowColumn[] | null
-  /** Of a page; null when the rows are still to be read. */
-  readonly rowCount: number | null
-  /** Null: this was the last page. */
-  readonly last: PagePosition | null
 }
 
-/** Which page of what the statement yields; without a limit, all of it. */
-export interface PageOf<Limit extends number | null = number> {
-  readonly limit: Limit
+/** The rows of a page, and where the next page begins. */
+export interface PageRows extends ReadRows {
+  readonly rowCount: number
+  /** Where it ends; null when it has no rows. */
+  readonly end: PagePosition | null
+  /** Whether rows follow. */
+  readonly hasMore: boolean
+}
+
+/** Which page of what the statement yields. */
+export interface PageOf {
+  readonly limit: number
   readonly after: PagePosition | null
   readonly unique: (key: Key) => boolean
 }
@@ -45,26 +50,23 @@ export class RowReader {
     this.#tempDirectory = tempDirectory
   }
 
-  /** Reads a page, or all there is. */
-  async read(statement: Statement, page: PageOf<number | null>, options: AnswerOptions): Promise<ReadRows> {
-    const { limit } = page
-    if (limit !== null) return this.page(statement, { ...page, limit }, options)
+  /** Reads all there is. */
+  async whole(statement: Statement, options: AnswerOptions): Promise<ReadRows> {
     if (options.encoding !== 'parquet') return this.all(only(statement), options)
     const { data } = await this.#file(statement, null, options.signal)
-    return { data, columns: null, rowCount: null, last: null }
+    return { data, columns: null }
   }
 
   /** Reads a page whole. */
-  async page(statement: Statement, page: PageOf, { encoding, signal }: AnswerOptions): Promise<ReadRows> {
+  async page(statement: Statement, page: PageOf, { encoding, signal }: AnswerOptions): Promise<PageRows> {
     const { limit, after, unique } = page
+    const paged = (keys: readonly string[]) => {
+      const given = keys.slice(0, limit)
+      return { rowCount: given.length, end: pageEnd(given, after, unique), hasMore: keys.length > limit }
+    }
     if (encoding === 'parquet') {
       const { data, keys } = await this.#file(statement, limit, signal)
-      return {
-        data,
-        columns: null,
-        rowCount: Math.min(keys.length, limit),
-        last: pageEnd(keys, limit, after, unique),
-      }
+      return { data, columns: null, ...paged(keys) }
     }
     const encoder = encoderOf(encoding)
     const bytes: Uint8Array[] = []
@@ -78,12 +80,7 @@ export class RowReader {
       keys.push(...textsOf(key, chunk.rowCount))
     }
     bytes.push(...encoder.end())
-    return {
-      data: RowData.of(bytes),
-      columns: typesOf(columns, encoding),
-      rowCount: Math.min(keys.length, limit),
-      last: pageEnd(keys, limit, after, unique),
-    }
+    return { data: RowData.of(bytes), columns: typesOf(columns, encoding), ...paged(keys) }
   }
 
   /**
@@ -105,8 +102,6 @@ export class RowReader {
     return {
       data: RowData.streamed(bytes(), close),
       columns: typesOf(first.value.columns, encoding),
-      rowCount: null,
-      last: null,
     }
   }
 
@@ -116,7 +111,7 @@ export class RowReader {
     types: KnownTypes<Name>,
     encode: (row: Row, encoding: TextEncoding) => string,
     options: AnswerOptions,
-  ): Promise<Pick<ReadRows, 'data' | 'columns'>> {
+  ): Promise<ReadRows> {
     const { encoding } = options
     if (isText(encoding)) {
       const texts = rows.map((row) => encode(row, encoding))

@@ -17,12 +17,13 @@ import { oneMoreThan } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
 import type { PagedList, Reading } from './paged-list.js'
 import type { Order, RowsRequest, Selection } from './request.js'
-import { planScan, relation, rowFilter, type Scan } from './scan.js'
-import { type Slice, sliceConditions, sliceFilter, slicesOf } from './slices.js'
+import { relation, type Scan } from './scan.js'
+import { holdsKey, planSlice, type Slice, sliceConditions, slicesOf } from './slices.js'
 
 /** Trades or quotes in the total order. */
 export function rowsList(request: RowsRequest): PagedList {
   return {
+    name: 'rows',
     table: request.table,
     request,
     keyForm: ORDER_KEY_FORM,
@@ -31,7 +32,10 @@ export function rowsList(request: RowsRequest): PagedList {
     at: (pinned, after) => ({
       fields: chosenRowFields(request.table, pinned.columns, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
-      statement: (scan, _, { encoding }) => rowsStatement(request, scan, after, encoding),
+      byDay: request.order,
+      keptBy: () => null,
+      statement: (scan, slice, { encoding, limit }) =>
+        rowsStatement({ ...request, limit }, scan, after, encoding, slice),
       slices: (scan, pinned, reading) => rowsBySlices(request, scan, pinned, after, reading),
     }),
   }
@@ -73,9 +77,11 @@ function rowsStatement(
     ...(after ? [afterOrderKey(after, request.order, tie, bindings)] : []),
     ...(slice ? sliceConditions(slice) : []),
   ]
+  // Of the rows that tie with the last one of the page before, so many were in it.
+  const given = after && (slice === null || holdsKey(slice, after.key)) ? after.ties : 0
   const page = [
     `SELECT ${selectList(columns)} FROM ${source} ${whereAll(conditions)}`,
-    `ORDER BY ${orderBy(request.order, tie)} ${oneMoreThan(request.limit)} OFFSET ${after?.ties ?? 0}`,
+    `ORDER BY ${orderBy(request.order, tie)} ${oneMoreThan(request.limit)} OFFSET ${given}`,
   ].join(' ')
   const sql = `SELECT ${encodeRow(fields, encoding)} AS row, ${orderKeyText(tie)} AS key FROM (${page})`
   return { sql, parameters: bindings.values }
@@ -93,7 +99,7 @@ async function* rowsBySlices(
   const slices = await slicesOf(rest, scan, reading)
   if (slices === null) yield rowsStatement(request, scan, after, reading.encoding)
   for (const slice of slices ?? []) {
-    const part = await planScan(pinned, sliceFilter(rowFilter(rest), slice))
+    const part = await planSlice(pinned, rest, slice)
     yield rowsStatement(request, part, after, reading.encoding, slice)
   }
 }

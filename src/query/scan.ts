@@ -67,9 +67,9 @@ export function scannedFiles(scan: Scan): readonly ReadableFile[] {
   return [...scan.files, ...scan.appended.files]
 }
 
-export function routeOf(scan: Scan): Route {
-  if (scan.tail.length === 0) return 'historical'
-  return scannedFiles(scan).length === 0 ? 'real-time' : 'hybrid'
+export function routeOf(scans: readonly Scan[]): Route {
+  if (scans.every(({ tail }) => tail.length === 0)) return 'historical'
+  return scans.every((scan) => scannedFiles(scan).length === 0) ? 'real-time' : 'hybrid'
 }
 
 /** True when rows of the files may be deleted: how many are left is known only once they are read. */

@@ -20,6 +20,7 @@ export const SYMBOL_FIELDS: readonly Field[] = [
 /** The instruments that have events, by exchange and symbol. */
 export function symbolsList(request: SymbolsRequest): PagedList {
   return {
+    name: 'symbols',
     table: request.table,
     request,
     keyForm: INSTRUMENT_KEY_FORM,
@@ -27,6 +28,7 @@ export function symbolsList(request: SymbolsRequest): PagedList {
     at: (_, after) => ({
       fields: SYMBOL_FIELDS.map(({ name }) => name),
       selection: request,
+      keptBy: () => null,
       statement: (scan, _, { encoding }) => symbolsStatement(request, scan, after, encoding),
     }),
   }

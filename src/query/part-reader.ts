@@ -1,0 +1,91 @@
+import type { AnswerCache } from './cache/answer-cache.js'
+import type { CachedRows } from './cache/cached-rows.js'
+import type { LayerName } from './cache/layer.js'
+import { joinRows } from './encodings/text-encoder.js'
+import { isText } from './field.js'
+import type { PagePosition } from './page-token.js'
+import type { ListReading } from './list-reading.js'
+import type { Plan, PlannedPart } from './plan.js'
+import { RowData } from './row-data.js'
+import type { PageRows, ReadRows, RowReader } from './row-reader.js'
+import type { Scan } from './scan.js'
+
+/** Rows, and where they came from. */
+export interface ReadList {
+  readonly rows: ReadRows
+  /** What was read for them from the tables. */
+  readonly scans: readonly Scan[]
+  /** The farthest layer that had some of them; null: none. */
+  readonly layer: LayerName | null
+}
+
+/** The same of a page. */
+export interface ReadPage extends ReadList {
+  readonly rows: PageRows
+}
+
+/** Reads the parts of a page, those that are kept from the cache. */
+export class PartReader {
+  readonly #reader: RowReader
+  readonly #cache: AnswerCache
+
+  constructor(reader: RowReader, cache: AnswerCache) {
+    this.#reader = reader
+    this.#cache = cache
+  }
+
+  async read(plan: Plan, from: ListReading, limit: number): Promise<ReadPage> {
+    const { encoding } = from.options
+    const bytes: Uint8Array[] = []
+    const scans: Scan[] = []
+    let layer: LayerName | null = null
+    let rowCount = 0
+    let columns: CachedRows['columns'] = null
+    let end: PagePosition | null = null
+    let hasMore = false
+    for (const part of plan.parts) {
+      const found = await this.#part(part, from, limit - rowCount)
+      if (found.layer === null) scans.push(part.scan)
+      else if (layer !== 'redis') layer = found.layer
+      bytes.push(found.rows.bytes)
+      rowCount += found.rows.rowCount
+      ;({ columns, hasMore } = found.rows)
+      end = found.rows.end ?? end
+      if (hasMore) break
+    }
+    const data = RowData.of(isText(encoding) ? joinRows(bytes, encoding) : bytes)
+    return { rows: { data, columns, rowCount, end, hasMore }, scans, layer }
+  }
+
+  async #part(part: PlannedPart, from: ListReading, limit: number) {
+    const { pinned, options } = from
+    if (part.key === null || !part.isSettled || options.encoding === 'parquet') {
+      return { rows: await this.#fresh(part, from, limit, options.signal), layer: null }
+    }
+    const read = async (signal: AbortSignal) => {
+      // Others may go on waiting when whoever began it has left.
+      const release = pinned.retain()
+      try {
+        return await this.#fresh(part, from, limit, signal)
+      } finally {
+        release()
+      }
+    }
+    return this.#cache.get(`${part.key}/${limit}`, read, options.signal)
+  }
+
+  async #fresh(
+    { scan, slice }: PlannedPart,
+    { list, at, after, reading, options }: ListReading,
+    limit: number,
+    signal: AbortSignal | undefined,
+  ): Promise<CachedRows> {
+    const statement = await at.statement(scan, slice, { ...reading, limit, signal })
+    const page = { limit, after, unique: list.isUnique ?? isAlwaysUnique }
+    const { encoding } = options
+    const { data, ...read } = await this.#reader.page(statement, page, { encoding, ...(signal && { signal }) })
+    return { ...read, bytes: await data.bytes() }
+  }
+}
+
+const isAlwaysUnique = () => true
