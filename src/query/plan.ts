@@ -54,8 +54,8 @@ async function keyOf(
   const rows = [FORM, tableUuid, columns, list.name, request, slice, after, reading.encoding]
   if (!isSettled) return hashOf([...rows, encodeReceipt(tableUuid, pinned.version), at.keptBy(null)])
   const filter = rowFilter(at.selection)
-  const stamps = await pinned.dayStamps(slice ? sliceFilter(filter, slice) : filter)
-  return hashOf([...rows, [...stamps], at.keptBy([...stamps.keys()])])
+  const { days, rest } = await pinned.dayStamps(slice ? sliceFilter(filter, slice) : filter)
+  return hashOf([...rows, [...days], rest, at.keptBy(rest === null ? [...days.keys()] : null)])
 }
 
 /** The same for equal values, whatever the order of their members. */

@@ -28,6 +28,7 @@ export { parquetRelation } from './parquet-relation.js'
 export type { RecordColumn, RecordColumns } from './record-columns.js'
 export {
   appliedOffsets,
+  appliedOffsetsAt,
   type CorrectionPlan,
   cancelledRows,
   type RowCorrection,
@@ -36,6 +37,7 @@ export {
 export type { RowTarget } from './row-target.js'
 export type {
   AppendedFiles,
+  DayStamps,
   FileSelection,
   FlushCounts,
   LogRows,
@@ -44,6 +46,7 @@ export type {
   StreamTable,
   TableStatus,
   TailSlice,
+  TimeRange,
 } from './table.js'
 export type { ReadableFile } from './unnumbered-files.js'
 export { Warehouse } from './warehouse.js'

@@ -10,7 +10,9 @@ import {
   widened,
 } from '#core'
 import type { TableEngine } from '#engine'
+import { allOrNothing } from './all-or-nothing.js'
 import { Append } from './append.js'
+import { DayStamping } from './day-stamps.js'
 import { type Evolution, Evolve } from './evolution.js'
 import { type FileColumn, fileColumns, flushedColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
@@ -32,6 +34,7 @@ import type {
   StreamTable,
   TableStatus,
   TailSlice,
+  TimeRange,
 } from './table.js'
 import type { TableHead } from './table-head.js'
 import type { TailSegment } from './tail-segment.js'
@@ -59,6 +62,7 @@ export class IcebergStreamTable implements StreamTable {
   readonly #options: StreamTableOptions
   readonly #flusher: Flusher
   readonly #unnumbered: UnnumberedFiles
+  readonly #stamping: DayStamping
   readonly #head: TableHead
   readonly #tailColumns: ReadonlySet<string>
   #tail: HotTail | null = null
@@ -69,6 +73,7 @@ export class IcebergStreamTable implements StreamTable {
     this.#options = options
     this.#tailColumns = new Set(definition.columns.map(({ name }) => name))
     this.#unnumbered = new UnnumberedFiles(options.engine)
+    this.#stamping = new DayStamping(options.index, definition)
     this.#head = head
     head.onChange((metadata) => this.#changed(metadata))
     this.#flusher = new Flusher({
@@ -204,6 +209,7 @@ export class IcebergStreamTable implements StreamTable {
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
+      dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
     })
   }
 
@@ -230,6 +236,7 @@ export class IcebergStreamTable implements StreamTable {
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
+      dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
       selectAppended: async (filter) => ({
         files: await this.#unnumbered.named(
           metadata,
@@ -259,6 +266,7 @@ export class IcebergStreamTable implements StreamTable {
         withOpenGaps: ledger.withOpenGaps,
         select: (filter: RowFilter) => this.#select(metadata, snapshot.snapshotId, filter),
         selectAppended: async () => ({ files: [], where: null }),
+        dayStamps: (range: TimeRange) => this.#stamping.of(metadata, snapshot.snapshotId, range),
       }
       return this.#hold(metadata, columns, [], [], rest)
     } finally {
@@ -282,12 +290,13 @@ export class IcebergStreamTable implements StreamTable {
   }
 
   #slice(segment: TailSegment, columns: readonly FileColumn[], where: string | null): TailSlice {
+    const { rowCount, days } = segment
     const added = segment.addedOf(columns)
     const names =
       added.length === 0
         ? this.#tailColumns
         : new Set([...this.#tailColumns, ...added.map(({ name }) => name)])
-    return { relation: segment.relation(added, where), columns: names, rowCount: segment.rowCount }
+    return { relation: segment.relation(added, where), columns: names, rowCount, days }
   }
 
   #hold(
@@ -295,7 +304,7 @@ export class IcebergStreamTable implements StreamTable {
     columns: readonly FileColumn[],
     segments: readonly TailSegment[],
     tail: readonly TailSlice[],
-    rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'release'>,
+    rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'retain' | 'release'>,
   ): PinnedVersion {
     for (const segment of segments) segment.retain()
     const releaseSnapshots = this.#head.hold(rest.version.snapshotId)
@@ -305,6 +314,7 @@ export class IcebergStreamTable implements StreamTable {
       metadata,
       columns,
       tail,
+      retain: () => this.#head.hold(rest.version.snapshotId),
       release: () => {
         if (held) for (const segment of segments) segment.release()
         releaseSnapshots()
@@ -329,15 +339,18 @@ export class IcebergStreamTable implements StreamTable {
     const { objects } = context
     const columns = flushedColumns(definition, currentSchema(metadata), segment.added)
     const relation = segment.sealedRelation(segment.addedOf(columns))
-    const prepared = await prepareFiles(
-      { layout: definition, engine, objects, metadata },
-      { relation, columns, rowCount: segment.rowCount, days: segment.days },
-      fileName,
-    )
-    if (segment.ledger === null) return { ...prepared, summary: {} }
-    const ledger = `${metadata.location}/metadata/ledger-${fileName}.json.gz`
-    await writeLedger(objects, ledger, segment.ledger)
-    return { ...prepared, summary: { [LEDGER_KEY]: ledger } }
+    return allOrNothing(objects, async (written) => {
+      const prepared = await prepareFiles(
+        { layout: definition, engine, objects, metadata },
+        { relation, columns, rowCount: segment.rowCount, days: segment.days },
+        fileName,
+      )
+      if (segment.ledger === null) return { ...prepared, summary: {} }
+      written.push(...prepared.files.map(({ path }) => path))
+      const ledger = `${metadata.location}/metadata/ledger-${fileName}.json.gz`
+      await writeLedger(objects, ledger, segment.ledger)
+      return { ...prepared, summary: { [LEDGER_KEY]: ledger } }
+    })
   }
 
   async #commit(segment: TailSegment, { files, specId, summary, names }: PreparedSegment): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   type ColumnType,
+  dayOfMicros,
   EMPTY_LEDGER,
   formatDecimal,
   type InstrumentState,
@@ -13,6 +14,7 @@ import {
 import { type Engine, sqlString } from '#engine'
 import type {
   DataFile,
+  DayStamps,
   FileSelection,
   PinnedVersion,
   RecordColumns,
@@ -21,10 +23,12 @@ import type {
   StreamTable,
   TableMetadata,
   TableStatus,
+  TimeRange,
 } from '#storage'
 import { fileColumns } from '#storage'
 import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
+import { bareFile } from './data-file.js'
 import type { CellValue, Row } from './row-batch.js'
 
 /** A run of rows, first in a DuckDB table, then in a Parquet file. */
@@ -114,7 +118,7 @@ export class FixtureTable implements StreamTable {
         `COPY (SELECT * FROM ${batch.name} ORDER BY ${order}) TO ${sqlString(path)}
          (FORMAT parquet, FIELD_IDS {${ids.join(', ')}})`,
       )
-      batch.file = dataFile(path, batch.rows.length)
+      batch.file = bareFile(pathToFileURL(path).href, [], batch.rows.length, statSync(path).size)
     }
     this.#flushed = this.#batches.length
   }
@@ -152,6 +156,7 @@ export class FixtureTable implements StreamTable {
         relation: batch.name,
         columns: new Set(this.definition.columns.map(({ name }) => name)),
         rowCount: batch.rows.length,
+        days: this.#daysOf(batch.rows),
       })),
       watermarks: new Map(this.watermarks),
       instruments: this.instruments,
@@ -164,6 +169,9 @@ export class FixtureTable implements StreamTable {
         files: files(committed, Math.min(this.#flushed, end), filter).map((batch) => batch.file!),
         where: 'true',
       }),
+      dayStamps: async (range) => this.#stamps(committed, range),
+      // Its files are there as long as the table is.
+      retain: () => () => {},
       release: () => {
         this.pinCount--
         if (this.pinCount === 0) for (const resolve of this.#unpinned.splice(0)) resolve()
@@ -256,6 +264,23 @@ export class FixtureTable implements StreamTable {
     throw new Error('a fixture table takes rows by add()')
   }
 
+  /** Rows are only ever added: the newest batch of a day tells which are there. */
+  #stamps(committed: number, range: TimeRange): DayStamps {
+    const days = new Map<number, string>()
+    let rest: string | null = null
+    for (const [index, { rows }] of this.#batches.slice(0, committed).entries()) {
+      const stamp = `${this.#generation}/${index}`
+      for (const day of this.#daysOf(rows)) if (isWithin(day, range)) days.set(day, stamp)
+      if (rows.some((row) => typeof row[this.definition.partitionColumn] !== 'bigint')) rest = stamp
+    }
+    return { days, rest }
+  }
+
+  #daysOf(rows: readonly Row[]): ReadonlySet<number> {
+    const times = rows.map((row) => row[this.definition.partitionColumn])
+    return new Set(times.flatMap((micros) => (typeof micros === 'bigint' ? [dayOfMicros(micros)] : [])))
+  }
+
   /** By exchange and time, as the statistics of a file would tell. */
   #mayMatch(batch: Batch, { exchange: wanted, startMicros, endMicros }: RowFilter): boolean {
     return batch.rows.some(({ exchange, exchange_timestamp: micros }) => {
@@ -267,6 +292,13 @@ export class FixtureTable implements StreamTable {
       )
     })
   }
+}
+
+function isWithin(day: number, { startMicros, endMicros }: TimeRange): boolean {
+  return (
+    (startMicros === undefined || day >= dayOfMicros(startMicros)) &&
+    (endMicros === undefined || day <= dayOfMicros(endMicros - 1n))
+  )
 }
 
 function literal(type: ColumnType, value: CellValue): string {
@@ -283,21 +315,5 @@ function literal(type: ColumnType, value: CellValue): string {
     case 'int':
     case 'long':
       return String(value)
-  }
-}
-
-function dataFile(path: string, recordCount: number): DataFile {
-  return {
-    path: pathToFileURL(path).href,
-    partition: [],
-    recordCount,
-    fileSizeBytes: statSync(path).size,
-    columnSizes: new Map(),
-    valueCounts: new Map(),
-    nullValueCounts: new Map(),
-    lowerBounds: new Map(),
-    upperBounds: new Map(),
-    splitOffsets: [],
-    sortOrderId: null,
   }
 }

@@ -1,6 +1,7 @@
 import { formatVector, type TableLayout, TicklakeError } from '#core'
 import { type Json, type JsonObject, NO_FIELDS } from './json.js'
 import type { DataFile } from './manifest.js'
+import { overwrittenBy } from './overwritten.js'
 import {
   dayPartitionSpec,
   FIRST_PARTITION_FIELD_ID,
@@ -62,8 +63,10 @@ export interface MetadataLogEntry {
 
 export const MAIN = 'main'
 const PREVIOUS_VERSIONS_KEY = 'write.metadata.previous-versions-max'
-/** Metadata files are kept at least so long, whatever the property says: readers hold on to old ones. */
+/** So many older metadata files are kept at least, whatever the property says: readers hold on to old ones. */
 const PREVIOUS_VERSIONS_MIN = 100
+/** And so many at most: each commit writes all their names. */
+const PREVIOUS_VERSIONS_MAX = 1_000
 
 export interface NewTable {
   readonly location: string
@@ -124,11 +127,15 @@ export interface NewSnapshot {
   readonly removed: readonly DataFile[]
   /** Delete files of which the same is true. Default: none. */
   readonly removedDeletes?: readonly DataFile[]
+  /** UTC days (from 1970-01-01) of rows that it takes away; null: any. Default: none if it appends or replaces, else any. */
+  readonly overwritten?: ReadonlySet<number> | null
   /** Summary keys of ours, over those carried forward from the parent. */
   readonly summary: Summary
   /** Properties that change in the same commit. */
   readonly properties: Readonly<Record<string, string>>
 }
+
+const NO_DAYS: ReadonlySet<number> = new Set()
 
 /** The table with one more snapshot on main, whose parent is the current one. */
 export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMetadata {
@@ -139,14 +146,17 @@ export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMe
     (parent?.timestampMs ?? -1) + 1,
     metadata.snapshotLog.at(-1)?.timestampMs ?? 0,
   )
+  const sequenceNumber = nextSequenceNumber(metadata)
+  const { operation, overwritten = operation === 'append' || operation === 'replace' ? NO_DAYS : null } = made
+  const summary = { ...made.summary, ...overwrittenBy(parent, sequenceNumber, overwritten) }
   const snapshot: Snapshot = {
     snapshotId: made.snapshotId,
     parentSnapshotId: metadata.currentSnapshotId,
-    sequenceNumber: nextSequenceNumber(metadata),
+    sequenceNumber,
     timestampMs,
     manifestList: made.manifestList,
     schemaId: metadata.currentSchemaId,
-    summary: snapshotSummary(parent?.summary ?? null, made, made.summary),
+    summary: snapshotSummary(parent?.summary ?? null, made, summary),
     extra: NO_FIELDS,
   }
   const main: SnapshotRef = {
@@ -170,7 +180,8 @@ export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMe
  * files does, a REST catalog does it on its own side.
  */
 export function logPrevious(next: TableMetadata, base: TableMetadata, baseLocation: string): TableMetadata {
-  const keep = Math.max(PREVIOUS_VERSIONS_MIN, Number(next.properties[PREVIOUS_VERSIONS_KEY]) || 0)
+  const asked = Number(next.properties[PREVIOUS_VERSIONS_KEY]) || 0
+  const keep = Math.min(Math.max(asked, PREVIOUS_VERSIONS_MIN), PREVIOUS_VERSIONS_MAX)
   const log = [...base.metadataLog, { metadataFile: baseLocation, timestampMs: base.lastUpdatedMs }]
   return { ...next, metadataLog: log.slice(-keep) }
 }
