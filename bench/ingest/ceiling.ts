@@ -21,7 +21,6 @@ const engine = await Engine.open({
   threads,
   tempDirectory: output,
   connections: 1,
-  maxWaiting: 100,
 })
 const folder = join(data, 'warehouse/market_data/trades/data')
 const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith('.parquet'))

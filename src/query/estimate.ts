@@ -59,6 +59,14 @@ export function memoryBytes({ rowsOfSymbols }: Estimate, heldRows: number): numb
   return READING_BYTES + Math.min(rowsOfSymbols, heldRows) * HELD_ROW_BYTES
 }
 
+/** Up to so many rows DuckDB keeps only those of a page; for more it may sort all that it reads. */
+const TOP_ROWS = 5_000
+
+/** Rows that a statement holds which sorts for a page. Pure. */
+export function sortedRows(limit: number): number {
+  return limit <= TOP_ROWS ? limit : Number.POSITIVE_INFINITY
+}
+
 function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0)
 }

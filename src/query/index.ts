@@ -7,6 +7,8 @@ export { arrowOpening } from './encodings/arrow-schema.js'
 export { rowFields } from './event-fields.js'
 export { type Encoding, type Field, isText } from './field.js'
 export type { OpenGaps } from './gaps.js'
+export { Headroom } from './headroom.js'
+export { type LimitBounds, type LimitStatus, QueryLimits } from './limits.js'
 export { QUALITY_FIELDS } from './quality.js'
 export { QUARANTINE_FIELDS } from './quarantine.js'
 export {

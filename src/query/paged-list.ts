@@ -30,6 +30,8 @@ export interface ListAt {
   readonly selection: Selection
   /** The statement of (row, key) over what was planned for a selection. */
   statement(scan: Scan, selection: Selection, reading: Reading): Statement | Promise<Statement>
+  /** Its statement keeps the rows of a page, and goes through the others: absent, it sorts or groups them all. */
+  readonly holdsPage?: boolean
   /** A part of the selection may do. */
   readonly narrower?: NarrowerSelections
   /** A list without a limit, a statement at a time: no sort holds the whole of it. */

@@ -13,8 +13,10 @@ import { barsList } from './bars.js'
 import { correctionsList } from './corrections.js'
 import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
 import { coverageList } from './coverage.js'
+import { sortedRows } from './estimate.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { latestList } from './latest.js'
+import { type Need, NO_NEED, needOf, type QueryLimits } from './limits.js'
 import { decodePageToken, encodePageToken, type PagePosition, requestFingerprint } from './page-token.js'
 import type { ListAt, PagedList, Reading } from './paged-list.js'
 import { pinOf, using } from './pinned.js'
@@ -51,6 +53,7 @@ import {
 export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly sessions: SessionCalendars
+  readonly limits: QueryLimits
   readonly clock: Clock
   /** About so many rows of a streamed list are sorted at a time. Absent: `SLICE_ROWS`. */
   readonly sliceRows?: number
@@ -73,6 +76,7 @@ export class QueryRouter {
   readonly #tables: ReadonlyMap<TableName, StreamTable>
   readonly #engine: QueryEngine
   readonly #sessions: SessionCalendars
+  readonly #limits: QueryLimits
   readonly #clock: Clock
   readonly #reader: RowReader
   readonly #sliceRows: number
@@ -81,6 +85,7 @@ export class QueryRouter {
     this.#tables = options.tables
     this.#engine = options.engine
     this.#sessions = options.sessions
+    this.#limits = options.limits
     this.#clock = options.clock
     this.#reader = new RowReader(options)
     this.#sliceRows = options.sliceRows ?? SLICE_ROWS
@@ -122,12 +127,16 @@ export class QueryRouter {
     return using(this.#table('quarantine').pin(), async (pinned) => {
       const scan = await planScan(pinned, {})
       const statement = refusalsStatement(scan)
-      const result = await runStatement(this.#engine, statement, options.signal)
+      const result = await this.#limits.run(needOf(scan), options.signal, () =>
+        runStatement(this.#engine, statement, options.signal),
+      )
       const rows = await tableQualityRows(this.#tables, refusalsByTable(result))
       return {
         encoding: options.encoding,
         fields: TABLE_QUALITY_FIELDS,
-        ...(await this.#reader.known(rows, TABLE_QUALITY_TYPES, encodeTableQuality, options)),
+        ...(await this.#limits.rows(NO_NEED, options.signal, () =>
+          this.#reader.known(rows, TABLE_QUALITY_TYPES, encodeTableQuality, options),
+        )),
         single: false,
         complete: true,
         nextPageToken: null,
@@ -162,15 +171,16 @@ export class QueryRouter {
       }
       if (isKnown) {
         const rows = [{ count: rowsScanned(scan) }]
-        const read = await this.#reader.known(rows, COUNT_TYPES, encodeCount, options)
+        const read = await this.#limits.rows(NO_NEED, options.signal, () =>
+          this.#reader.known(rows, COUNT_TYPES, encodeCount, options),
+        )
         const meta = this.#meta(pinned, scan, startedMs, gaps)
         return { ...answer, ...read, meta: { ...meta, filesRead: 0, rowsScanned: 0, bytesRead: 0 } }
       }
       const statement = countStatement(request, scan, options.encoding)
-      const { data, columns } = await this.#reader.page(
-        statement,
-        { limit: 1, after: null, unique: isAlwaysUnique },
-        options,
+      const page = { limit: 1, after: null, unique: isAlwaysUnique }
+      const { data, columns } = await this.#limits.rows(needOf(scan, { heldRows: 1 }), options.signal, () =>
+        this.#reader.page(statement, page, options),
       )
       return { ...answer, data, columns, meta: this.#meta(pinned, scan, startedMs, gaps) }
     })
@@ -182,7 +192,9 @@ export class QueryRouter {
     return using(this.#table(request.table).pin(), async (pinned) => ({
       encoding: options.encoding,
       fields: SNAPSHOT_FIELDS,
-      ...(await this.#reader.known(snapshotRows(pinned.metadata), SNAPSHOT_TYPES, encodeSnapshot, options)),
+      ...(await this.#limits.rows(NO_NEED, options.signal, () =>
+        this.#reader.known(snapshotRows(pinned.metadata), SNAPSHOT_TYPES, encodeSnapshot, options),
+      )),
       single: false,
       complete: true,
       nextPageToken: null,
@@ -241,17 +253,29 @@ export class QueryRouter {
     for (const selection of at.narrower?.selections ?? []) {
       const { rowCount } = at.narrower!
       const scan = await plan(selection)
-      const statement = await at.statement(scan, selection, reading)
-      const rows = await this.#reader.page(statement, { ...page, limit: rowCount }, options)
+      const rows = await this.#limits.rows(needOf(scan), options.signal, async () => {
+        const statement = await at.statement(scan, selection, reading)
+        return this.#reader.page(statement, { ...page, limit: rowCount }, options)
+      })
       if (rows.rowCount === rowCount) return { scan, rows }
       await rows.data.close()
     }
     const scan = await plan(at.selection)
-    if (limit === null && at.slices && options.encoding !== 'parquet') {
-      return { scan, rows: await this.#reader.all(at.slices(scan, pinned, reading), options) }
-    }
-    const statement = await at.statement(scan, at.selection, reading)
-    return { scan, rows: await this.#reader.read(statement, { ...page, limit }, options) }
+    const rows = await this.#limits.rows(this.#need(list, at, scan, options), options.signal, async () => {
+      if (limit === null && at.slices && options.encoding !== 'parquet') {
+        return this.#reader.all(at.slices(scan, pinned, reading), options)
+      }
+      const statement = await at.statement(scan, at.selection, reading)
+      return this.#reader.read(statement, { ...page, limit }, options)
+    })
+    return { scan, rows }
+  }
+
+  #need(list: PagedList, at: ListAt, scan: Scan, { encoding }: AnswerOptions): Need {
+    const { limit } = list.request
+    if (limit !== null) return needOf(scan, at.holdsPage ? { heldRows: sortedRows(limit) } : {})
+    if (encoding === 'parquet') return needOf(scan)
+    return needOf(scan, { isStreamed: true, ...(at.slices && { heldRows: this.#sliceRows }) })
   }
 
   #reading({ encoding, signal }: AnswerOptions): Reading {

@@ -31,6 +31,7 @@ export function rowsList(request: RowsRequest): PagedList {
     at: (pinned, after) => ({
       fields: chosenRowFields(request.table, pinned.columns, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
+      holdsPage: true,
       statement: (scan, _, { encoding }) => rowsStatement(request, scan, after, encoding),
       slices: (scan, pinned, reading) => rowsBySlices(request, scan, pinned, after, reading),
     }),

@@ -7,8 +7,8 @@ import type { Reading } from './paged-list.js'
 import type { RowsRequest } from './request.js'
 import { relation, rowsScanned, type Scan } from './scan.js'
 
-/** About so many rows are sorted at a time: some 300 MB of DuckDB's memory, whatever the length of the list. */
-export const SLICE_ROWS = 1_000_000
+/** About so many rows are sorted at a time: some 120 MB of DuckDB's memory, whatever the length of the list. */
+export const SLICE_ROWS = 400_000
 
 /** A part of a list in the total order: the rows of a stretch of time, or those without one. */
 export type Slice =

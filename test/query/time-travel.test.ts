@@ -17,6 +17,7 @@ import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
 import { logRows } from '../support/log-rows.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MarketRows } from '../support/market-rows.js'
+import { queryLimits } from '../support/query-limits.js'
 import { ROWS } from '../support/request-defaults.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { type TextRouter, textRouter } from '../support/text-router.js'
@@ -31,7 +32,6 @@ beforeEach(async () => {
     threads: 2,
     tempDirectory: join(directory, 'tmp'),
     connections: 4,
-    maxWaiting: 100,
   })
 })
 
@@ -70,6 +70,7 @@ class Travelled {
         tables: warehouse.tables,
         engine,
         sessions,
+        limits: queryLimits(),
         clock,
         tempDirectory: directory,
       }),

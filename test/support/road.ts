@@ -21,6 +21,7 @@ import { type StreamTable, Warehouse } from '#storage'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
 import { RecordEncoder } from '../../src/ingest/record-encoder.js'
+import { queryLimits } from './query-limits.js'
 import type { Row } from './row-batch.js'
 import { SeededRandom } from './seeded-random.js'
 import { encodeColumns } from './table-records.js'
@@ -57,7 +58,7 @@ export class Road {
   /** Message ids are compared: what comes again is dropped. */
   static async open(): Promise<Road> {
     const folder = await mkdtemp(join(tmpdir(), 'ticklake-road-'))
-    const bounds = { memoryLimit: '1GB', threads: 1, connections: 2, maxWaiting: 100 }
+    const bounds = { memoryLimit: '1GB', threads: 1, connections: 2 }
     const road = new Road(folder, await Engine.open({ ...bounds, tempDirectory: folder }))
     await road.log.start()
     for (const { topic } of [TRADES, QUOTES, QUARANTINE, CORRECTIONS])
@@ -106,6 +107,7 @@ export class Road {
         tables: this.tables,
         engine: this.#engine,
         sessions,
+        limits: queryLimits(),
         clock: systemClock,
         tempDirectory: this.folder,
       }),
