@@ -305,7 +305,7 @@ function requireThreads(
 
 /** Pressure rises through `elevated` to `critical`; what is large leaves room for what is small. */
 function requireOrder({ pressure, queries }: Settings, origins: ReadonlyMap<string, string>): void {
-  const require = (low: string, value: number, high: string, most: number) => {
+  const atMost = (low: string, value: number, high: string, most: number) => {
     if (value <= most) return
     throw invalid(origins.get(low) ?? low, value, `at most ${most}, since ${high}`)
   }
@@ -313,13 +313,17 @@ function requireOrder({ pressure, queries }: Settings, origins: ReadonlyMap<stri
     ['elevatedLag', 'criticalLag'],
     ['elevatedHeapPercent', 'criticalHeapPercent'],
   ] as const) {
-    require(`pressure.${low}`, pressure[low], `pressure.${high} is ${pressure[high]}`, pressure[high])
+    atMost(`pressure.${low}`, pressure[low], `pressure.${high} is ${pressure[high]}`, pressure[high])
   }
   const { concurrent, large, streamed, timeoutMs, maxTimeoutMs } = queries
-  require('queries.large', large, `queries.concurrent is ${concurrent}, and one is for small ones`, concurrent -
-    1)
-  require('queries.streamed', streamed, `queries.large is ${large}`, large)
-  require('queries.timeoutMs', timeoutMs, `queries.maxTimeoutMs is ${maxTimeoutMs}`, maxTimeoutMs)
+  atMost(
+    'queries.large',
+    large,
+    `queries.concurrent is ${concurrent}, and one is for small ones`,
+    concurrent - 1,
+  )
+  atMost('queries.streamed', streamed, `queries.large is ${large}`, large)
+  atMost('queries.timeoutMs', timeoutMs, `queries.maxTimeoutMs is ${maxTimeoutMs}`, maxTimeoutMs)
 }
 
 function resolveSettings(settings: Settings, { env, isTerminal, cores }: Surroundings): Config {

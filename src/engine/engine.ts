@@ -4,7 +4,7 @@ import { BatchAppender } from './batch-appender.js'
 import { interruptOnAbort } from './interruption.js'
 import { exportParquet, type ParquetExport } from './parquet-export.js'
 import { type ParquetFile, type ParquetRequest, writeParquetFile } from './parquet-file.js'
-import type { QueryResult, SqlParameters, SqlValue } from './query-result.js'
+import { type QueryResult, type SqlParameters, type SqlValue, sqlString } from './query-result.js'
 import { streamChunks } from './result-stream.js'
 import { type RowsChunk, readRows } from './rows.js'
 
@@ -48,14 +48,17 @@ export class Engine {
     duckdb.set_config(config, 'memory_limit', options.memoryLimit)
     duckdb.set_config(config, 'threads', String(options.threads))
     duckdb.set_config(config, 'temp_directory', options.tempDirectory)
-    if (options.spillLimit) duckdb.set_config(config, 'max_temp_directory_size', options.spillLimit)
     // A checkpoint of the in-memory database blocks appenders for 80–320 ms, and there is nothing to keep.
     duckdb.set_config(config, 'checkpoint_threshold', '1TB')
     duckdb.set_config(config, 'autoinstall_known_extensions', 'false')
     duckdb.set_config(config, 'duckdb_api', 'ticklake')
     const database = await duckdb.open(':memory:', config)
-    const connections = Array.from({ length: options.connections }, () => connect(database))
-    return new Engine(database, await Promise.all(connections))
+    const connecting = Array.from({ length: options.connections }, () => connect(database))
+    const connections = await Promise.all(connecting)
+    // DuckDB takes this for a start-up setting too, tells it back, and does not keep to it.
+    if (options.spillLimit !== undefined)
+      await connections[0]?.run(`SET max_temp_directory_size = ${sqlString(options.spillLimit)}`)
+    return new Engine(database, connections)
   }
 
   /**

@@ -50,7 +50,7 @@ export function estimateOf(scan: Scan): Estimate {
 }
 
 /** What a statement has of memory that reads Parquet, however little it holds: the columns of a row group. */
-const READING_BYTES = 16_000_000
+export const READING_BYTES = 8_000_000
 /** A row that is sorted or grouped: some 300 MB of a million. */
 const HELD_ROW_BYTES = 300
 

@@ -1,5 +1,5 @@
-import { TicklakeError } from '#core'
-import { type Estimate, estimateOf, memoryBytes } from './estimate.js'
+import { invalid, TicklakeError } from '#core'
+import { type Estimate, estimateOf, memoryBytes, READING_BYTES } from './estimate.js'
 import type { Headroom, Shortage } from './headroom.js'
 import { type Capacity, type Claim, Places, type Rank, reserved } from './places.js'
 import type { RowData } from './row-data.js'
@@ -64,12 +64,15 @@ export interface LimitStatus {
 export class QueryLimits {
   readonly #options: QueryLimitsOptions
   readonly #capacities: Readonly<Record<Rank, Capacity>>
+  /** Of a small reading, at most: so little that there is always enough, however many there are. */
+  readonly #smallBytes: number
   readonly #places: Places
   readonly #refused: Record<RefusalReason, number> = { line: 0, memory: 0, disk: 0 }
 
   constructor(options: QueryLimitsOptions) {
     this.#options = options
     this.#capacities = capacitiesOf(options)
+    this.#smallBytes = smallBytesOf(options)
     this.#places = new Places(this.#capacities)
   }
 
@@ -137,11 +140,9 @@ export class QueryLimits {
     return { rank, bytes: Math.min(bytes, this.#capacities[rank].bytes) }
   }
 
-  /** So little memory that there is always enough, however many small ones there are. */
   #isSmall({ estimate, heldRows }: Need): boolean {
-    const { concurrent, smallMs } = this.#options
-    const smallBytes = (this.#capacities.small.bytes - this.#capacities.large.bytes) / concurrent
-    return estimate.predictedMs <= smallMs && memoryBytes(estimate, heldRows) <= smallBytes
+    const { smallMs } = this.#options
+    return estimate.predictedMs <= smallMs && memoryBytes(estimate, heldRows) <= this.#smallBytes
   }
 
   async #requireHeadroom(): Promise<void> {
@@ -161,6 +162,17 @@ function capacitiesOf(bounds: LimitBounds): Readonly<Record<Rank, Capacity>> {
     bytes: Math.floor((bounds.memoryBytes * places) / concurrent),
   })
   return { small: part(concurrent), large: part(bounds.large), streamed: part(bounds.streamed) }
+}
+
+/** What large readings leave, shared out among as many small ones as there are places. */
+function smallBytesOf({ concurrent, large, memoryBytes }: LimitBounds): number {
+  const share = (concurrent - large) / concurrent ** 2
+  const least = Math.ceil((2 * READING_BYTES) / share)
+  if (memoryBytes < least) {
+    const why = `with less, no query of ${concurrent} at once, ${large} of them large, could be small`
+    throw invalid('queries.memoryBytes', memoryBytes, `at least ${least}: ${why}`)
+  }
+  return memoryBytes * share
 }
 
 function countsOf(claims: readonly Claim[]): Readonly<Record<Rank, number>> {

@@ -1,3 +1,4 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -43,6 +44,22 @@ describe('an abort ends a statement with its reason, whenever it comes', () => {
     }
     expect((await engine.query("SELECT 'still there' AS text")).columns).toEqual([['still there']])
   })
+})
+
+test('a statement spills so much and no more, and leaves nothing behind', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'ticklake-spill-'))
+  const bounds = { memoryLimit: '60MB', spillLimit: '10MB', threads: 1, connections: 1 }
+  const bounded = await Engine.open({ ...bounds, tempDirectory: directory })
+  const sorted = (count: number) =>
+    bounded.run(
+      `COPY (SELECT i, md5(i::VARCHAR) AS text FROM range(${count}) t(i) ORDER BY text) TO '${join(directory, 'sorted.parquet')}'`,
+    )
+  await expect(sorted(3_000_000)).rejects.toThrow(/^Out of Memory Error: .*max_temp_directory_size/s)
+  await sorted(1_000)
+  const { columns } = await bounded.query('SELECT count(*)::INTEGER FROM duckdb_temporary_files()')
+  expect(columns).toEqual([[0]])
+  await bounded.close()
+  await rm(directory, { recursive: true })
 })
 
 test('queries have as many connections as they are, and as many are kept as was said', async () => {

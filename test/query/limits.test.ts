@@ -12,7 +12,7 @@ const BOUNDS: LimitBounds = {
   streamed: 1,
   maxWaiting: 4,
   memoryBytes: 800_000_000,
-  smallMs: 50,
+  smallMs: 60,
 }
 
 function tailOf(rowCount: number): Scan {
@@ -21,7 +21,7 @@ function tailOf(rowCount: number): Scan {
 
 const SMALL = needOf(tailOf(100_000))
 const LONG = needOf(tailOf(100_000_000), { heldRows: 1 })
-const HEAVY = needOf(tailOf(300_000))
+const HEAVY = needOf(tailOf(330_000))
 const HUGE = needOf(tailOf(100_000_000))
 const STREAMED = needOf(tailOf(10), { isStreamed: true })
 
@@ -61,11 +61,11 @@ describe('a reading', () => {
     expect(await limits.run(SMALL, undefined, async () => limits.status())).toMatchObject({
       running: { small: 1, large: 1 },
       waiting: { large: 1 },
-      reservedBytes: 400_000_000 + 16_000_000 + 30_000_000,
+      reservedBytes: 400_000_000 + 8_000_000 + 30_000_000,
     })
     letGo()
     await huge
-    expect(await heavy).toBe(16_000_000 + 90_000_000)
+    expect(await heavy).toBe(8_000_000 + 99_000_000)
   })
 
   test('that fails gives its place back', async () => {
@@ -109,6 +109,12 @@ describe('a reading', () => {
     letGo()
     await Promise.all(running)
   })
+})
+
+test('memory that would leave none for small readings is refused, with how much would do', () => {
+  expect(() => queryLimits({ ...BOUNDS, memoryBytes: 100_000_000 })).toThrow(
+    'queries.memoryBytes: "100000000" is not at least 128000000: with less, no query of 4 at once, 2 of them large, could be small',
+  )
 })
 
 describe('while memory or disk are short', () => {
