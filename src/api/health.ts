@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Breaker, TableName } from '#core'
 import type { Consumer, Pressure } from '#ingest'
+import type { QueryLimits } from '#query'
 import type { StreamTable } from '#storage'
 
 /** What of the lake tells how it is doing: read when somebody asks. */
@@ -8,6 +9,7 @@ export interface Vitals {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly consumers: readonly Pick<Consumer, 'status'>[]
   readonly pressure: Pick<Pressure, 'state'>
+  readonly limits: Pick<QueryLimits, 'status'>
   readonly breakers: readonly Pick<Breaker, 'name' | 'state' | 'failure'>[]
 }
 

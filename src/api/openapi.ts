@@ -40,7 +40,9 @@ const META = z
       .nullable()
       .meta({ description: 'snapshot of that version; null before the first' }),
     engine: z.literal('duckdb').meta({ description: 'what ran the query' }),
-    cache: z.literal('none').meta({ description: 'there is no cache yet' }),
+    cache: z
+      .enum(['none', 'memory', 'redis'])
+      .meta({ description: 'the farthest place where some of the rows were kept; none: all were read' }),
     files_total: z.int().meta({ description: 'data files of the snapshot' }),
     files_read: z.int().meta({ description: 'of these, the files that statistics could not leave out' }),
     rows_scanned: z.int().meta({ description: 'rows of the files and tail segments that were read' }),

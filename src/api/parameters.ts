@@ -42,6 +42,22 @@ export const formatParameter = {
   format: oneOf(FORMATS).optional().meta({ description: 'format of the answer; overrides Accept' }),
 }
 
+/** How long whoever asks will wait; the most that may be asked for is in the settings. */
+export const timeoutParameter = {
+  timeout_ms: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, 'a whole number of milliseconds from 1')
+    .transform(Number)
+    .optional()
+    .meta({
+      description:
+        'waiting for so long, for the answer to begin or for more of what is streamed, ends the query: 504, or a broken ' +
+        'connection. 30,000 when absent and 300,000 at most, unless the settings say otherwise (queries.timeoutMs, maxTimeoutMs)',
+      type: 'integer',
+      minimum: 1,
+    }),
+}
+
 /** The state of the table that is meant. */
 export const asOfParameter = {
   as_of: z
@@ -89,6 +105,14 @@ export const pageParameters = {
       maximum: MAX_LIMIT,
       pattern: `^${ALL}$`,
       default: DEFAULT_LIMIT,
+    }),
+  explain: oneOf(['true', 'false'])
+    .transform((text) => text === 'true')
+    .default(false)
+    .meta({
+      description: 'only tell what would be read, and about how long it would take',
+      type: 'boolean',
+      default: false,
     }),
   page_token: z.string().optional().meta({
     description: 'next_page_token of the page before; all else as it was there, but for limit',

@@ -72,6 +72,11 @@ export class ClientLeft extends Error {
   }
 }
 
+/** The tags that If-None-Match names, weak or not. */
+export function knownTags(header: string | undefined): readonly string[] {
+  return [...(header ?? '').matchAll(/"([^"]*)"/g)].map((match) => match[1]!)
+}
+
 /** The selection that parameters name. */
 export function selectionOf(parameters: {
   readonly symbols?: readonly string[] | undefined

@@ -21,6 +21,16 @@ export async function sendAnswer(
   response.setHeader('X-Receipt', meta.receipt)
   if (meta.gaps) response.setHeader('X-Open-Gaps', String(meta.gaps.count))
   if (answer.nextPageToken !== null) response.setHeader('X-Next-Page-Token', answer.nextPageToken)
+  if (answer.tag !== undefined) {
+    // Weak: the data are the same to the byte, what is told beside them (elapsed_ms) is not.
+    response.setHeader('ETag', `W/"${answer.tag}"`)
+    response.setHeader('Cache-Control', 'no-cache')
+    response.vary('Accept')
+  }
+  if (answer.isKnown) {
+    response.status(304).end()
+    return
+  }
   try {
     // Nobody reads the body of an answer to HEAD.
     const isRead = response.req.method !== 'HEAD'

@@ -20,9 +20,10 @@ import {
   TicklakeError,
 } from '#core'
 import type { EmbeddedRegistry } from '#ingest'
-import type { QueryRouter } from '#query'
+import type { AnswerCache, LimitStatus, QueryLimits, QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
+import { cacheJson } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
 import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
@@ -41,14 +42,25 @@ import { HttpError, problemOf } from './problem.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, registryProblem } from './registry-routes.js'
 import { registryElsewhere, registryRouter } from './registry-server.js'
 import { type RecordReplay, replayParameters, replayQuarantine } from './replay.js'
-import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters } from './request.js'
+import {
+  ClientLeft,
+  chooseFormat,
+  clientSignal,
+  knownTags,
+  NO_PARAMETERS,
+  readParameters,
+} from './request.js'
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
 import { sendAnswer } from './response.js'
+import { type TimeBounds, TimeLimit } from './time-limit.js'
 
 export interface ApiOptions {
   readonly router: QueryRouter
+  readonly limits: Pick<QueryLimits, 'status'>
+  readonly timeouts: TimeBounds
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  readonly cache: AnswerCache
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
@@ -144,8 +156,19 @@ class ExpressServer implements ApiServer {
   }
 
   #routes(): Express {
-    const { router, tables, loads, ingest, replay, schemaRegistry, clock, ready, tempDirectory, version } =
-      this.#options
+    const {
+      router,
+      tables,
+      cache,
+      loads,
+      ingest,
+      replay,
+      schemaRegistry,
+      clock,
+      ready,
+      tempDirectory,
+      version,
+    } = this.#options
     const app = express()
     app.disable('x-powered-by').disable('etag')
     app.use((request, response, next) => this.#receive(request, response, next))
@@ -207,6 +230,17 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    app
+      .route('/admin/cache')
+      .get((request, response) => {
+        readParameters(request, NO_PARAMETERS)
+        sendData(response, cacheJson(cache))
+      })
+      .delete(async (request, response) => {
+        readParameters(request, NO_PARAMETERS)
+        sendData(response, await cache.clear())
+      })
+      .all(refuseMethod('GET, HEAD, DELETE'))
     app.use('/admin/tables', maintenanceRouter(this.#options.maintenance))
     app.use('/admin/tables', evolutionRouter(tables))
     app.use('/admin/jobs', jobRouter(this.#options.maintenance))
@@ -262,18 +296,26 @@ class ExpressServer implements ApiServer {
   }
 
   async #answer(resource: Resource, request: Request, response: Response): Promise<void> {
-    const { clock } = this.#options
+    const { clock, limits, timeouts } = this.#options
     const startedMs = clock.monotonicMs()
+    response.set(rateLimit(limits.status()))
     response.once('close', () => {
       const status = response.writableFinished ? String(response.statusCode) : 'cut'
       this.#queries.observe({ path: resource.path, status }, clock.monotonicMs() - startedMs)
     })
     const parameters = readParameters(request, resource.parameters)
-    // Every resource has `format` among its parameters (resource.ts).
+    // Every resource has `format` and `timeout_ms` among its parameters (resource.ts).
     const format = chooseFormat(request, parameters.format as Format | undefined)
-    const signal = clientSignal(response)
-    const answer = await resource.answer(this.#options.router, parameters, { encoding: format, signal })
-    await sendAnswer(response, answer, signal, clock)
+    const time = new TimeLimit(parameters.timeout_ms as number | undefined, timeouts, clock)
+    const left = clientSignal(response)
+    const asked = {
+      encoding: format,
+      signal: AbortSignal.any([left, time.signal]),
+      knownTags: knownTags(request.get('if-none-match')),
+      explain: parameters.explain === true,
+    }
+    const answer = await time.answer(resource.answer(this.#options.router, parameters, asked))
+    await sendAnswer(response, answer, left, clock)
   }
 
   #fail(error: unknown, request: Request, response: Response): void {
@@ -350,6 +392,12 @@ function notReady({ consumers }: Pick<Vitals, 'consumers'>): TicklakeError {
   const stalled = statuses.find((status) => status.stalled)
   const why = stalled ? `: ${stalled.table} waits: ${stalled.stalled?.message}` : ''
   return new TicklakeError('unavailable', `the tables have not caught up with the log yet${why}`)
+}
+
+/** How many may be read or wait at once, and how many more: draft-ietf-httpapi-ratelimit-headers. */
+function rateLimit({ most, free }: LimitStatus): Readonly<Record<string, string>> {
+  const policy = `"queries";q=${most};qu="concurrent-requests"`
+  return { 'RateLimit-Policy': policy, RateLimit: `"queries";r=${free}` }
 }
 
 function requestId(response: Response): string {

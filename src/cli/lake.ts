@@ -10,6 +10,7 @@ import {
   type Ledger,
   type Logger,
   type Random,
+  residentShare,
   type Service,
   type SessionCalendars,
   TicklakeError,
@@ -28,7 +29,7 @@ import {
   Producer,
   Replay,
 } from '#ingest'
-import { QueryRouter } from '#query'
+import { AnswerCache, Headroom, MemoryLayer, QueryLimits, QueryRouter, RedisLayer } from '#query'
 import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from './calendars.js'
 import { openLog } from './log.js'
@@ -101,7 +102,8 @@ export class Lake {
     const tempDirectory = folder('ticklake-temp')
     await rm(tempDirectory, { recursive: true, force: true })
     await mkdir(tempDirectory)
-    const engine = await Engine.open({ ...config.engine, tempDirectory })
+    const { queries } = config
+    const engine = await Engine.open({ ...config.engine, connections: queries.concurrent, tempDirectory })
     steps.onUndo(() => engine.close())
 
     const start = <S extends Service>(service: S) => steps.start(service)
@@ -188,8 +190,14 @@ export class Lake {
       },
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
+    const limits = new QueryLimits({ ...queries, headroom: headroomOf(queries, config.data) })
+    const cache = openCache(config.cache, { clock, random, logger })
+    steps.onUndo(async () => cache.stop())
     const api = createApi({
-      router: new QueryRouter({ tables, engine, sessions, clock, tempDirectory }),
+      router: new QueryRouter({ tables, engine, sessions, limits, cache, clock, tempDirectory }),
+      cache,
+      limits,
+      timeouts: queries,
       tables,
       loads,
       schemaRegistry: served,
@@ -257,6 +265,14 @@ export function inspectionOf(
       logger: logger.child({ table: name }),
       sessions,
     })
+}
+
+function headroomOf(
+  { maxResidentPercent, minFreeDiskBytes }: Config['queries'],
+  directory: string,
+): Headroom {
+  const maxResidentShare = maxResidentPercent / 100
+  return new Headroom({ residentShare, maxResidentShare, directory, minFreeBytes: minFreeDiskBytes })
 }
 
 /** What the settings ask for. */
@@ -330,4 +346,17 @@ class Steps {
     }
     if (failures.length > 0) throw failures[0]
   }
+}
+
+/** The nearest layer first. */
+function openCache(
+  { memoryBytes, memoryTtlMs, maxEntryBytes, redisUrl, redisTimeoutMs, redisTtlMs }: Config['cache'],
+  { clock, random, logger }: LakeSurroundings,
+): AnswerCache {
+  const memory = { maxBytes: memoryBytes, maxEntryBytes, ttlMs: memoryTtlMs, clock }
+  const redis = { url: redisUrl, timeoutMs: redisTimeoutMs, maxEntryBytes, ttlMs: redisTtlMs, random, logger }
+  return new AnswerCache([
+    ...(memoryBytes > 0 ? [new MemoryLayer(memory)] : []),
+    ...(redisUrl === '' ? [] : [new RedisLayer(redis)]),
+  ])
 }

@@ -32,6 +32,7 @@ export { type Durations, type MetricName, Metrics, type Sample } from './metrics
 export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './quality.js'
 export { QUARANTINE } from './quarantine.js'
 export { QUOTES } from './quote.js'
+export { residentShare } from './resident.js'
 export { SEQUENCE_GAPS } from './sequence-gaps.js'
 export type { Service } from './service.js'
 export { type Session, type SessionCalendar, SessionCalendars } from './session-calendar.js'

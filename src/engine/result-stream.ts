@@ -1,4 +1,5 @@
 import { type DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
+import { interruptOnAbort } from './interruption.js'
 import type { SqlParameters } from './query-result.js'
 
 /**
@@ -12,8 +13,7 @@ export async function* streamChunks(
   parameters: SqlParameters,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<DuckDBDataChunk> {
-  const interrupt = () => connection.interrupt()
-  signal?.addEventListener('abort', interrupt, { once: true })
+  const calm = interruptOnAbort(connection, signal)
   let next: Promise<DuckDBDataChunk | null> | undefined
   let isOver = false
   try {
@@ -38,7 +38,7 @@ export async function* streamChunks(
     if (signal?.aborted) throw signal.reason
     throw error
   } finally {
-    signal?.removeEventListener('abort', interrupt)
+    calm()
     if (next) {
       connection.interrupt()
       await next.catch(() => undefined)

@@ -47,6 +47,10 @@ export interface Answer {
   /** False: cut short. Merely having more pages is no cut. */
   readonly complete: boolean
   readonly nextPageToken: string | null
+  /** Two answers to a request with the same tag have the same data. Absent: they depend on more than can be named. */
+  readonly tag?: string
+  /** The caller has the data of this tag: they were not read. */
+  readonly isKnown?: true
   readonly meta: AnswerMeta
 }
 
@@ -55,6 +59,10 @@ export interface AnswerOptions {
   readonly encoding: Encoding
   /** Its abort ends the query. */
   readonly signal?: AbortSignal
+  /** Tags of answers to this request that the caller has. */
+  readonly knownTags?: readonly string[]
+  /** Only the plan is wanted, as one object of JSON. */
+  readonly explain?: boolean
 }
 
 /**
@@ -66,7 +74,7 @@ export interface Statement {
   readonly parameters: SqlParameters
 }
 
-/** Runs a statement whose values may leave the range of a decimal. */
+/** Runs a statement; what it fails of is told as `statementError` has it. */
 export async function runStatement(
   engine: QueryEngine,
   statement: Statement,
@@ -75,21 +83,24 @@ export async function runStatement(
   try {
     return await engine.query(statement.sql, statement.parameters, signal)
   } catch (error) {
-    throw rangeError(error)
+    throw statementError(error)
   }
 }
 
-/** Rows whose values may leave the range of a decimal, or of a time in nanoseconds. */
-export async function* inRange(chunks: AsyncGenerator<RowsChunk>): AsyncGenerator<RowsChunk> {
+/** Rows of a statement; what it fails of is told as `statementError` has it. */
+export async function* statementRows(chunks: AsyncGenerator<RowsChunk>): AsyncGenerator<RowsChunk> {
   try {
     yield* chunks
   } catch (error) {
-    throw rangeError(error)
+    throw statementError(error)
   }
 }
 
-/** An error of DuckDB as whoever asked should hear of it. */
-export function rangeError(error: unknown): unknown {
+/**
+ * An error of DuckDB as whoever asked should hear of it: values that leave the range of a decimal, or of a time in
+ * nanoseconds, and what fits neither into memory nor into what may be spilled.
+ */
+export function statementError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   if (/^Out of Range Error/.test(error.message)) {
     const message = 'a sum leaves the range of an exact decimal(38): ask for a shorter interval or range'
@@ -98,6 +109,12 @@ export function rangeError(error: unknown): unknown {
   if (/^Conversion Error: Type INT128 .* INT64/.test(error.message)) {
     const message = 'a time is too far from 1970 for nanoseconds in 64 bits: ask for the fields without ts_ns'
     return new TicklakeError('invalid_input', message, { cause: error })
+  }
+  if (/^Out of Memory Error/.test(error.message)) {
+    const message =
+      'the query needs more memory than it may have, and more than it may spill to disk (engine.spillLimit): ask for a ' +
+      'shorter range, fewer symbols or a smaller limit'
+    return new TicklakeError('too_large', message, { cause: error })
   }
   return error
 }

@@ -77,6 +77,7 @@ export function correctionsList(
         fields: chooseFields(CORRECTION_FIELDS, request.fields).map(({ name }) => name),
         // What says that one was refused came later.
         selection: EVERYTHING,
+        holdsPage: true,
         statement: (scan, _, { encoding }) => correctionsStatement(request, scan, made, after, encoding),
       }
     },

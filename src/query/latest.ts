@@ -74,16 +74,13 @@ function latestStatement(
  * exchange, any older file whose bounds hold a symbol may have it of an exchange that no newer row names. Nor is there
  * anything to try for an exchange that the log does not know: then the bounds leave out all files but foreign ones.
  */
-function newestDays(
-  request: LatestRequest,
-  watermarks: ReadonlyMap<string, bigint>,
-): NewestSlices | null {
+function newestDays(request: LatestRequest, watermarks: ReadonlyMap<string, bigint>): NewestSlices | null {
   const { symbols, exchange, startNanos, endNanos, limit, pageToken } = request
   const newest = exchange === null ? undefined : watermarks.get(exchange)
   const fitsPage = symbols !== null && (limit === null || symbols.length <= limit)
   if (!fitsPage || newest === undefined || pageToken !== null) return null
-  const end = endNanos === null ? newest : floorMicros(endNanos)
-  const last = end < newest ? end : newest
+  const isOver = endNanos !== null && floorMicros(endNanos) < newest
+  const last = isOver ? floorMicros(endNanos) : newest
   const starts = WINDOW_DAYS.map((days) => last - days * BigInt(MICROS_PER_DAY))
   const within = starts.filter((start) => startNanos === null || start * 1000n > startNanos)
   const slices = within.map((fromMicros) => ({ fromMicros, toMicros: null }))

@@ -33,6 +33,8 @@ export interface ListAt {
   readonly selection: Selection
   /** The statement of (row, key) over what was planned for the selection, or for a slice of it. */
   statement(scan: Scan, slice: Slice | null, reading: Reading): Statement | Promise<Statement>
+  /** Its statement keeps the rows of a page, and goes through the others: absent, it sorts or groups them all. */
+  readonly holdsPage?: boolean
   /** Its rows come by time, those of a UTC day of none but that day's events: absent, it is read whole. */
   readonly byDay?: Order
   /**

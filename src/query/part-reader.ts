@@ -2,9 +2,11 @@ import type { AnswerCache } from './cache/answer-cache.js'
 import type { CachedRows } from './cache/cached-rows.js'
 import type { LayerName } from './cache/layer.js'
 import { joinRows } from './encodings/text-encoder.js'
+import { sortedRows } from './estimate.js'
 import { isText } from './field.js'
-import type { PagePosition } from './page-token.js'
+import { needOf, type QueryLimits } from './limits.js'
 import type { ListReading } from './list-reading.js'
+import type { PagePosition } from './page-token.js'
 import type { Plan, PlannedPart } from './plan.js'
 import { RowData } from './row-data.js'
 import type { PageRows, ReadRows, RowReader } from './row-reader.js'
@@ -28,10 +30,12 @@ export interface ReadPage extends ReadList {
 export class PartReader {
   readonly #reader: RowReader
   readonly #cache: AnswerCache
+  readonly #limits: QueryLimits
 
-  constructor(reader: RowReader, cache: AnswerCache) {
+  constructor(reader: RowReader, cache: AnswerCache, limits: QueryLimits) {
     this.#reader = reader
     this.#cache = cache
+    this.#limits = limits
   }
 
   async read(plan: Plan, from: ListReading, limit: number): Promise<ReadPage> {
@@ -80,10 +84,13 @@ export class PartReader {
     limit: number,
     signal: AbortSignal | undefined,
   ): Promise<CachedRows> {
-    const statement = await at.statement(scan, slice, { ...reading, limit, signal })
     const page = { limit, after, unique: list.isUnique ?? isAlwaysUnique }
     const { encoding } = options
-    const { data, ...read } = await this.#reader.page(statement, page, { encoding, ...(signal && { signal }) })
+    const need = needOf(scan, at.holdsPage ? { heldRows: sortedRows(limit) } : {})
+    const { data, ...read } = await this.#limits.run(need, signal, async () => {
+      const statement = await at.statement(scan, slice, { ...reading, limit, signal })
+      return this.#reader.page(statement, page, { encoding, ...(signal && { signal }) })
+    })
     return { ...read, bytes: await data.bytes() }
   }
 }

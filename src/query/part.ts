@@ -18,10 +18,7 @@ const MAX_STRETCHES = 4
  * The parts of a list, in its order: the days that have rows in the tail, and those before, between and after them, whose
  * rows are all in files and so can be kept. A part with nothing to read is left out, but for an only one.
  */
-export async function partsOf(
-  pinned: PinnedVersion,
-  { selection, byDay }: ListAt,
-): Promise<readonly Part[]> {
+export async function partsOf(pinned: PinnedVersion, { selection, byDay }: ListAt): Promise<readonly Part[]> {
   const whole = { slice: null, scan: await planSlice(pinned, selection, null) }
   if (!byDay) return [whole]
   const borders = tailBorders(whole.scan)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isText } from './field.js'
+import type { OpenGaps } from './gaps.js'
 import type { ListReading } from './list-reading.js'
 import { type Part, partsOf } from './part.js'
 import { encodeReceipt } from './receipt.js'
@@ -58,8 +59,14 @@ async function keyOf(
   return hashOf([...rows, [...days], rest, at.keptBy(rest === null ? [...days.keys()] : null)])
 }
 
+/** Names the data of an answer; null: they depend on more than can be named. What is streamed has no name. */
+export function tagOf({ parts }: Plan, limit: number | null, gaps: OpenGaps | null): string | null {
+  if (limit === null || parts.some(({ key }) => key === null)) return null
+  return hashOf([parts.map(({ key }) => key), limit, gaps])
+}
+
 /** The same for equal values, whatever the order of their members. */
-export function hashOf(value: unknown): string {
+function hashOf(value: unknown): string {
   const text = JSON.stringify(value, (_, part: unknown) => {
     if (typeof part === 'bigint') return String(part)
     if (part instanceof Map) return [...part]

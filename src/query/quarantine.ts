@@ -60,6 +60,7 @@ export function quarantineList(request: QuarantineRequest): PagedList {
     at: (_, after) => ({
       fields: chooseFields(QUARANTINE_FIELDS, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
+      holdsPage: true,
       statement: (scan, _, { encoding }) => quarantineStatement(request, scan, after, encoding),
     }),
   }

@@ -14,14 +14,16 @@ import type { AnswerCache } from './cache/answer-cache.js'
 import { correctionsList } from './corrections.js'
 import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
 import { coverageList } from './coverage.js'
+import { explained } from './explanation.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { latestList } from './latest.js'
+import { NO_NEED, needOf, type QueryLimits } from './limits.js'
 import type { ListReading } from './list-reading.js'
 import { decodePageToken, encodePageToken, requestFingerprint } from './page-token.js'
 import type { PagedList, Reading } from './paged-list.js'
 import { PartReader, type ReadList, type ReadPage } from './part-reader.js'
 import { pinOf, using } from './pinned.js'
-import { type Plan, planList } from './plan.js'
+import { type Plan, planList, tagOf } from './plan.js'
 import { qualityList } from './quality.js'
 import { quarantineList } from './quarantine.js'
 import type {
@@ -36,6 +38,7 @@ import type {
   SnapshotsRequest,
   SymbolsRequest,
 } from './request.js'
+import { RowData } from './row-data.js'
 import { RowReader, type RowReaderOptions } from './row-reader.js'
 import { rowsList } from './rows.js'
 import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned } from './scan.js'
@@ -54,6 +57,7 @@ import {
 export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly sessions: SessionCalendars
+  readonly limits: QueryLimits
   readonly clock: Clock
   readonly cache: AnswerCache
   /** About so many rows of a streamed list are sorted at a time. Absent: `SLICE_ROWS`. */
@@ -71,6 +75,7 @@ export class QueryRouter {
   readonly #tables: ReadonlyMap<TableName, StreamTable>
   readonly #engine: QueryEngine
   readonly #sessions: SessionCalendars
+  readonly #limits: QueryLimits
   readonly #clock: Clock
   readonly #reader: RowReader
   readonly #parts: PartReader
@@ -80,9 +85,10 @@ export class QueryRouter {
     this.#tables = options.tables
     this.#engine = options.engine
     this.#sessions = options.sessions
+    this.#limits = options.limits
     this.#clock = options.clock
     this.#reader = new RowReader(options)
-    this.#parts = new PartReader(this.#reader, options.cache)
+    this.#parts = new PartReader(this.#reader, options.cache, options.limits)
     this.#sliceRows = options.sliceRows ?? SLICE_ROWS
   }
 
@@ -122,12 +128,16 @@ export class QueryRouter {
     return using(this.#table('quarantine').pin(), async (pinned) => {
       const scan = await planScan(pinned, {})
       const statement = refusalsStatement(scan)
-      const result = await runStatement(this.#engine, statement, options.signal)
+      const result = await this.#limits.run(needOf(scan), options.signal, () =>
+        runStatement(this.#engine, statement, options.signal),
+      )
       const rows = await tableQualityRows(this.#tables, refusalsByTable(result))
       return {
         encoding: options.encoding,
         fields: TABLE_QUALITY_FIELDS,
-        ...(await this.#reader.known(rows, TABLE_QUALITY_TYPES, encodeTableQuality, options)),
+        ...(await this.#limits.rows(NO_NEED, options.signal, () =>
+          this.#reader.known(rows, TABLE_QUALITY_TYPES, encodeTableQuality, options),
+        )),
         single: false,
         complete: true,
         nextPageToken: null,
@@ -162,15 +172,16 @@ export class QueryRouter {
       }
       if (isKnown) {
         const rows = [{ count: rowsScanned(scan) }]
-        const read = await this.#reader.known(rows, COUNT_TYPES, encodeCount, options)
+        const read = await this.#limits.rows(NO_NEED, options.signal, () =>
+          this.#reader.known(rows, COUNT_TYPES, encodeCount, options),
+        )
         const meta = this.#meta(pinned, { planned: [scan], scans: [], layer: null }, startedMs, gaps)
         return { ...answer, ...read, meta }
       }
       const statement = countStatement(request, scan, options.encoding)
-      const { data, columns } = await this.#reader.page(
-        statement,
-        { limit: 1, after: null, unique: isAlwaysUnique },
-        options,
+      const page = { limit: 1, after: null, unique: isAlwaysUnique }
+      const { data, columns } = await this.#limits.rows(needOf(scan, { heldRows: 1 }), options.signal, () =>
+        this.#reader.page(statement, page, options),
       )
       return { ...answer, data, columns, meta: this.#meta(pinned, sourceOf(scan), startedMs, gaps) }
     })
@@ -182,7 +193,9 @@ export class QueryRouter {
     return using(this.#table(request.table).pin(), async (pinned) => ({
       encoding: options.encoding,
       fields: SNAPSHOT_FIELDS,
-      ...(await this.#reader.known(snapshotRows(pinned.metadata), SNAPSHOT_TYPES, encodeSnapshot, options)),
+      ...(await this.#limits.rows(NO_NEED, options.signal, () =>
+        this.#reader.known(snapshotRows(pinned.metadata), SNAPSHOT_TYPES, encodeSnapshot, options),
+      )),
       single: false,
       complete: true,
       nextPageToken: null,
@@ -203,51 +216,63 @@ export class QueryRouter {
       const after = token?.position ?? null
       const at = list.at(pinned, after)
       const gaps = openGaps(pinned.withOpenGaps, list.request)
-      const { rows, ...read } = await this.#read({
-        list,
-        at,
-        pinned,
-        after,
-        reading: this.#reading(list, options),
-        options,
-      })
-      const version = { version: pinned.version, watermarks: list.usesWatermarks ? watermarks : NO_WATERMARKS }
-      return {
+      const from = { list, at, pinned, after, reading: this.#reading(list, options), options }
+      const plan = await planList(from)
+      const planned = plan.parts.map(({ scan }) => scan)
+      const tag = tagOf(plan, list.request.limit, gaps)
+      const nothingRead = { planned, scans: [], layer: null }
+      const answer = {
         encoding: options.encoding,
         fields: at.fields,
-        columns: rows.columns,
-        data: rows.data,
         single: false,
         complete: true,
+        nextPageToken: null,
+        ...(tag !== null && { tag }),
+      }
+      if (options.explain) {
+        return { ...answer, ...explained(from, plan), meta: this.#meta(pinned, nothingRead, startedMs, null) }
+      }
+      if (tag !== null && options.knownTags?.includes(tag)) {
+        const meta = this.#meta(pinned, nothingRead, startedMs, gaps)
+        return { ...answer, isKnown: true, columns: null, data: RowData.of([]), meta }
+      }
+      const { rows, scans, layer } = await this.#read(from, plan)
+      const position = 'hasMore' in rows && rows.hasMore ? rows.end : null
+      const { version } = pinned
+      const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
+      return {
+        ...answer,
+        columns: rows.columns,
+        data: rows.data,
         nextPageToken:
-          'end' in rows && rows.hasMore && rows.end
-            ? encodePageToken({ tableUuid, request, ...version, position: rows.end })
-            : null,
-        meta: this.#meta(pinned, { ...read, planned: read.plan.parts.map(({ scan }) => scan) }, startedMs, gaps),
+          position && encodePageToken({ tableUuid, request, version, watermarks: carried, position }),
+        meta: this.#meta(pinned, { planned, scans, layer }, startedMs, gaps),
       }
     })
   }
 
   /** The page of a list, or, without a limit, all of it. */
-  async #read(from: ListReading): Promise<(ReadList | ReadPage) & { readonly plan: Plan }> {
+  async #read(from: ListReading, plan: Plan): Promise<ReadList | ReadPage> {
     const { list, at, pinned, reading, options } = from
     const { limit } = list.request
     for (const slice of at.newest?.slices ?? []) {
-      const plan = await planList(from, slice)
-      const page = await this.#parts.read(plan, from, at.newest!.rowCount)
-      if (page.rows.rowCount === at.newest!.rowCount) return { ...page, plan }
+      const page = await this.#parts.read(await planList(from, slice), from, at.newest!.rowCount)
+      if (page.rows.rowCount === at.newest!.rowCount) return page
       await page.rows.data.close()
     }
-    const plan = await planList(from)
-    if (limit !== null) return { ...(await this.#parts.read(plan, from, limit)), plan }
+    if (limit !== null) return this.#parts.read(plan, from, limit)
     const [part] = plan.parts
     assert(part !== undefined, 'a plan has a part')
-    const read = { plan, scans: [part.scan], layer: null }
-    if (at.slices && options.encoding !== 'parquet') {
-      return { ...read, rows: await this.#reader.all(at.slices(part.scan, pinned, reading), options) }
-    }
-    const statement = await at.statement(part.scan, part.slice, reading)
-    return { ...read, rows: await this.#reader.whole(statement, options) }
+    const { scan, slice } = part
+    const slices = options.encoding === 'parquet' ? undefined : at.slices?.(scan, pinned, reading)
+    const streamed = { isStreamed: true, ...(slices && { heldRows: this.#sliceRows }) }
+    const need = needOf(scan, options.encoding === 'parquet' ? {} : streamed)
+    const rows = await this.#limits.rows(need, options.signal, async () =>
+      slices
+        ? this.#reader.all(slices, options)
+        : this.#reader.whole(await at.statement(scan, slice, reading), options),
+    )
+    return { rows, scans: [scan], layer: null }
   }
 
   #reading({ request }: PagedList, { encoding, signal }: AnswerOptions): Reading {

@@ -1,6 +1,12 @@
 import { assert } from '#core'
 import { type RowColumn, type RowsChunk, textsOf } from '#engine'
-import { type AnswerOptions, inRange, type QueryEngine, type Statement } from './answer.js'
+import {
+  type AnswerOptions,
+  type QueryEngine,
+  type Statement,
+  statementError,
+  statementRows,
+} from './answer.js'
 import type { ArrowColumn } from './encodings/arrow-schema.js'
 import { encoderOf } from './encodings/encoders.js'
 import { answerPath, fileData } from './encodings/parquet-file.js'
@@ -73,7 +79,7 @@ export class RowReader {
     const keys: string[] = []
     let columns: readonly ArrowColumn[] = []
     const chunks = this.#engine.rows(statement.sql, statement.parameters, signal)
-    for await (const chunk of inRange(chunks)) {
+    for await (const chunk of statementRows(chunks)) {
       const { row, key } = rowAndKey(chunk)
       columns = row
       bytes.push(...encoder.encode(row, Math.max(0, Math.min(chunk.rowCount, limit - keys.length))))
@@ -90,7 +96,7 @@ export class RowReader {
   async all(statements: AsyncIterable<Statement>, { encoding, signal }: AnswerOptions): Promise<ReadRows> {
     assert(encoding !== 'parquet', 'a Parquet file is one statement')
     const encoder = encoderOf(encoding)
-    const chunks = inRange(this.#chunks(statements, signal))
+    const chunks = statementRows(this.#chunks(statements, signal))
     const first = await chunks.next()
     assert(first.done !== true, 'a statement gives a chunk, if only one without rows')
     async function* bytes(): AsyncGenerator<Uint8Array> {
@@ -133,7 +139,9 @@ export class RowReader {
 
   async #file(statement: Statement, limit: number | null, signal: AbortSignal | undefined) {
     const path = answerPath(this.#tempDirectory)
-    const keys = await this.#engine.exportParquet({ ...statement, limit, path }, signal)
+    const keys = await this.#engine.exportParquet({ ...statement, limit, path }, signal).catch((error) => {
+      throw statementError(error)
+    })
     return { data: await fileData(path), keys }
   }
 }

@@ -32,6 +32,7 @@ export function rowsList(request: RowsRequest): PagedList {
     at: (pinned, after) => ({
       fields: chosenRowFields(request.table, pinned.columns, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
+      holdsPage: true,
       byDay: request.order,
       keptBy: () => null,
       statement: (scan, slice, { encoding, limit }) =>

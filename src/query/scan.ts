@@ -24,6 +24,8 @@ export interface Scan {
   readonly appended: AppendedFiles
   readonly tail: readonly TailSlice[]
   readonly filesTotal: number
+  /** About so many of its rows are of the symbols that are wanted, 0 to 1: as if every symbol had as many. */
+  readonly symbolShare: number
 }
 
 export const NOTHING: Scan = {
@@ -32,6 +34,7 @@ export const NOTHING: Scan = {
   appended: { files: [], where: null },
   tail: [],
   filesTotal: 0,
+  symbolShare: 1,
 }
 
 /** What `AppendedFiles.where` looks at. */
@@ -46,6 +49,9 @@ export async function planScan(pinned: PinnedVersion, filter: RowFilter): Promis
     appended,
     tail: pinned.tail.filter((slice) => slice.rowCount > 0 && hasDayOf(slice, filter)),
     filesTotal: selection.filesTotal + appended.files.length,
+    symbolShare: filter.symbols
+      ? Math.min(1, filter.symbols.length / Math.max(1, pinned.instruments.size))
+      : 1,
   }
 }
 

@@ -28,7 +28,6 @@ beforeEach(async () => {
     threads: 1,
     tempDirectory: directory,
     connections: 1,
-    maxWaiting: 100,
   })
   clock = new ManualClock()
   market = new MarketRows(TRADES, { seed: 5, partitionCount: 2, days: [19_000] })
@@ -192,7 +191,6 @@ describe('who waits for the hot tail', () => {
       threads: 1,
       tempDirectory: directory,
       connections: 1,
-      maxWaiting: 100,
     })
     await open(NEVER)
   })

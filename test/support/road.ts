@@ -16,11 +16,13 @@ import {
 } from '#core'
 import { Engine } from '#engine'
 import { Consumer, Corrector, EmbeddedRegistry, Loader, type LoadResult, openInspector } from '#ingest'
-import { QueryRouter } from '#query'
+import { AnswerCache, QueryRouter } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
 import { RecordEncoder } from '../../src/ingest/record-encoder.js'
+import { compact } from '../../src/storage/maintenance/compact.js'
+import { queryLimits } from './query-limits.js'
 import type { Row } from './row-batch.js'
 import { SeededRandom } from './seeded-random.js'
 import { encodeColumns } from './table-records.js'
@@ -57,7 +59,7 @@ export class Road {
   /** Message ids are compared: what comes again is dropped. */
   static async open(): Promise<Road> {
     const folder = await mkdtemp(join(tmpdir(), 'ticklake-road-'))
-    const bounds = { memoryLimit: '1GB', threads: 1, connections: 2, maxWaiting: 100 }
+    const bounds = { memoryLimit: '1GB', threads: 1, connections: 2 }
     const road = new Road(folder, await Engine.open({ ...bounds, tempDirectory: folder }))
     await road.log.start()
     for (const { topic } of [TRADES, QUOTES, QUARANTINE, CORRECTIONS])
@@ -100,16 +102,31 @@ export class Road {
   }
 
   get router(): TextRouter {
+    return this.routerOf(new AnswerCache([]))
+  }
+
+  /** A router that keeps rows, over the tables or what a test has made of them. */
+  routerOf(cache: AnswerCache, tables: ReadonlyMap<TableName, StreamTable> = this.tables): TextRouter {
     const sessions = new SessionCalendars([])
     return textRouter(
       new QueryRouter({
-        tables: this.tables,
+        cache,
+        tables,
         engine: this.#engine,
         sessions,
+        limits: queryLimits(),
         clock: systemClock,
         tempDirectory: this.folder,
       }),
     )
+  }
+
+  /** Writes all small files of a table anew. */
+  async compact(name: TableName): Promise<void> {
+    const table = this.#warehouse?.compactables.get(name)
+    if (!table) throw new Error(`there is a table ${name}`)
+    const policy = { targetBytes: 2 ** 26, minInputs: 2, patient: false }
+    await compact(table, policy, { signal: never, progress: () => {} })
   }
 
   async load(name: string, text: string, format: string, exchange: string): Promise<LoadResult> {

@@ -61,7 +61,9 @@ export class AnswerCache {
 
   /** Forgets everything; how many entries each layer had. */
   async clear(): Promise<readonly { readonly layer: LayerName; readonly entries: number }[]> {
-    return Promise.all(this.#layers.map(async (layer) => ({ layer: layer.name, entries: await layer.clear() })))
+    return Promise.all(
+      this.#layers.map(async (layer) => ({ layer: layer.name, entries: await layer.clear() })),
+    )
   }
 
   stop(): void {
