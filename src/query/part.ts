@@ -1,7 +1,7 @@
 import { MICROS_PER_DAY } from '#core'
 import type { PinnedVersion } from '#storage'
 import type { ListAt } from './paged-list.js'
-import { isEmpty, type Scan } from './scan.js'
+import { isEmpty, type Scan, scannedFiles } from './scan.js'
 import { planSlice, type Slice, slicesAt } from './slices.js'
 
 /** A part of an answer: the rows of a slice of its list, or of all of it. */
@@ -28,7 +28,9 @@ export async function partsOf(pinned: PinnedVersion, { selection, byDay }: ListA
     slices.map(async (slice) => ({ slice, scan: await planSlice(pinned, selection, slice) })),
   )
   const found = parts.filter(({ scan }) => !isEmpty(scan))
-  return found.length === 0 ? [whole] : found
+  // Files that are not of one day would be read for several parts.
+  const files = found.reduce((sum, { scan }) => sum + scannedFiles(scan).length, 0)
+  return found.length === 0 || files > scannedFiles(whole.scan).length ? [whole] : found
 }
 
 /** The midnights, in µs, at which a stretch of days with rows in the tail begins or ends. */
