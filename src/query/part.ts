@@ -27,10 +27,15 @@ export async function partsOf(pinned: PinnedVersion, { selection, byDay }: ListA
   const parts = await Promise.all(
     slices.map(async (slice) => ({ slice, scan: await planSlice(pinned, selection, slice) })),
   )
-  const found = parts.filter(({ scan }) => !isEmpty(scan))
+  const found = parts.filter(mayHaveRows)
   // Files that are not of one day would be read for several parts.
   const files = found.reduce((sum, { scan }) => sum + scannedFiles(scan).length, 0)
   return found.length === 0 || files > scannedFiles(whole.scan).length ? [whole] : found
+}
+
+/** Rows of the tail have a time. */
+function mayHaveRows({ slice, scan }: Part): boolean {
+  return slice && 'isTimeless' in slice ? scannedFiles(scan).length > 0 : !isEmpty(scan)
 }
 
 /** The midnights, in µs, at which a stretch of days with rows in the tail begins or ends. */

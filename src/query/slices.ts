@@ -65,7 +65,7 @@ export async function planSlice(
 function withoutTime(scan: Scan): Scan {
   const id = scan.columns.find(({ name }) => name === 'exchange_timestamp')?.id ?? 0
   const files = scan.files.filter(({ nullValueCounts }) => nullValueCounts.get(id) !== 0)
-  return { ...scan, files, tail: [] }
+  return { ...scan, files }
 }
 
 /** True when the slice may have rows with a key of the total order. */
