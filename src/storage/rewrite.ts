@@ -1,7 +1,7 @@
 import { TicklakeError } from '#core'
 import { type CommitContext, hasCommit, type TableChange } from './commit.js'
 import { type DeleteIndex, deletesOf } from './deletes.js'
-import type { DataFile } from './iceberg/manifest.js'
+import type { DataFile, ManifestEntry } from './iceberg/manifest.js'
 import type { ManifestFile } from './iceberg/manifest-list.js'
 import { addSnapshot, ancestry, specById, type TableMetadata } from './iceberg/metadata.js'
 import { COMMIT_ID_KEY, FENCE_KEY, type Operation, type Snapshot, type Summary } from './iceberg/snapshot.js'
@@ -147,17 +147,21 @@ export class Rewrite implements TableChange {
 
   /**
    * The data sequence number of files that hold the same rows as those that leave: the newest of theirs, so that the rows
-   * are not newer than they are (see day-stamps.ts), but below no delete, which would take rows that it was not about.
+   * are not newer than they are (see day-stamps.ts), but below no delete, which would take rows that it was not about. Null:
+   * one of its own, since a delete by position of the newest number may be about any file up to that.
    */
-  async #inherited(manifests: readonly ManifestFile[]): Promise<number> {
+  async #inherited(manifests: readonly ManifestFile[]): Promise<number | null> {
     const leaving = new Set(this.#request.removed.map(({ path }) => path))
-    const newest = await inParallel(manifests, async (manifest) => {
+    const entries = await inParallel(manifests, async (manifest) => {
       const live = await this.#context.manifests.live(manifest)
-      return live
-        .filter(({ file }) => manifest.content === 'deletes' || leaving.has(file.path))
-        .reduce((most, { sequenceNumber }) => Math.max(most, sequenceNumber ?? 0), 0)
+      return live.filter(({ file }) => manifest.content === 'deletes' || leaving.has(file.path))
     })
-    return Math.max(0, ...newest)
+    const newestOf = (some: readonly ManifestEntry[]) =>
+      some.reduce((newest, { sequenceNumber }) => Math.max(newest, sequenceNumber ?? 0), 0)
+    const all = entries.flat()
+    const newest = newestOf(all)
+    const ofPositions = newestOf(all.filter(({ file }) => file.foreign?.content === 'position-deletes'))
+    return ofPositions > 0 && ofPositions === newest ? null : newest
   }
 
   async #write(base: TableMetadata, sequenceNumber: number | null): Promise<readonly ManifestFile[]> {

@@ -147,12 +147,6 @@ describe('a snapshot of another engine changes the stamps that its files change,
     ],
     ['a file under the number of another', 'append', [kept(files.a, 2), kept(files.b, 2)], ['3', '2']],
     [
-      'a file that is there twice',
-      'replace',
-      [kept(files.a, 1), kept(files.a, 1), kept(files.b, 2)],
-      ['3', '2'],
-    ],
-    [
       'a file with other statistics',
       'replace',
       [kept({ ...files.a, recordCount: 9 }, 1), kept(files.b, 2)],
