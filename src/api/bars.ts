@@ -6,7 +6,7 @@ import {
   pageParameters,
   selectionParameters,
 } from './parameters.js'
-import { selectionOf } from './request.js'
+import { clockOf, selectionOf } from './request.js'
 import { defineResource, rowsOf } from './resource.js'
 
 /** /v1/bars */
@@ -24,14 +24,14 @@ export const barsResource = defineResource({
   answer: (router, parameters, options) => {
     const {
       of,
-      interval,
-      tz: timeZone,
+      interval: intervalSeconds,
       order,
       limit,
       fields = null,
       page_token: pageToken = null,
     } = parameters
-    const shape = { of, intervalSeconds: interval, timeZone, order, fields, limit, pageToken }
-    return router.bars({ ...selectionOf(parameters), ...shape }, options)
+    const shape = { of, intervalSeconds, order, fields, limit, pageToken }
+    const clock = clockOf(intervalSeconds, parameters)
+    return router.bars({ ...selectionOf(parameters), ...clock, ...shape }, options)
   },
 })

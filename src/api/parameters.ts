@@ -20,6 +20,7 @@ import {
   QUARANTINE_FIELDS,
   REFUSED_KINDS,
   rowFields,
+  SESSION_PARTS,
 } from '#query'
 
 /** Query parameters, each described once: from here come validation, types and the OpenAPI document. */
@@ -138,30 +139,40 @@ export const tableParameter = {
     .meta({ description: 'which table' }),
 }
 
-export const barParameters = {
-  interval: z
-    .string()
-    .transform((text) => parseInterval('interval', text))
-    .default(60)
-    .meta({
-      description: 'length of a bar: a number and s, m, h or d, from 1s to 1d',
-      type: 'string',
-      example: '5m',
-      default: '1m',
-    }),
-  of: oneOf(BAR_SOURCES)
-    .default('trades')
-    .meta({ description: 'whose prices: trades, or the bid, the ask or their middle of quotes' }),
+/** By which clock time is cut. */
+export const clockParameters = {
   tz: z
     .string()
     .transform((text) => parseTimeZone('tz', text))
-    .default('UTC')
+    .optional()
     .meta({
-      description: 'IANA time zone at whose midnights the bars begin',
+      description:
+        'IANA time zone at whose midnights the intervals begin: UTC when absent, but for 1d, whose days are then the trading days of each exchange',
       type: 'string',
       example: 'Australia/Sydney',
-      default: 'UTC',
     }),
+  session: oneOf(SESSION_PARTS)
+    .optional()
+    .meta({
+      description:
+        "only this part of each trading day, by the calendar of the row's exchange, in intervals that begin with it: regular, from open " +
+        'to close (exclusive); pre, what comes before; post, what comes after, until the next trading day begins; all. Not with tz',
+    }),
+}
+
+const interval = z.string().transform((text) => parseInterval('interval', text))
+const intervalDoc = { type: 'string', example: '5m' } as const
+
+export const barParameters = {
+  interval: interval.default(60).meta({
+    description: 'length of a bar: a number and s, m, h or d, from 1s to 1d',
+    ...intervalDoc,
+    default: '1m',
+  }),
+  of: oneOf(BAR_SOURCES)
+    .default('trades')
+    .meta({ description: 'whose prices: trades, or the bid, the ask or their middle of quotes' }),
+  ...clockParameters,
 }
 
 /** `fields` of trades or quotes; which there are besides is known to the version that is read. */

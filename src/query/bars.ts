@@ -1,29 +1,29 @@
-import { MICROS_PER_DAY } from '#core'
+import type { SessionCalendars } from '#core'
 import type { Statement } from './answer.js'
 import { BAR_FIELDS, VWAP } from './bar-fields.js'
 import { Bindings } from './bindings.js'
-import { type LocalDay, localDays, localDaysSql, UTC_DAY, UTC_DAY_START, utcDaysOf } from './calendar.js'
+import {
+  afterBucket,
+  BUCKET_KEY,
+  BUCKET_KEY_FORM,
+  bucketSelectionAfter,
+  inBuckets,
+  orderByBucket,
+  type Stretch,
+  stretchesOf,
+} from './buckets.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { chooseFields, type Encoding, encodeRow } from './field.js'
 import { INSTRUMENT } from './instrument.js'
 import { keyText, ORDER_COLUMNS, orderKey } from './order-key.js'
 import { oneMoreThan } from './page.js'
-import type { KeyForm, PagePosition } from './page-token.js'
-import type { PagedList, Reading } from './paged-list.js'
-import {
-  type BarSource,
-  type BarsRequest,
-  type MarketTable,
-  SECONDS_PER_DAY,
-  type Selection,
-} from './request.js'
+import type { PagePosition } from './page-token.js'
+import type { PagedList } from './paged-list.js'
+import type { BarSource, BarsRequest, MarketTable } from './request.js'
 import { relation, type Scan } from './scan.js'
 
 /** An exchange's later rows may be this much older than its newest: only bars that ended before are final. */
 const ALLOWED_LATENESS_MICROS = 300_000_000n
-
-/** Bucket start and end in µs, exchange, symbol. */
-const BAR_KEY_FORM: KeyForm = ['number', 'number', 'text', 'text']
 
 interface BarInput {
   readonly table: MarketTable
@@ -58,63 +58,41 @@ const INPUTS: Readonly<Record<BarSource, BarInput>> = {
 }
 
 /** Bars, by bucket, exchange and symbol. */
-export function barsList(request: BarsRequest): PagedList {
+export function barsList(request: BarsRequest, calendars: SessionCalendars): PagedList {
   return {
     table: INPUTS[request.of].table,
     request,
-    keyForm: BAR_KEY_FORM,
+    keyForm: BUCKET_KEY_FORM,
     usesWatermarks: true,
-    at: ({ watermarks }, after) => ({
-      fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
-      selection: barSelectionAfter(request, after),
-      statement: async (scan, _, reading) => {
-        const days = await daysOf(request, scan, after, reading)
-        return barsStatement(request, scan, { days, watermarks }, after, reading.encoding)
-      },
-    }),
+    at: ({ watermarks }, after) => {
+      const selection = bucketSelectionAfter(request, after)
+      return {
+        fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
+        selection,
+        statement: async (scan, _, reading) => {
+          const stretches = await stretchesOf(selection, scan, calendars, reading)
+          return barsStatement(selection, scan, { stretches, watermarks }, after, reading.encoding)
+        },
+      }
+    },
   }
 }
 
-/** The local days that hold a selection's events; null for UTC, whose days need no list. */
-async function daysOf(
-  request: BarsRequest,
-  scan: Scan,
-  after: PagePosition | null,
-  { query, signal }: Reading,
-): Promise<readonly LocalDay[] | null> {
-  if (request.timeZone === 'UTC') return null
-  const listed = utcDaysOf(barSelectionAfter(request, after))
-  if (listed) return localDays(request.timeZone, listed, signal)
-  const { columns } = await query(utcDaysStatement(request, scan, after))
-  return localDays(request.timeZone, (columns[0] ?? []).map(Number), signal)
-}
-
-/** The part of a request's selection that can hold bars after a page: fewer files to read. */
-function barSelectionAfter(request: BarsRequest, after: PagePosition | null): Selection {
-  if (!after) return request
-  const { startNanos, endNanos, order } = request
-  const [bucket, end] = [BigInt(after.key[0] ?? 0) * 1000n, BigInt(after.key[1] ?? 0) * 1000n]
-  if (order === 'asc')
-    return { ...request, startNanos: startNanos !== null && startNanos > bucket ? startNanos : bucket }
-  return { ...request, endNanos: endNanos !== null && endNanos < end ? endNanos : end }
-}
-
 interface BarsContext {
-  /** Days of the time zone that hold every event of the selection; null: UTC. */
-  readonly days: readonly LocalDay[] | null
+  /** What holds every event of the selection; null: UTC days. */
+  readonly stretches: readonly Stretch[] | null
   /** Newest event time by exchange, µs. */
   readonly watermarks: ReadonlyMap<string, bigint>
 }
 
 /**
- * One page of bars by bucket, exchange and symbol. Buckets start anew at each
- * local midnight and are measured in elapsed time from it; a bucket of a day is the whole local day. Open and close
- * are those of the first and last row in the total order (foreign rows that tie: the lowest and the highest price).
+ * One page of bars by bucket, exchange and symbol. Open and close are those of the first and last row in the total order
+ * (foreign rows that tie: the lowest and the highest price).
  */
 function barsStatement(
   request: BarsRequest,
   scan: Scan,
-  context: BarsContext,
+  { stretches, watermarks }: BarsContext,
   after: PagePosition | null,
   encoding: Encoding,
 ): Statement {
@@ -124,75 +102,27 @@ function barsStatement(
   const conditions = [
     'exchange_timestamp IS NOT NULL',
     `${input.price} IS NOT NULL`,
-    ...selectionConditions(barSelectionAfter(request, after), bindings),
+    ...selectionConditions(request, bindings),
   ]
   const size = request.of === 'trades' ? ', size' : ''
   const events = [
     `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros, ${input.price} AS price${size},`,
     `${orderKey(input.price)} AS position FROM ${source} ${whereAll(conditions)}`,
   ].join(' ')
-  const direction = request.order === 'asc' ? 'ASC' : 'DESC'
+  const key = BUCKET_KEY.join(', ')
   const page = [
-    'SELECT bucket, bucket_end, exchange, symbol, arg_min(price, position) AS open, max(price) AS high,',
+    `SELECT ${key}, arg_min(price, position) AS open, max(price) AS high,`,
     `min(price) AS low, arg_max(price, position) AS close, ${input.sums}, count(*) AS count`,
-    `FROM (${inBuckets(events, request.intervalSeconds, context.days, bindings)})`,
-    after ? `WHERE ${afterBar(after, request, bindings)}` : '',
-    'GROUP BY bucket, bucket_end, exchange, symbol',
-    `ORDER BY bucket ${direction}, bucket_end ${direction}, exchange ${direction}, symbol ${direction}`,
-    oneMoreThan(request.limit),
+    `FROM (${inBuckets(events, request.intervalSeconds, stretches, bindings)})`,
+    after ? `WHERE ${afterBucket(after, request.order, bindings)}` : '',
+    `GROUP BY ${key} ORDER BY ${orderByBucket(request.order)} ${oneMoreThan(request.limit)}`,
   ].join(' ')
-  const whole = `SELECT *, ${VWAP} AS vwap, ${isFinal(context.watermarks, bindings)} AS final FROM (${page})`
+  const whole = `SELECT *, ${VWAP} AS vwap, ${isFinal(watermarks, bindings)} AS final FROM (${page})`
   const row = encodeRow(chooseFields(BAR_FIELDS, request.fields), encoding)
-  const key = keyText(['bucket', 'bucket_end', 'exchange', 'symbol'])
-  return { sql: `SELECT ${row} AS row, ${key} AS key FROM (${whole})`, parameters: bindings.values }
-}
-
-/** The UTC days, counted from 1970, that have events of a selection: one a row, ascending. */
-function utcDaysStatement(request: BarsRequest, scan: Scan, after: PagePosition | null): Statement {
-  const source = relation(scan, SELECTION_COLUMNS)
-  const bindings = new Bindings()
-  const conditions = selectionConditions(barSelectionAfter(request, after), bindings)
-  const where = whereAll(['exchange_timestamp IS NOT NULL', ...conditions])
-  const events = `SELECT epoch_us(exchange_timestamp) AS micros FROM ${source} ${where}`
   return {
-    sql: `SELECT DISTINCT ${UTC_DAY} AS day FROM (${events}) ORDER BY day`,
+    sql: `SELECT ${row} AS row, ${keyText(BUCKET_KEY)} AS key FROM (${whole})`,
     parameters: bindings.values,
   }
-}
-
-/** Gives each event the start and end of its bucket. */
-function inBuckets(
-  events: string,
-  intervalSeconds: number,
-  days: readonly LocalDay[] | null,
-  bindings: Bindings,
-): string {
-  const inDays = days === null ? inUtcDays(events) : inLocalDays(events, days, bindings)
-  if (intervalSeconds === SECONDS_PER_DAY)
-    return `SELECT *, day_start AS bucket, day_end AS bucket_end FROM (${inDays})`
-  const interval = intervalSeconds * 1_000_000
-  const bucket = `(day_start + (micros - day_start) // ${interval} * ${interval})`
-  return `SELECT *, ${bucket} AS bucket, least(${bucket} + ${interval}, day_end) AS bucket_end FROM (${inDays})`
-}
-
-function inUtcDays(events: string): string {
-  return `SELECT *, ${UTC_DAY_START} AS day_start, ${UTC_DAY_START} + ${MICROS_PER_DAY} AS day_end FROM (${events})`
-}
-
-function inLocalDays(events: string, days: readonly LocalDay[], bindings: Bindings): string {
-  const sameDay = `utc_day = ${UTC_DAY} AND micros >= day_start AND micros < day_end`
-  return `SELECT events.*, day_start, day_end FROM (${events}) AS events JOIN ${localDaysSql(days, bindings)} ON ${sameDay}`
-}
-
-function afterBar(after: PagePosition, request: BarsRequest, bindings: Bindings): string {
-  const [bucket, end, exchange, symbol] = after.key
-  const bound = [
-    BigInt(bucket ?? 0),
-    BigInt(end ?? 0),
-    bindings.bind(exchange ?? ''),
-    bindings.bind(symbol ?? ''),
-  ]
-  return `(bucket, bucket_end, exchange, symbol) ${request.order === 'asc' ? '>' : '<'} (${bound.join(', ')})`
 }
 
 function isFinal(watermarks: ReadonlyMap<string, bigint>, bindings: Bindings): string {

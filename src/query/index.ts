@@ -31,7 +31,10 @@ export {
   type QuarantineRequest,
   REFUSED_KINDS,
   type RowsRequest,
+  SECONDS_PER_DAY,
+  SESSION_PARTS,
   type Selection,
+  type SessionPart,
 } from './request.js'
 export { QueryRouter } from './router.js'
 export { RowData } from './row-data.js'

@@ -11,6 +11,13 @@ export const BAR_SOURCES = ['trades', 'bid', 'ask', 'mid'] as const satisfies re
 
 export type Order = 'asc' | 'desc'
 
+/**
+ * A part of each trading day of an exchange's calendar: its open to its close; what comes before, from the midnight at
+ * which the day begins; what comes after, until the next trading day begins; or all of it.
+ */
+export type SessionPart = 'regular' | 'pre' | 'post' | 'all'
+export const SESSION_PARTS = ['regular', 'pre', 'post', 'all'] as const satisfies readonly SessionPart[]
+
 export const MAX_LIMIT = 50_000
 export const DEFAULT_LIMIT = 1_000
 const MAX_SYMBOLS = 1_000
@@ -51,8 +58,10 @@ export interface CountRequest extends Selection {
 export interface BarsRequest extends Selection, Page {
   readonly of: BarSource
   readonly intervalSeconds: number
-  /** IANA name of the time zone whose midnights the buckets start from. */
+  /** IANA name of the time zone whose midnights the buckets start from. Without meaning for a session. */
   readonly timeZone: string
+  /** Only what happened in this part of a trading day, in buckets that start from its beginning; null: all there is. */
+  readonly session: SessionPart | null
   readonly order: Order
   /** Names from `BAR_FIELDS`; null: all. */
   readonly fields: readonly string[] | null

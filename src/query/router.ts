@@ -93,7 +93,7 @@ export class QueryRouter {
 
   /** One page of bars, by bucket, exchange and symbol. */
   bars(request: BarsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(barsList(request), options)
+    return this.#answerPage(barsList(request, this.#sessions), options)
   }
 
   /** One page of the newest row of each instrument, by exchange and symbol. */

@@ -1,16 +1,22 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { formatMicros, MAX_EVENT_MICROS } from '#core'
-import type { BarSource, BarsRequest, Order } from '#query'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { formatMicros, MAX_EVENT_MICROS, type SessionCalendars } from '#core'
+import type { BarSource, BarsRequest, Order, SessionPart } from '#query'
+import { loadCalendars } from '../../src/cli/calendars.js'
 import { eventRows } from '../support/event-rows.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
 import { BARS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
+let calendars: SessionCalendars
+beforeAll(async () => {
+  calendars = await loadCalendars(new URL('../../config/calendars', import.meta.url).pathname)
+})
+
 let lake: LakeFixture
 beforeEach(async () => {
-  lake = await openLakeFixture()
+  lake = await openLakeFixture(calendars)
 })
 afterEach(() => lake.close())
 
@@ -24,6 +30,8 @@ describe('bars', () => {
         of: fc.constantFrom<BarSource>('trades', 'bid', 'ask', 'mid'),
         intervalSeconds: fc.constantFrom(1, 60, 3600, 7 * 3600, 12 * 3600, 86_400),
         timeZone: fc.constantFrom('UTC', 'Australia/Sydney', 'America/New_York', 'Asia/Kolkata'),
+        session: fc.constantFrom<SessionPart | null>(null, null, 'regular', 'pre', 'post', 'all'),
+        exchange: fc.constantFrom(null, null, 'ASX'),
         order: fc.constantFrom<Order>('asc', 'desc'),
         limit: fc.constantFrom(7, 50_000),
       }),
@@ -66,6 +74,39 @@ describe('bars', () => {
       { ts: '2014-10-05T13:00:00.000000Z', count: 1 },
       { ts: '2015-04-04T13:00:00.000000Z', count: 2 },
       { ts: '2015-04-05T14:00:00.000000Z', count: 1 },
+    ])
+  })
+
+  test('of a session are those of a trading day, which a UTC day would split', async () => {
+    // ASX: 10:00 to 16:12 in Sydney is 23:00 to 5:12 UTC; a Friday lasts until Monday begins.
+    const instants = [
+      '2014-03-13T22:59:59Z',
+      '2014-03-13T23:00:00Z',
+      '2014-03-14T05:11:59Z',
+      '2014-03-14T05:12:00Z',
+      '2014-03-15T02:00:00Z',
+      '2014-03-16T23:30:00Z',
+    ]
+    await lake.trades.addCommitted(
+      instants.map((instant, index) => trade(BigInt(Date.parse(instant)) * 1000n, 100n, 1n, index)),
+    )
+    const bars = (session: SessionPart, intervalSeconds = 86_400) =>
+      allPages({ ...BARS, intervalSeconds, session, fields: ['ts', 'count'] })
+    expect(await bars('all')).toEqual([
+      { ts: '2014-03-13T13:00:00.000000Z', count: 5 },
+      { ts: '2014-03-16T13:00:00.000000Z', count: 1 },
+    ])
+    expect(await bars('regular')).toEqual([
+      { ts: '2014-03-13T23:00:00.000000Z', count: 2 },
+      { ts: '2014-03-16T23:00:00.000000Z', count: 1 },
+    ])
+    expect(await bars('pre')).toEqual([{ ts: '2014-03-13T13:00:00.000000Z', count: 1 }])
+    expect(await bars('post')).toEqual([{ ts: '2014-03-14T05:12:00.000000Z', count: 2 }])
+    // The last hour is cut short by the close.
+    expect(await bars('regular', 3_600)).toEqual([
+      { ts: '2014-03-13T23:00:00.000000Z', count: 1 },
+      { ts: '2014-03-14T05:00:00.000000Z', count: 1 },
+      { ts: '2014-03-16T23:00:00.000000Z', count: 1 },
     ])
   })
 
@@ -155,8 +196,10 @@ function barsByHand(
   const buckets = new Map<string, { start: bigint; end: bigint; prints: Print[] }>()
   for (const row of rows) {
     const price = priceOf(row, request.of)
-    if (price === null) continue
-    const { start, end } = bucketOf(BigInt(String(row.exchange_timestamp)), request)
+    if (price === null || (request.exchange ?? row.exchange) !== row.exchange) continue
+    const stretch = stretchOf(row, request)
+    if (stretch === null) continue
+    const { start, end } = bucketOf(BigInt(String(row.exchange_timestamp)), stretch, request)
     const key = `${start}|${row.exchange}|${row.symbol}`
     const bucket = buckets.get(key) ?? { start, end, prints: [] }
     bucket.prints.push({ row, price })
@@ -180,7 +223,7 @@ function barsByHand(
       ...sumsOf(sorted, request.of),
       count: sorted.length,
       final: watermark !== undefined && end <= watermark - 300_000_000n,
-      order: [start, String(exchange), String(symbol)] as const,
+      order: [start, end, String(exchange), String(symbol)] as const,
     }
   })
   bars.sort((a, b) => compareLists(a.order, b.order) * (request.order === 'asc' ? 1 : -1))
@@ -207,22 +250,45 @@ function sumsOf(prints: readonly Print[], of: BarSource) {
   return { volume: decimal(volume, 8), notional: decimal(notional, 16), vwap }
 }
 
+interface Span {
+  readonly start: bigint
+  readonly end: bigint
+}
+
+/** The local day, or the part of the trading day, that a row lies in; null when it is in another part. */
+function stretchOf({ exchange, exchange_timestamp }: Row, { timeZone, session }: BarsRequest): Span | null {
+  const micros = BigInt(String(exchange_timestamp))
+  if (session === null) return localDay(micros, timeZone)
+  const { startMicros, openMicros, closeMicros, endMicros } = calendars.session(
+    String(exchange),
+    Number(micros),
+  )
+  const [start, end] = {
+    regular: [openMicros, closeMicros],
+    pre: [startMicros, openMicros],
+    post: [closeMicros, endMicros],
+    all: [startMicros, endMicros],
+  }[session].map(BigInt) as [bigint, bigint]
+  return micros >= start && micros < end ? { start, end } : null
+}
+
 /** By walking back, a quarter of an hour at a time, to where the local date changed. */
-function bucketOf(
-  micros: bigint,
-  { timeZone, intervalSeconds }: BarsRequest,
-): { start: bigint; end: bigint } {
+function localDay(micros: bigint, timeZone: string): Span {
   const step = 900_000_000n
   const format = new Intl.DateTimeFormat('en-CA', { timeZone })
   const date = (at: bigint) => format.format(Number(at / 1000n))
-  let day = micros - (micros % step)
-  while (date(day - step) === date(micros)) day -= step
-  let next = day + step
-  while (date(next) === date(micros)) next += step
-  if (intervalSeconds === 86_400) return { start: day, end: next }
+  let start = micros - (micros % step)
+  while (date(start - step) === date(micros)) start -= step
+  let end = start + step
+  while (date(end) === date(micros)) end += step
+  return { start, end }
+}
+
+function bucketOf(micros: bigint, stretch: Span, { intervalSeconds }: BarsRequest): Span {
+  if (intervalSeconds === 86_400) return stretch
   const interval = BigInt(intervalSeconds) * 1_000_000n
-  const start = day + ((micros - day) / interval) * interval
-  return { start, end: start + interval < next ? start + interval : next }
+  const start = stretch.start + ((micros - stretch.start) / interval) * interval
+  return { start, end: start + interval < stretch.end ? start + interval : stretch.end }
 }
 
 function comparePrints(a: Print, b: Print): number {

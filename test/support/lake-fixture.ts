@@ -22,7 +22,7 @@ export interface LakeFixture {
   close(): void
 }
 
-export async function openLakeFixture(): Promise<LakeFixture> {
+export async function openLakeFixture(sessions = new SessionCalendars([])): Promise<LakeFixture> {
   const directory = mkdtempSync(join(tmpdir(), 'ticklake-test-'))
   const engine = await Engine.open({
     memoryLimit: '1GB',
@@ -57,7 +57,7 @@ export async function openLakeFixture(): Promise<LakeFixture> {
   const queries = new QueryRouter({
     tables,
     engine: gated,
-    sessions: new SessionCalendars([]),
+    sessions,
     clock: systemClock,
     tempDirectory: directory,
     sliceRows: 7,

@@ -16,6 +16,7 @@ export const BARS: BarsRequest = {
   of: 'trades',
   intervalSeconds: 3600,
   timeZone: 'UTC',
+  session: null,
   order: 'asc',
   limit: 50_000,
 }
