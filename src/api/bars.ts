@@ -1,3 +1,4 @@
+import { invalid } from '#core'
 import { BAR_FIELDS } from '#query'
 import {
   barFieldsParameter,
@@ -25,12 +26,14 @@ export const barsResource = defineResource({
     const {
       of,
       interval: intervalSeconds,
+      prints,
       order,
       limit,
       fields = null,
       page_token: pageToken = null,
     } = parameters
-    const shape = { of, intervalSeconds, order, fields, limit, pageToken }
+    if (prints !== 'all' && of !== 'trades') throw invalid('prints', prints, 'given with of=trades')
+    const shape = { of, intervalSeconds, prints, order, fields, limit, pageToken }
     const clock = clockOf(intervalSeconds, parameters)
     return router.bars({ ...selectionOf(parameters), ...clock, ...shape }, options)
   },

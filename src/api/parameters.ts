@@ -11,6 +11,7 @@ import {
   MARKET_TABLES,
   MAX_LIMIT,
   type MarketTable,
+  PRINTS,
   parseAsOf,
   parseFields,
   parseInterval,
@@ -163,6 +164,13 @@ export const clockParameters = {
 const interval = z.string().transform((text) => parseInterval('interval', text))
 const intervalDoc = { type: 'string', example: '5m' } as const
 
+export const printsParameter = {
+  prints: oneOf(PRINTS).default('all').meta({
+    description:
+      'which trades count: all; or eligible, each for what its conditions let it, by config/conditions: open and close, high and low, volume',
+  }),
+}
+
 export const barParameters = {
   interval: interval.default(60).meta({
     description: 'length of a bar: a number and s, m, h or d, from 1s to 1d',
@@ -173,6 +181,7 @@ export const barParameters = {
     .default('trades')
     .meta({ description: 'whose prices: trades, or the bid, the ask or their middle of quotes' }),
   ...clockParameters,
+  ...printsParameter,
 }
 
 /** `fields` of trades or quotes; which there are besides is known to the version that is read. */

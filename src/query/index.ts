@@ -21,6 +21,8 @@ export {
   MAX_LIMIT,
   type MarketTable,
   type Order,
+  PRINTS,
+  type Prints,
   parseAsOf,
   parseFields,
   parseInterval,

@@ -16,6 +16,8 @@ export interface PagedList {
   readonly usesWatermarks: boolean
   /** Whether only one row can have a key. Absent: of every key. */
   readonly isUnique?: (key: Key) => boolean
+  /** Settings that the rows depend on too: a page token goes on with the very same. Plain data. */
+  readonly rules?: object
   /**
    * The list at a version, after a page. Called in the turn of the pin, so that what it takes from the ledger is of the
    * version too; throws when the version lacks a field that was asked for.

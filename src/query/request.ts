@@ -51,6 +51,10 @@ export interface RowsRequest extends Selection, Page {
   readonly fields: readonly string[] | null
 }
 
+/** Which trades: all of them, or each for what its conditions let it count for. */
+export type Prints = 'all' | 'eligible'
+export const PRINTS = ['all', 'eligible'] as const satisfies readonly Prints[]
+
 export interface CountRequest extends Selection {
   readonly table: MarketTable
 }
@@ -62,6 +66,8 @@ export interface BarsRequest extends Selection, Page {
   readonly timeZone: string
   /** Only what happened in this part of a trading day, in buckets that start from its beginning; null: all there is. */
   readonly session: SessionPart | null
+  /** Without meaning for quotes. */
+  readonly prints: Prints
   readonly order: Order
   /** Names from `BAR_FIELDS`; null: all. */
   readonly fields: readonly string[] | null

@@ -1,4 +1,4 @@
-import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
+import { assert, type Clock, type ConditionTable, type SessionCalendars, type TableName } from '#core'
 import type { PinnedVersion, StreamTable } from '#storage'
 import {
   type Answer,
@@ -15,6 +15,7 @@ import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount 
 import { coverageList } from './coverage.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { latestList } from './latest.js'
+import type { MarketRules } from './market-rules.js'
 import { decodePageToken, encodePageToken, type PagePosition, requestFingerprint } from './page-token.js'
 import type { ListAt, PagedList, Reading } from './paged-list.js'
 import { pinOf, using } from './pinned.js'
@@ -51,6 +52,8 @@ import {
 export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly sessions: SessionCalendars
+  /** Absent: none, so that each print counts for everything. */
+  readonly conditions?: readonly ConditionTable[]
   readonly clock: Clock
   /** About so many rows of a streamed list are sorted at a time. Absent: `SLICE_ROWS`. */
   readonly sliceRows?: number
@@ -72,7 +75,7 @@ const NO_WATERMARKS: ReadonlyMap<string, bigint> = new Map()
 export class QueryRouter {
   readonly #tables: ReadonlyMap<TableName, StreamTable>
   readonly #engine: QueryEngine
-  readonly #sessions: SessionCalendars
+  readonly #rules: MarketRules
   readonly #clock: Clock
   readonly #reader: RowReader
   readonly #sliceRows: number
@@ -80,7 +83,7 @@ export class QueryRouter {
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
     this.#engine = options.engine
-    this.#sessions = options.sessions
+    this.#rules = { sessions: options.sessions, conditions: options.conditions ?? [] }
     this.#clock = options.clock
     this.#reader = new RowReader(options)
     this.#sliceRows = options.sliceRows ?? SLICE_ROWS
@@ -93,7 +96,7 @@ export class QueryRouter {
 
   /** One page of bars, by bucket, exchange and symbol. */
   bars(request: BarsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(barsList(request, this.#sessions), options)
+    return this.#answerPage(barsList(request, this.#rules), options)
   }
 
   /** One page of the newest row of each instrument, by exchange and symbol. */
@@ -108,7 +111,7 @@ export class QueryRouter {
 
   /** One page of what is there and what is missing, by exchange, symbol and session. */
   coverage(request: CoverageRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(coverageList(request, this.#sessions), options)
+    return this.#answerPage(coverageList(request, this.#rules.sessions), options)
   }
 
   /** One page of how good the data of each instrument are, by exchange and symbol. */
@@ -195,7 +198,7 @@ export class QueryRouter {
     const table = this.#table(list.table)
     const { tableUuid } = table.metadata()
     const { pageToken, asOf } = list.request
-    const request = requestFingerprint({ ...list.request, table: list.table })
+    const request = requestFingerprint({ ...list.request, ...list.rules, table: list.table })
     const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
     return using(pinOf(table, asOf, token?.version ?? null), async (newest) => {
       const watermarks = (list.usesWatermarks && token?.watermarks) || newest.watermarks

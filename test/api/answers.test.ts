@@ -31,6 +31,7 @@ test('bars of a day are those of trading days, unless a time zone is named', asy
 test.each([
   ['/v1/bars?session=night', 'session', 'night', /regular, pre, post, all/],
   ['/v1/bars?session=regular&tz=UTC', 'session', 'regular', /without tz/],
+  ['/v1/bars?prints=eligible&of=mid', 'prints', 'eligible', /of=trades/],
 ])('%s names what is wrong', async (path, field, value, expected) => {
   const { status, body } = await get(path)
   expect({ status, field: body.field, value: body.value }).toEqual({ status: 400, field, value })

@@ -1,13 +1,35 @@
 import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { formatMicros, MAX_EVENT_MICROS, type SessionCalendars } from '#core'
-import type { BarSource, BarsRequest, Order, SessionPart } from '#query'
+import {
+  type ConditionTable,
+  formatMicros,
+  MAX_EVENT_MICROS,
+  PRINT_USES,
+  type PrintUse,
+  type SessionCalendars,
+} from '#core'
+import type { BarSource, BarsRequest, Order, Prints, SessionPart } from '#query'
 import { loadCalendars } from '../../src/cli/calendars.js'
+import { counts } from '../support/condition-tables.js'
 import { eventRows } from '../support/event-rows.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
 import { BARS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
+
+/** Of two exchanges, and few codes. */
+const CONDITIONS: readonly ConditionTable[] = [
+  {
+    exchanges: ['ASX'],
+    written: 'words',
+    codes: [
+      { code: 'V', counts: ['volume'], unless: ['R'] },
+      { code: 'H', counts: ['highLow', 'volume'], unless: [] },
+      { code: 'C', counts: ['openClose', 'highLow'], unless: [] },
+    ],
+    others: [],
+  },
+]
 
 let calendars: SessionCalendars
 beforeAll(async () => {
@@ -16,9 +38,11 @@ beforeAll(async () => {
 
 let lake: LakeFixture
 beforeEach(async () => {
-  lake = await openLakeFixture(calendars)
+  lake = await openLakeFixture(calendars, CONDITIONS)
 })
 afterEach(() => lake.close())
+
+const CODES = [null, '', 'V', 'V R', 'H', 'C', 'H C', '?', 'H,V']
 
 const JSON_ROWS = { encoding: 'json' } as const
 
@@ -32,15 +56,19 @@ describe('bars', () => {
         timeZone: fc.constantFrom('UTC', 'Australia/Sydney', 'America/New_York', 'Asia/Kolkata'),
         session: fc.constantFrom<SessionPart | null>(null, null, 'regular', 'pre', 'post', 'all'),
         exchange: fc.constantFrom(null, null, 'ASX'),
+        prints: fc.constantFrom<Prints>('all', 'eligible'),
         order: fc.constantFrom<Order>('asc', 'desc'),
         limit: fc.constantFrom(7, 50_000),
       }),
       async ({ seed, limit, ...shape }) => {
         const random = new SeededRandom(seed)
-        const table = shape.of === 'trades' ? lake.trades : lake.quotes
+        const kind = shape.of === 'trades' ? 'trades' : 'quotes'
+        const table = lake[kind]
+        const rows = (firstOffset: number) =>
+          eventRows(random, 60, firstOffset, kind).map((row) => ({ ...row, conditions: random.pick(CODES) }))
         await table.clear()
-        await table.addCommitted(eventRows(random, 60, 0, shape.of === 'trades' ? 'trades' : 'quotes'))
-        await table.add(eventRows(random, 60, 60, shape.of === 'trades' ? 'trades' : 'quotes'))
+        await table.addCommitted(rows(0))
+        await table.add(rows(60))
         table.watermarks.set('ASX', BigInt(String(random.pick(table.rows).exchange_timestamp)))
         const request: BarsRequest = { ...BARS, ...shape, limit }
         const bars = await allPages(request)
@@ -183,6 +211,7 @@ async function allPages(request: BarsRequest): Promise<unknown[]> {
 
 interface Print {
   readonly row: Row
+  readonly uses: readonly PrintUse[]
   /** Scaled by 10^8; by 10^9 for mid. */
   readonly price: bigint
 }
@@ -198,17 +227,23 @@ function barsByHand(
     const price = priceOf(row, request.of)
     if (price === null || (request.exchange ?? row.exchange) !== row.exchange) continue
     const stretch = stretchOf(row, request)
-    if (stretch === null) continue
+    const uses = usesOf(row, request)
+    if (stretch === null || uses.length === 0) continue
     const { start, end } = bucketOf(BigInt(String(row.exchange_timestamp)), stretch, request)
     const key = `${start}|${row.exchange}|${row.symbol}`
     const bucket = buckets.get(key) ?? { start, end, prints: [] }
-    bucket.prints.push({ row, price })
+    bucket.prints.push({ row, uses, price })
     buckets.set(key, bucket)
   }
   const scale = request.of === 'mid' ? 9 : 8
   const bars = [...buckets.values()].map(({ start, end, prints }) => {
     const sorted = prints.toSorted(comparePrints)
-    const prices = sorted.map((print) => print.price).toSorted((a, b) => (a < b ? -1 : 1))
+    const pricesFor = (use: PrintUse) =>
+      sorted.filter(({ uses }) => uses.includes(use)).map((print) => print.price)
+    const range = pricesFor('highLow').toSorted((a, b) => (a < b ? -1 : 1))
+    const inOrder = pricesFor('openClose')
+    const forVolume = sorted.filter(({ uses }) => uses.includes('volume'))
+    const price = (value: bigint | undefined) => (value === undefined ? null : decimal(value, scale))
     const { symbol, exchange } = sorted[0]!.row
     const watermark = watermarks.get(String(exchange))
     return {
@@ -216,18 +251,25 @@ function barsByHand(
       exchange,
       ts: formatMicros(start),
       ts_ns: String(start * 1000n),
-      open: decimal(sorted[0]!.price, scale),
-      high: decimal(prices.at(-1)!, scale),
-      low: decimal(prices[0]!, scale),
-      close: decimal(sorted.at(-1)!.price, scale),
-      ...sumsOf(sorted, request.of),
-      count: sorted.length,
+      open: price(inOrder[0]),
+      high: price(range.at(-1)),
+      low: price(range[0]),
+      close: price(inOrder.at(-1)),
+      ...sumsOf(forVolume, request.of),
+      count: forVolume.length,
       final: watermark !== undefined && end <= watermark - 300_000_000n,
       order: [start, end, String(exchange), String(symbol)] as const,
     }
   })
   bars.sort((a, b) => compareLists(a.order, b.order) * (request.order === 'asc' ? 1 : -1))
   return bars.map(({ order: _, ...bar }) => bar)
+}
+
+/** What a row counts for. */
+function usesOf({ exchange, conditions }: Row, { of, prints }: BarsRequest): readonly PrintUse[] {
+  if (of !== 'trades' || prints === 'all') return PRINT_USES
+  const text = conditions === null ? null : String(conditions)
+  return PRINT_USES.filter((use) => counts(String(exchange), text, use, CONDITIONS))
 }
 
 function priceOf(row: Row, of: BarSource): bigint | null {

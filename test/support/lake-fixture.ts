@@ -1,7 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CORRECTIONS, QUARANTINE, QUOTES, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
+import {
+  CORRECTIONS,
+  type ConditionTable,
+  QUARANTINE,
+  QUOTES,
+  SessionCalendars,
+  systemClock,
+  type TableName,
+  TRADES,
+} from '#core'
 import { Engine } from '#engine'
 import { type QueryEngine, QueryRouter } from '#query'
 import { FixtureTable } from './fixture-table.js'
@@ -22,7 +31,10 @@ export interface LakeFixture {
   close(): void
 }
 
-export async function openLakeFixture(sessions = new SessionCalendars([])): Promise<LakeFixture> {
+export async function openLakeFixture(
+  sessions = new SessionCalendars([]),
+  conditions: readonly ConditionTable[] = [],
+): Promise<LakeFixture> {
   const directory = mkdtempSync(join(tmpdir(), 'ticklake-test-'))
   const engine = await Engine.open({
     memoryLimit: '1GB',
@@ -58,6 +70,7 @@ export async function openLakeFixture(sessions = new SessionCalendars([])): Prom
     tables,
     engine: gated,
     sessions,
+    conditions,
     clock: systemClock,
     tempDirectory: directory,
     sliceRows: 7,

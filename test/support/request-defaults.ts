@@ -17,6 +17,7 @@ export const BARS: BarsRequest = {
   intervalSeconds: 3600,
   timeZone: 'UTC',
   session: null,
+  prints: 'all',
   order: 'asc',
   limit: 50_000,
 }

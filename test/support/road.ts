@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import {
   CORRECTIONS,
+  type ConditionTable,
   createLogger,
   type Ledger,
   QUARANTINE,
@@ -100,12 +101,17 @@ export class Road {
   }
 
   get router(): TextRouter {
-    const sessions = new SessionCalendars([])
+    return this.routerBy(new SessionCalendars([]), [])
+  }
+
+  /** A router that knows when markets trade, and what conditions mean. */
+  routerBy(sessions: SessionCalendars, conditions: readonly ConditionTable[]): TextRouter {
     return textRouter(
       new QueryRouter({
         tables: this.tables,
         engine: this.#engine,
         sessions,
+        conditions,
         clock: systemClock,
         tempDirectory: this.folder,
       }),
@@ -115,6 +121,11 @@ export class Road {
   async load(name: string, text: string, format: string, exchange: string): Promise<LoadResult> {
     const path = join(this.folder, name)
     await writeFile(path, text)
+    return this.loadFile(path, format, exchange)
+  }
+
+  /** Loads a file that is there. */
+  async loadFile(path: string, format: string, exchange?: string): Promise<LoadResult> {
     const loader = new Loader({
       log: this.log,
       registry: this.registry,
@@ -123,7 +134,12 @@ export class Road {
       tempDirectory: this.folder,
       formatFolders: [FORMATS],
     })
-    return loader.load({ path, fileName: name, format, exchange })
+    return loader.load({
+      path,
+      fileName: basename(path),
+      format,
+      ...(exchange !== undefined && { exchange }),
+    })
   }
 
   /** Appends records as a foreign producer would: key is the symbol. */
