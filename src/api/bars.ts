@@ -27,13 +27,14 @@ export const barsResource = defineResource({
       of,
       interval: intervalSeconds,
       prints,
+      fill,
       order,
       limit,
       fields = null,
       page_token: pageToken = null,
     } = parameters
     if (prints !== 'all' && of !== 'trades') throw invalid('prints', prints, 'given with of=trades')
-    const shape = { of, intervalSeconds, prints, order, fields, limit, pageToken }
+    const shape = { of, intervalSeconds, prints, fill, order, fields, limit, pageToken }
     const clock = clockOf(intervalSeconds, parameters)
     return router.bars({ ...selectionOf(parameters), ...clock, ...shape }, options)
   },

@@ -7,6 +7,7 @@ import {
   CORRECTION_STATES,
   DEFAULT_LIMIT,
   type Encoding,
+  FILLS,
   type Field,
   MARKET_TABLES,
   MAX_LIMIT,
@@ -180,6 +181,22 @@ export const barParameters = {
   of: oneOf(BAR_SOURCES)
     .default('trades')
     .meta({ description: 'whose prices: trades, or the bid, the ask or their middle of quotes' }),
+  ...clockParameters,
+  ...printsParameter,
+  fill: oneOf(FILLS)
+    .default('none')
+    .meta({
+      description:
+        'what stands for an interval without rows, between the first and the last of an instrument in the range that have some: none; ' +
+        'null, a bar without prices; prev, one at the close before it. Their volume and count are 0',
+    }),
+}
+
+export const vwapParameters = {
+  interval: interval.optional().meta({
+    description: 'vwap of each interval, from 1s to 1d; absent: of the range as a whole',
+    ...intervalDoc,
+  }),
   ...clockParameters,
   ...printsParameter,
 }

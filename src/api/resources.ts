@@ -6,6 +6,7 @@ import { latestResource, snapshotsResource, symbolsResource } from './instrument
 import { qualityResource, tableQualityResource } from './quality.js'
 import { quarantineResource } from './quarantine.js'
 import type { Resource } from './resource.js'
+import { vwapResource } from './vwap.js'
 
 /** Everything that is answered from the tables. */
 export const RESOURCES: readonly Resource[] = [
@@ -14,6 +15,7 @@ export const RESOURCES: readonly Resource[] = [
   countResource('trades'),
   countResource('quotes'),
   barsResource,
+  vwapResource,
   latestResource,
   symbolsResource,
   coverageResource,

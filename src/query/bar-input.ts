@@ -27,6 +27,8 @@ const PRICES = [
   'arg_min(price, position) AS open, max(price) AS high,',
   'min(price) AS low, arg_max(price, position) AS close',
 ].join(' ')
+/** Volume, notional and count of trades, exact, over `price` and `size`. */
+export const TRADE_SUMS = `sum(size) AS volume, ${NOTIONAL} AS notional, count(*) AS count`
 const NO_SUMS = `CAST(NULL AS ${SUM}) AS volume, CAST(NULL AS ${PRODUCT_SUM}) AS notional`
 const ZERO_SUMS = `CAST(0 AS ${SUM}) AS volume, CAST(0 AS ${PRODUCT_SUM}) AS notional`
 
@@ -36,7 +38,7 @@ const TRADES: BarInput = {
   price: 'price',
   cells: ['size'],
   conditions: [],
-  aggregates: `${PRICES}, sum(size) AS volume, ${NOTIONAL} AS notional, count(*) AS count`,
+  aggregates: `${PRICES}, ${TRADE_SUMS}`,
   nothing: ZERO_SUMS,
 }
 

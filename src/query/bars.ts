@@ -1,5 +1,6 @@
 import type { Statement } from './answer.js'
 import { BAR_FIELDS, VWAP } from './bar-fields.js'
+import { filledBars } from './bar-fill.js'
 import { type BarInput, barInput } from './bar-input.js'
 import { Bindings } from './bindings.js'
 import {
@@ -89,11 +90,17 @@ function barsStatement(
   ]
   const events = `SELECT ${cells.join(', ')} FROM ${source} ${whereAll(conditions)}`
   const key = BUCKET_KEY.join(', ')
-  const page = [
+  const bars = [
     `SELECT ${key}, ${input.aggregates}`,
-    `FROM (${inBuckets(events, request.intervalSeconds, stretches, bindings)})`,
-    after ? `WHERE ${afterBucket(after, request.order, bindings)}` : '',
-    `GROUP BY ${key} ORDER BY ${orderByBucket(request.order)} ${oneMoreThan(request.limit)}`,
+    `FROM (${inBuckets(events, request.intervalSeconds, stretches, bindings)}) GROUP BY ${key}`,
+  ].join(' ')
+  const filled =
+    request.fill === 'none' || stretches === null
+      ? bars
+      : filledBars(bars, input.nothing, request, stretches, after, bindings)
+  const page = [
+    `SELECT * FROM (${filled}) ${after ? `WHERE ${afterBucket(after, request.order, bindings)}` : ''}`,
+    `ORDER BY ${orderByBucket(request.order)} ${oneMoreThan(request.limit)}`,
   ].join(' ')
   const whole = `SELECT *, ${VWAP} AS vwap, ${isFinal(watermarks, bindings)} AS final FROM (${page})`
   const row = encodeRow(chooseFields(BAR_FIELDS, request.fields), encoding)

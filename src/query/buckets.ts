@@ -1,4 +1,4 @@
-import { dayOfMicros, MICROS_PER_DAY, type Session, type SessionCalendars } from '#core'
+import { dayOfMicros, invalid, MICROS_PER_DAY, type Session, type SessionCalendars } from '#core'
 import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { localDays, UTC_DAY, UTC_DAY_START, utcDaysOf } from './calendar.js'
@@ -12,7 +12,7 @@ import {
 } from './exchange-days.js'
 import type { KeyForm, PagePosition } from './page-token.js'
 import type { Reading } from './paged-list.js'
-import { type Order, SECONDS_PER_DAY, type Selection, type SessionPart } from './request.js'
+import { type Fill, type Order, SECONDS_PER_DAY, type Selection, type SessionPart } from './request.js'
 import { relation, type Scan } from './scan.js'
 
 /** How time is cut into buckets. */
@@ -21,7 +21,11 @@ export interface BucketRequest extends Selection {
   readonly timeZone: string
   readonly session: SessionPart | null
   readonly order: Order
+  readonly fill: Fill
 }
+
+/** Some ten years: each day is a row of the statement. */
+const MAX_FILLED_DAYS = 4_000
 
 /** Bucket start and end in µs, exchange, symbol. */
 export const BUCKET_KEY = ['bucket', 'bucket_end', 'exchange', 'symbol'] as const
@@ -38,8 +42,8 @@ export interface Stretch {
 }
 
 /**
- * The stretches that hold a selection's events, and perhaps others; null for UTC days, which need no list. What lies in
- * none of them, outside a session, is in no bucket.
+ * The stretches that hold a selection's events, and perhaps others: all between them where buckets are filled. Null for
+ * UTC days, which else need no list. What lies in none of them, outside a session, is in no bucket.
  */
 export async function stretchesOf(
   request: BucketRequest,
@@ -47,19 +51,44 @@ export async function stretchesOf(
   calendars: SessionCalendars,
   { query, signal }: Reading,
 ): Promise<readonly Stretch[] | null> {
-  const { session, exchange, timeZone } = request
+  const { session, exchange, timeZone, fill } = request
   const listed = utcDaysOf(request)
+  const isFilled = fill !== 'none'
   if (session !== null) {
     const days: readonly ExchangeDay[] =
       listed && exchange !== null
         ? listed.map((utcDay) => ({ exchange, utcDay }))
         : exchangeDaysOf(await query(exchangeDaysStatement(request, scan)))
-    return partsOf(await exchangeSessions(days, calendars, signal), session)
+    const every = isFilled ? withDaysBetween(days) : days
+    return partsOf(await exchangeSessions(every, calendars, signal), session)
   }
-  if (timeZone === 'UTC') return null
+  if (timeZone === 'UTC' && !isFilled) return null
   const utcDays = listed ?? ((await query(utcDaysStatement(request, scan))).columns[0] ?? []).map(Number)
-  const days = await localDays(timeZone, utcDays, signal)
+  const every = isFilled ? daysBetween(utcDays) : utcDays
+  const days = await localDays(timeZone, every, signal)
   return days.map((day) => ({ exchange: null, ...day }))
+}
+
+/** The days, and all between the first and the last of them. */
+function daysBetween(days: readonly number[]): readonly number[] {
+  const [first, last] = [days[0], days.at(-1)]
+  if (first === undefined || last === undefined) return []
+  const length = last - first + 1
+  if (length > MAX_FILLED_DAYS)
+    throw invalid(
+      'fill',
+      `${length} days`,
+      `asked for a range whose events lie within ${MAX_FILLED_DAYS} days`,
+    )
+  return Array.from({ length }, (_, index) => first + index)
+}
+
+function withDaysBetween(days: readonly ExchangeDay[]): readonly ExchangeDay[] {
+  const exchanges = [...new Set(days.map(({ exchange }) => exchange))]
+  return exchanges.flatMap((exchange) => {
+    const own = days.filter((day) => day.exchange === exchange).map(({ utcDay }) => utcDay)
+    return daysBetween(own).map((utcDay) => ({ exchange, utcDay }))
+  })
 }
 
 /** This part of each of the sessions, once. */
@@ -107,7 +136,8 @@ export function bucketSelectionAfter<Request extends BucketRequest>(
   request: Request,
   after: PagePosition | null,
 ): Request {
-  if (!after) return request
+  // What fills a gap depends on the bars around it.
+  if (!after || request.fill !== 'none') return request
   const { startNanos, endNanos, order, session, exchange } = request
   const [bucket, end] = [BigInt(after.key[0] ?? 0) * 1000n, BigInt(after.key[1] ?? 0) * 1000n]
   if (order === 'asc')
@@ -164,17 +194,22 @@ function inStretches(events: string, stretches: readonly Stretch[], bindings: Bi
     ...(areOfExchanges(stretches) ? ['events.exchange = stretches.exchange'] : []),
   ]
   return `SELECT events.*, day_start, day_end FROM (${events}) AS events
-    JOIN ${stretchesSql(stretches, bindings)} ON ${conditions.join(' AND ')}`
+    JOIN ${stretchesSql(stretches, bindings, 'by UTC day')} ON ${conditions.join(' AND ')}`
 }
 
-function areOfExchanges(stretches: readonly Stretch[]): boolean {
+export function areOfExchanges(stretches: readonly Stretch[]): boolean {
   return stretches.some(({ exchange }) => exchange !== null)
 }
 
-/** Stretches as SQL for use after FROM: one row for each UTC day (from 1970) that a stretch touches. */
-function stretchesSql(stretches: readonly Stretch[], bindings: Bindings): string {
+/** Stretches as SQL for use after FROM: each once, or one row for each UTC day (from 1970) that it touches. */
+export function stretchesSql(
+  stretches: readonly Stretch[],
+  bindings: Bindings,
+  each: 'once' | 'by UTC day',
+): string {
   const rows = stretches.flatMap(({ exchange, startMicros, endMicros }) => {
-    const [first, last] = [dayOfMicros(startMicros), dayOfMicros(endMicros - 1n)]
+    const first = dayOfMicros(startMicros)
+    const last = each === 'once' ? first : dayOfMicros(endMicros - 1n)
     return Array.from({ length: last - first + 1 }, (_, index) => ({
       exchange,
       numbers: [first + index, startMicros, endMicros],

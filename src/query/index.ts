@@ -16,6 +16,8 @@ export {
   CORRECTION_STATES,
   type CorrectionsRequest,
   DEFAULT_LIMIT,
+  FILLS,
+  type Fill,
   type LatestRequest,
   MARKET_TABLES,
   MAX_LIMIT,
@@ -37,9 +39,11 @@ export {
   SESSION_PARTS,
   type Selection,
   type SessionPart,
+  type VwapRequest,
 } from './request.js'
 export { QueryRouter } from './router.js'
 export { RowData } from './row-data.js'
 export { SNAPSHOT_FIELDS } from './snapshots.js'
 export { SYMBOL_FIELDS } from './symbols.js'
 export { TABLE_QUALITY_FIELDS } from './table-quality.js'
+export { VWAP_FIELDS, VWAP_INTERVAL_FIELDS } from './vwap.js'

@@ -51,6 +51,13 @@ export interface RowsRequest extends Selection, Page {
   readonly fields: readonly string[] | null
 }
 
+/**
+ * What stands for a bucket without rows, between the first and the last of an instrument that have some: nothing; a bar
+ * without prices; one whose prices are the close before it. Its volume is 0.
+ */
+export type Fill = 'none' | 'null' | 'prev'
+export const FILLS = ['none', 'null', 'prev'] as const satisfies readonly Fill[]
+
 /** Which trades: all of them, or each for what its conditions let it count for. */
 export type Prints = 'all' | 'eligible'
 export const PRINTS = ['all', 'eligible'] as const satisfies readonly Prints[]
@@ -68,9 +75,20 @@ export interface BarsRequest extends Selection, Page {
   readonly session: SessionPart | null
   /** Without meaning for quotes. */
   readonly prints: Prints
+  readonly fill: Fill
   readonly order: Order
   /** Names from `BAR_FIELDS`; null: all. */
   readonly fields: readonly string[] | null
+}
+
+export interface VwapRequest extends Selection, Page {
+  readonly prints: Prints
+  /** Of each interval; null: of the range as a whole, by exchange and symbol, in ascending order. */
+  readonly intervalSeconds: number | null
+  /** As of bars, and without meaning for a range as a whole. */
+  readonly timeZone: string
+  readonly session: SessionPart | null
+  readonly order: Order
 }
 
 export interface LatestRequest extends Selection, Page {

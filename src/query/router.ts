@@ -33,6 +33,7 @@ import type {
   Selection,
   SnapshotsRequest,
   SymbolsRequest,
+  VwapRequest,
 } from './request.js'
 import { type ReadRows, RowReader, type RowReaderOptions } from './row-reader.js'
 import { rowsList } from './rows.js'
@@ -48,6 +49,7 @@ import {
   TABLE_QUALITY_TYPES,
   tableQualityRows,
 } from './table-quality.js'
+import { vwapList } from './vwap.js'
 
 export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
@@ -97,6 +99,11 @@ export class QueryRouter {
   /** One page of bars, by bucket, exchange and symbol. */
   bars(request: BarsRequest, options: AnswerOptions): Promise<Answer> {
     return this.#answerPage(barsList(request, this.#rules), options)
+  }
+
+  /** One page of volume, notional and vwap: of a range by exchange and symbol, or as bars. */
+  vwap(request: VwapRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(vwapList(request, this.#rules), options)
   }
 
   /** One page of the newest row of each instrument, by exchange and symbol. */

@@ -28,9 +28,23 @@ test('bars of a day are those of trading days, unless a time zone is named', asy
   expect((await get('/v1/bars?interval=1d&tz=Asia/Tokyo')).body.data).not.toEqual(body.data)
 })
 
+test('vwap is of a range, or of its intervals as bars have it', async () => {
+  const whole = (await get('/v1/vwap?symbols=BHP&exchange=ASX')).body.data as readonly object[]
+  expect(whole).toHaveLength(1)
+  expect(Object.keys(whole[0]!)).toEqual(
+    'symbol,exchange,volume,notional,vwap,count,first_ts,last_ts'.split(','),
+  )
+  const fields = 'symbol,exchange,ts,ts_ns,volume,notional,vwap,count,final'
+  const bars = await get(`/v1/bars?interval=1h&order=desc&fields=${fields}`)
+  expect((await get('/v1/vwap?interval=1h&order=desc')).body.data).toEqual(bars.body.data)
+})
+
 test.each([
   ['/v1/bars?session=night', 'session', 'night', /regular, pre, post, all/],
   ['/v1/bars?session=regular&tz=UTC', 'session', 'regular', /without tz/],
+  ['/v1/bars?fill=zero', 'fill', 'zero', /none, null, prev/],
+  ['/v1/vwap?session=regular', 'session', 'regular', /with an interval/],
+  ['/v1/vwap?order=desc', 'order', 'desc', /unless an interval/],
   ['/v1/bars?prints=eligible&of=mid', 'prints', 'eligible', /of=trades/],
 ])('%s names what is wrong', async (path, field, value, expected) => {
   const { status, body } = await get(path)

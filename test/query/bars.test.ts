@@ -1,17 +1,11 @@
 import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  type ConditionTable,
-  formatMicros,
-  MAX_EVENT_MICROS,
-  PRINT_USES,
-  type PrintUse,
-  type SessionCalendars,
-} from '#core'
-import type { BarSource, BarsRequest, Order, Prints, SessionPart } from '#query'
+import { type ConditionTable, formatMicros, MAX_EVENT_MICROS, type SessionCalendars } from '#core'
+import type { BarSource, BarsRequest, Fill, Order, Prints, SessionPart } from '#query'
 import { loadCalendars } from '../../src/cli/calendars.js'
-import { counts } from '../support/condition-tables.js'
+import { barsByHand } from '../support/bars-by-hand.js'
 import { eventRows } from '../support/event-rows.js'
+import { decimal, halfEven } from '../support/exact-decimal.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
 import { BARS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
@@ -57,6 +51,7 @@ describe('bars', () => {
         session: fc.constantFrom<SessionPart | null>(null, null, 'regular', 'pre', 'post', 'all'),
         exchange: fc.constantFrom(null, null, 'ASX'),
         prints: fc.constantFrom<Prints>('all', 'eligible'),
+        fill: fc.constantFrom<Fill>('none', 'none', 'null', 'prev'),
         order: fc.constantFrom<Order>('asc', 'desc'),
         limit: fc.constantFrom(7, 50_000),
       }),
@@ -70,9 +65,13 @@ describe('bars', () => {
         await table.addCommitted(rows(0))
         await table.add(rows(60))
         table.watermarks.set('ASX', BigInt(String(random.pick(table.rows).exchange_timestamp)))
-        const request: BarsRequest = { ...BARS, ...shape, limit }
+        // Walking through every second of days would take too long by hand.
+        const intervalSeconds = Math.max(shape.intervalSeconds, shape.fill === 'none' ? 1 : 3_600)
+        const pageRows = shape.fill === 'none' ? limit : Math.max(limit, 50)
+        const request: BarsRequest = { ...BARS, ...shape, intervalSeconds, limit: pageRows }
         const bars = await allPages(request)
-        expect(bars).toEqual(barsByHand(table.rows, request, table.watermarks))
+        const market = { watermarks: table.watermarks, calendars, conditions: CONDITIONS }
+        expect(bars).toEqual(barsByHand(table.rows, request, market))
       },
     )
     await fc.assert(property, { numRuns: 60, verbose: true })
@@ -207,157 +206,4 @@ async function allPages(request: BarsRequest): Promise<unknown[]> {
     pageToken = answer.nextPageToken
   } while (pageToken !== null)
   return bars
-}
-
-interface Print {
-  readonly row: Row
-  readonly uses: readonly PrintUse[]
-  /** Scaled by 10^8; by 10^9 for mid. */
-  readonly price: bigint
-}
-
-/** The slow, obvious way: one bucket after the other, in whole numbers. */
-function barsByHand(
-  rows: readonly Row[],
-  request: BarsRequest,
-  watermarks: ReadonlyMap<string, bigint>,
-): unknown[] {
-  const buckets = new Map<string, { start: bigint; end: bigint; prints: Print[] }>()
-  for (const row of rows) {
-    const price = priceOf(row, request.of)
-    if (price === null || (request.exchange ?? row.exchange) !== row.exchange) continue
-    const stretch = stretchOf(row, request)
-    const uses = usesOf(row, request)
-    if (stretch === null || uses.length === 0) continue
-    const { start, end } = bucketOf(BigInt(String(row.exchange_timestamp)), stretch, request)
-    const key = `${start}|${row.exchange}|${row.symbol}`
-    const bucket = buckets.get(key) ?? { start, end, prints: [] }
-    bucket.prints.push({ row, uses, price })
-    buckets.set(key, bucket)
-  }
-  const scale = request.of === 'mid' ? 9 : 8
-  const bars = [...buckets.values()].map(({ start, end, prints }) => {
-    const sorted = prints.toSorted(comparePrints)
-    const pricesFor = (use: PrintUse) =>
-      sorted.filter(({ uses }) => uses.includes(use)).map((print) => print.price)
-    const range = pricesFor('highLow').toSorted((a, b) => (a < b ? -1 : 1))
-    const inOrder = pricesFor('openClose')
-    const forVolume = sorted.filter(({ uses }) => uses.includes('volume'))
-    const price = (value: bigint | undefined) => (value === undefined ? null : decimal(value, scale))
-    const { symbol, exchange } = sorted[0]!.row
-    const watermark = watermarks.get(String(exchange))
-    return {
-      symbol,
-      exchange,
-      ts: formatMicros(start),
-      ts_ns: String(start * 1000n),
-      open: price(inOrder[0]),
-      high: price(range.at(-1)),
-      low: price(range[0]),
-      close: price(inOrder.at(-1)),
-      ...sumsOf(forVolume, request.of),
-      count: forVolume.length,
-      final: watermark !== undefined && end <= watermark - 300_000_000n,
-      order: [start, end, String(exchange), String(symbol)] as const,
-    }
-  })
-  bars.sort((a, b) => compareLists(a.order, b.order) * (request.order === 'asc' ? 1 : -1))
-  return bars.map(({ order: _, ...bar }) => bar)
-}
-
-/** What a row counts for. */
-function usesOf({ exchange, conditions }: Row, { of, prints }: BarsRequest): readonly PrintUse[] {
-  if (of !== 'trades' || prints === 'all') return PRINT_USES
-  const text = conditions === null ? null : String(conditions)
-  return PRINT_USES.filter((use) => counts(String(exchange), text, use, CONDITIONS))
-}
-
-function priceOf(row: Row, of: BarSource): bigint | null {
-  const side = (name: string) => (typeof row[name] === 'bigint' && row[name] !== 0n ? row[name] : null)
-  if (of === 'trades') return BigInt(String(row.price))
-  const [bid, ask] = [side('bid_price'), side('ask_price')]
-  if (of === 'bid') return bid
-  if (of === 'ask') return ask
-  return bid === null || ask === null ? null : (bid + ask) * 5n
-}
-
-function sumsOf(prints: readonly Print[], of: BarSource) {
-  if (of !== 'trades') return { volume: null, notional: null, vwap: null }
-  let [volume, notional] = [0n, 0n]
-  for (const { row, price } of prints) {
-    volume += BigInt(String(row.size))
-    notional += price * BigInt(String(row.size))
-  }
-  const vwap = volume === 0n ? null : decimal(halfEven(notional, volume), 8)
-  return { volume: decimal(volume, 8), notional: decimal(notional, 16), vwap }
-}
-
-interface Span {
-  readonly start: bigint
-  readonly end: bigint
-}
-
-/** The local day, or the part of the trading day, that a row lies in; null when it is in another part. */
-function stretchOf({ exchange, exchange_timestamp }: Row, { timeZone, session }: BarsRequest): Span | null {
-  const micros = BigInt(String(exchange_timestamp))
-  if (session === null) return localDay(micros, timeZone)
-  const { startMicros, openMicros, closeMicros, endMicros } = calendars.session(
-    String(exchange),
-    Number(micros),
-  )
-  const [start, end] = {
-    regular: [openMicros, closeMicros],
-    pre: [startMicros, openMicros],
-    post: [closeMicros, endMicros],
-    all: [startMicros, endMicros],
-  }[session].map(BigInt) as [bigint, bigint]
-  return micros >= start && micros < end ? { start, end } : null
-}
-
-/** By walking back, a quarter of an hour at a time, to where the local date changed. */
-function localDay(micros: bigint, timeZone: string): Span {
-  const step = 900_000_000n
-  const format = new Intl.DateTimeFormat('en-CA', { timeZone })
-  const date = (at: bigint) => format.format(Number(at / 1000n))
-  let start = micros - (micros % step)
-  while (date(start - step) === date(micros)) start -= step
-  let end = start + step
-  while (date(end) === date(micros)) end += step
-  return { start, end }
-}
-
-function bucketOf(micros: bigint, stretch: Span, { intervalSeconds }: BarsRequest): Span {
-  if (intervalSeconds === 86_400) return stretch
-  const interval = BigInt(intervalSeconds) * 1_000_000n
-  const start = stretch.start + ((micros - stretch.start) / interval) * interval
-  return { start, end: start + interval < stretch.end ? start + interval : stretch.end }
-}
-
-function comparePrints(a: Print, b: Print): number {
-  const key = ({ row, price }: Print) => [
-    BigInt(String(row.exchange_timestamp)),
-    BigInt(String(row.exchange_nanos ?? 0)),
-    row.log_offset == null ? 2n ** 63n : BigInt(String(row.log_offset)),
-    price,
-  ]
-  return compareLists(key(a), key(b))
-}
-
-function compareLists(a: readonly (bigint | string)[], b: readonly (bigint | string)[]): number {
-  const at = a.findIndex((part, index) => part !== b[index])
-  return at < 0 ? 0 : a[at]! < b[at]! ? -1 : 1
-}
-
-function halfEven(dividend: bigint, divisor: bigint): bigint {
-  const sign = dividend < 0n !== divisor < 0n ? -1n : 1n
-  const [n, d] = [dividend < 0n ? -dividend : dividend, divisor < 0n ? -divisor : divisor]
-  const [quotient, twice] = [n / d, (n % d) * 2n]
-  const up = twice > d || (twice === d && quotient % 2n === 1n)
-  return sign * (up ? quotient + 1n : quotient)
-}
-
-function decimal(scaled: bigint, scale: number): string {
-  const digits = String(scaled < 0n ? -scaled : scaled).padStart(scale + 1, '0')
-  const text = `${digits.slice(0, -scale)}.${digits.slice(-scale)}`.replace(/\.?0+$/, '')
-  return scaled < 0n ? `-${text}` : text
 }

@@ -18,6 +18,7 @@ export const BARS: BarsRequest = {
   timeZone: 'UTC',
   session: null,
   prints: 'all',
+  fill: 'none',
   order: 'asc',
   limit: 50_000,
 }
