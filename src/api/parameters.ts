@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { invalid, QUARANTINE_REASONS } from '#core'
 import {
+  ASOF_FIELDS,
   BAR_FIELDS,
   BAR_SOURCES,
   CORRECTION_FIELDS,
@@ -9,10 +10,13 @@ import {
   type Encoding,
   FILLS,
   type Field,
+  MARKET_SNAPSHOT_FIELDS,
   MARKET_TABLES,
   MAX_LIMIT,
   type MarketTable,
+  PREVAILING,
   PRINTS,
+  parseAge,
   parseAsOf,
   parseFields,
   parseInterval,
@@ -60,14 +64,19 @@ export const asOfParameter = {
     }),
 }
 
-export const selectionParameters = {
-  ...asOfParameter,
+/** Whose events. */
+export const instrumentParameters = {
   symbols: z
     .string()
     .transform((text) => parseSymbols('symbols', text))
     .optional()
     .meta({ description: 'instruments, up to 1,000; all when absent', example: 'BHP,CBA', type: 'string' }),
   exchange: optionalText('the feed whose symbols are meant', 'ASX'),
+}
+
+export const selectionParameters = {
+  ...asOfParameter,
+  ...instrumentParameters,
   start: optionalText(
     'event time, inclusive: RFC 3339, a date (its midnight UTC) or nanoseconds since 1970',
     '2014-03-10T00:00:00Z',
@@ -192,6 +201,37 @@ export const barParameters = {
     }),
 }
 
+const age = z.string().transform((text) => parseAge('max_age', text))
+
+export const asofParameters = {
+  prevailing: oneOf(PREVAILING)
+    .default('at')
+    .meta({
+      description:
+        'at: the last quote whose time is that of the trade or earlier, to the nanosecond; before: only an earlier one, so that a quote ' +
+        'that the trade has caused is none, where both have one time',
+    }),
+  max_age: age.default(86_400).meta({
+    description: 'an older quote prevails no longer: a number and s, m, h or d, up to 30d',
+    type: 'string',
+    example: '10s',
+    default: '1d',
+  }),
+}
+
+export const momentParameters = {
+  at: optionalText(
+    'the moment, inclusive: RFC 3339, a date (its midnight UTC) or nanoseconds since 1970; absent: the newest there is',
+    '2014-03-10T01:00:00Z',
+  ),
+  max_age: age.optional().meta({
+    description:
+      'nothing older counts, and fewer files are read: a number and s, m, h or d, up to 30d; only with at',
+    type: 'string',
+    example: '1d',
+  }),
+}
+
 export const vwapParameters = {
   interval: interval.optional().meta({
     description: 'vwap of each interval, from 1s to 1d; absent: of the range as a whole',
@@ -212,6 +252,8 @@ export function rowFieldsParameter(table: MarketTable) {
   }
 }
 
+export const asofFieldsParameter = fieldsParameter(ASOF_FIELDS)
+export const marketSnapshotFieldsParameter = fieldsParameter(MARKET_SNAPSHOT_FIELDS)
 export const barFieldsParameter = fieldsParameter(BAR_FIELDS)
 
 export const quarantineFieldsParameter = fieldsParameter(QUARANTINE_FIELDS)

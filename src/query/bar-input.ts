@@ -1,5 +1,6 @@
 import { type ConditionTable, PRINT_USES, type PrintUse } from '#core'
 import { countsFor, PRINT_COLUMNS } from './print-uses.js'
+import { MID } from './quote-fields.js'
 import type { BarSource, MarketTable, Prints } from './request.js'
 
 /** What bars are made of. */
@@ -57,8 +58,7 @@ const INPUTS: Readonly<Record<BarSource, BarInput>> = {
   mid: {
     ...QUOTES,
     columns: ['bid_price', 'ask_price'],
-    // Half of a sum of two numbers of 8 decimals has 9, exactly.
-    price: `CAST((CAST(nullif(bid_price, 0) AS ${WIDE}) + CAST(nullif(ask_price, 0) AS ${WIDE})) * 0.5 AS DECIMAL(20,9))`,
+    price: MID,
   },
 }
 

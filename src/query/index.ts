@@ -1,4 +1,5 @@
-export type { Answer, AnswerMeta, AnswerOptions, QueryEngine } from './answer.js'
+export type { Answer, AnswerMeta, AnswerOptions, QueryEngine, TableMeta } from './answer.js'
+export { ASOF_FIELDS } from './asof.js'
 export { BAR_FIELDS } from './bar-fields.js'
 export { CORRECTION_FIELDS } from './corrections.js'
 export { COUNT_FIELDS } from './count.js'
@@ -7,9 +8,11 @@ export { arrowOpening } from './encodings/arrow-schema.js'
 export { rowFields } from './event-fields.js'
 export { type Encoding, type Field, isText } from './field.js'
 export type { OpenGaps } from './gaps.js'
+export { MARKET_SNAPSHOT_FIELDS } from './market-snapshot.js'
 export { QUALITY_FIELDS } from './quality.js'
 export { QUARANTINE_FIELDS } from './quarantine.js'
 export {
+  type AsofRequest,
   BAR_SOURCES,
   type BarSource,
   type BarsRequest,
@@ -21,10 +24,14 @@ export {
   type LatestRequest,
   MARKET_TABLES,
   MAX_LIMIT,
+  type MarketSnapshotRequest,
   type MarketTable,
   type Order,
+  PREVAILING,
   PRINTS,
+  type Prevailing,
   type Prints,
+  parseAge,
   parseAsOf,
   parseFields,
   parseInterval,

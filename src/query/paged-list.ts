@@ -10,6 +10,8 @@ import type { Scan } from './scan.js'
 /** A list of rows that is answered page by page, all pages from one version. It says what is read; the router reads. */
 export interface PagedList {
   readonly table: TableName
+  /** A second table that it reads, pinned in the same turn. */
+  readonly beside?: TableName
   readonly request: Page & Selection
   readonly keyForm: KeyForm
   /** Whether the rows depend on the watermarks: then all pages have those of the first. */
@@ -53,4 +55,6 @@ export interface Reading {
   readonly sliceRows: number
   /** Asks what the statement needs to know first. */
   query(statement: Statement): Promise<QueryResult>
+  /** Plans what is read of the second table, once; of a list without one, nothing. */
+  planBeside(selection: Selection): Promise<Scan>
 }

@@ -91,6 +91,26 @@ export interface VwapRequest extends Selection, Page {
   readonly order: Order
 }
 
+/** Whether a quote of the very time of a trade, to the nanosecond, prevails at it, or only an earlier one. */
+export type Prevailing = 'at' | 'before'
+export const PREVAILING = ['at', 'before'] as const satisfies readonly Prevailing[]
+
+/** Of trades, each with the quote that prevailed. */
+export interface AsofRequest extends Selection, Page {
+  readonly prevailing: Prevailing
+  /** An older quote prevails no longer. */
+  readonly maxAgeSeconds: number
+  readonly order: Order
+  /** Names from `ASOF_FIELDS`; null: all. */
+  readonly fields: readonly string[] | null
+}
+
+/** Of each instrument's last trade and last quote in a selection: its end is the moment, exclusive. */
+export interface MarketSnapshotRequest extends Selection, Page {
+  /** Names from `MARKET_SNAPSHOT_FIELDS`; null: all. */
+  readonly fields: readonly string[] | null
+}
+
 export interface LatestRequest extends Selection, Page {
   readonly table: MarketTable
   readonly fields: readonly string[] | null
@@ -147,13 +167,28 @@ export const SECONDS_PER_DAY = 86_400
 
 /** "5m" → 300. From 1s to 1d. */
 export function parseInterval(field: string, text: string): number {
-  const match = /^(\d{1,6})([smhd])$/.exec(text)
-  // The pattern admits only these four letters.
-  const seconds = match ? Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS] : 0
+  const seconds = secondsOf(text)
   if (seconds < 1 || seconds > SECONDS_PER_DAY) {
     throw invalid(field, text, 'an interval from 1s to 1d, such as 1s, 5m, 1h or 1d')
   }
   return seconds
+}
+
+const MAX_AGE_DAYS = 30
+
+/** "5m" → 300. From 1s to 30d. */
+export function parseAge(field: string, text: string): number {
+  const seconds = secondsOf(text)
+  if (seconds < 1 || seconds > MAX_AGE_DAYS * SECONDS_PER_DAY)
+    throw invalid(field, text, `an age from 1s to ${MAX_AGE_DAYS}d, such as 10s, 5m or 1d`)
+  return seconds
+}
+
+/** 0 for what is no such text. */
+function secondsOf(text: string): number {
+  const match = /^(\d{1,6})([smhd])$/.exec(text)
+  // The pattern admits only these four letters.
+  return match ? Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS] : 0
 }
 
 /** An IANA time zone, in its usual spelling. */

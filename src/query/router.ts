@@ -1,4 +1,11 @@
-import { assert, type Clock, type ConditionTable, type SessionCalendars, type TableName } from '#core'
+import {
+  assert,
+  type Clock,
+  type ConditionTable,
+  invalid,
+  type SessionCalendars,
+  type TableName,
+} from '#core'
 import type { PinnedVersion, StreamTable } from '#storage'
 import {
   type Answer,
@@ -8,7 +15,8 @@ import {
   runStatement,
   type Statement,
 } from './answer.js'
-import { answerMeta } from './answer-meta.js'
+import { answerMeta, type TableRead, tablesMeta } from './answer-meta.js'
+import { asofList } from './asof.js'
 import { barsList } from './bars.js'
 import { correctionsList } from './corrections.js'
 import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
@@ -16,17 +24,20 @@ import { coverageList } from './coverage.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { latestList } from './latest.js'
 import type { MarketRules } from './market-rules.js'
+import { marketSnapshotList } from './market-snapshot.js'
 import { decodePageToken, encodePageToken, type PagePosition, requestFingerprint } from './page-token.js'
 import type { ListAt, PagedList, Reading } from './paged-list.js'
-import { pinOf, using } from './pinned.js'
+import { pinOf, using, usingAll } from './pinned.js'
 import { qualityList } from './quality.js'
 import { quarantineList } from './quarantine.js'
 import type {
+  AsofRequest,
   BarsRequest,
   CorrectionsRequest,
   CountRequest,
   CoverageRequest,
   LatestRequest,
+  MarketSnapshotRequest,
   QualityRequest,
   QuarantineRequest,
   RowsRequest,
@@ -64,7 +75,14 @@ export interface QueryRouterOptions extends RowReaderOptions {
 /** What was read, and the rows. */
 interface Read {
   readonly scan: Scan
+  readonly besideScan: Scan
   readonly rows: ReadRows
+}
+
+/** The tables of a list at their versions. */
+interface Pinned {
+  readonly pinned: PinnedVersion
+  readonly beside: PinnedVersion | undefined
 }
 
 const isAlwaysUnique = () => true
@@ -104,6 +122,16 @@ export class QueryRouter {
   /** One page of volume, notional and vwap: of a range by exchange and symbol, or as bars. */
   vwap(request: VwapRequest, options: AnswerOptions): Promise<Answer> {
     return this.#answerPage(vwapList(request, this.#rules), options)
+  }
+
+  /** One page of trades, each with the quote that prevailed at it. */
+  asof(request: AsofRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(asofList(request), options)
+  }
+
+  /** One page of the last trade and quote of each instrument at a moment, by exchange and symbol. */
+  marketSnapshot(request: MarketSnapshotRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(marketSnapshotList(request), options)
   }
 
   /** One page of the newest row of each instrument, by exchange and symbol. */
@@ -203,17 +231,27 @@ export class QueryRouter {
   async #answerPage(list: PagedList, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     const table = this.#table(list.table)
+    const other = list.beside === undefined ? null : this.#table(list.beside)
     const { tableUuid } = table.metadata()
     const { pageToken, asOf } = list.request
+    if (other && asOf?.kind === 'snapshot')
+      throw invalid('as_of', asOf.snapshotId, 'a time, a branch or a tag: a snapshot is of one table')
     const request = requestFingerprint({ ...list.request, ...list.rules, table: list.table })
-    const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
-    return using(pinOf(table, asOf, token?.version ?? null), async (newest) => {
+    const otherUuid = other?.metadata().tableUuid ?? null
+    const token =
+      pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm, otherUuid)
+    const pins = [
+      () => pinOf(table, asOf, token?.version ?? null),
+      ...(other ? [() => pinOf(other, asOf, token?.beside?.version ?? null)] : []),
+    ]
+    return usingAll(pins, async ([newest, beside]) => {
+      assert(newest !== undefined, 'a list reads a table')
       const watermarks = (list.usesWatermarks && token?.watermarks) || newest.watermarks
       const pinned = { ...newest, watermarks }
       const after = token?.position ?? null
       const at = list.at(pinned, after)
-      const gaps = openGaps(pinned.withOpenGaps, list.request)
-      const { scan, rows } = await this.#read(list, at, pinned, after, options)
+      const gaps = openGaps([...pinned.withOpenGaps, ...(beside?.withOpenGaps ?? [])], list.request)
+      const { scan, besideScan, rows } = await this.#read(list, at, { pinned, beside }, after, options)
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
       return {
         encoding: options.encoding,
@@ -230,8 +268,19 @@ export class QueryRouter {
             version: pinned.version,
             watermarks: carried,
             position: rows.last,
+            ...(beside && { beside: { tableUuid: beside.metadata.tableUuid, version: beside.version } }),
           }),
-        meta: this.#meta(pinned, scan, startedMs, gaps),
+        meta:
+          beside && list.beside !== undefined
+            ? this.#tablesMeta(
+                [
+                  { table: list.table, pinned, scan },
+                  { table: list.beside, pinned: beside, scan: besideScan },
+                ],
+                startedMs,
+                gaps,
+              )
+            : this.#meta(pinned, scan, startedMs, gaps),
       }
     })
   }
@@ -240,12 +289,16 @@ export class QueryRouter {
   async #read(
     list: PagedList,
     at: ListAt,
-    pinned: PinnedVersion,
+    { pinned, beside }: Pinned,
     after: PagePosition | null,
     options: AnswerOptions,
   ): Promise<Read> {
     const { limit } = list.request
-    const reading = this.#reading(options)
+    let besideScan = NOTHING
+    const reading = this.#reading(options, async (selection) => {
+      if (beside) besideScan = await planScan(beside, rowFilter(selection))
+      return besideScan
+    })
     const plan = (selection: Selection) => planScan(pinned, rowFilter(selection))
     const page = { after, unique: list.isUnique ?? isAlwaysUnique }
     for (const selection of at.narrower?.selections ?? []) {
@@ -253,20 +306,22 @@ export class QueryRouter {
       const scan = await plan(selection)
       const statement = await at.statement(scan, selection, reading)
       const rows = await this.#reader.page(statement, { ...page, limit: rowCount }, options)
-      if (rows.rowCount === rowCount) return { scan, rows }
+      if (rows.rowCount === rowCount) return { scan, besideScan, rows }
       await rows.data.close()
     }
     const scan = await plan(at.selection)
     if (limit === null && at.slices && options.encoding !== 'parquet') {
-      return { scan, rows: await this.#reader.all(at.slices(scan, pinned, reading), options) }
+      const rows = await this.#reader.all(at.slices(scan, pinned, reading), options)
+      return { scan, besideScan, rows }
     }
     const statement = await at.statement(scan, at.selection, reading)
-    return { scan, rows: await this.#reader.read(statement, { ...page, limit }, options) }
+    const rows = await this.#reader.read(statement, { ...page, limit }, options)
+    return { scan, besideScan, rows }
   }
 
-  #reading({ encoding, signal }: AnswerOptions): Reading {
+  #reading({ encoding, signal }: AnswerOptions, planBeside: Reading['planBeside']): Reading {
     const query = (statement: Statement) => runStatement(this.#engine, statement, signal)
-    return { encoding, signal, sliceRows: this.#sliceRows, query }
+    return { encoding, signal, sliceRows: this.#sliceRows, query, planBeside }
   }
 
   #table(name: TableName): StreamTable {
@@ -277,5 +332,9 @@ export class QueryRouter {
 
   #meta(pinned: PinnedVersion, scan: Scan, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
     return answerMeta(pinned, scan, this.#clock.monotonicMs() - startedMs, gaps)
+  }
+
+  #tablesMeta(reads: readonly TableRead[], startedMs: number, gaps: OpenGaps | null): AnswerMeta {
+    return tablesMeta(reads, this.#clock.monotonicMs() - startedMs, gaps)
   }
 }

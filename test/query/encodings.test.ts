@@ -157,9 +157,15 @@ describe('every list', () => {
     >
   > = {
     quotes: ({ router }, encoding) => router.rows({ ...ROWS, table: 'quotes' }, { encoding }),
-    bars: ({ router }, encoding) => router.bars({ ...EVERYTHING, ...bars, limit: 1_000 }, { encoding }),
-    'bars of mid': ({ router }, encoding) =>
-      router.bars({ ...EVERYTHING, ...bars, of: 'mid', limit: null }, { encoding }),
+    bars: ({ router }, encoding) => router.bars({ ...bars, limit: 1_000 }, { encoding }),
+    'bars of mid': ({ router }, encoding) => router.bars({ ...bars, of: 'mid', limit: null }, { encoding }),
+    'filled bars': ({ router }, encoding) =>
+      router.bars({ ...bars, fill: 'prev', prints: 'eligible', limit: 1_000 }, { encoding }),
+    vwap: ({ router }, encoding) => router.vwap({ ...BARS, intervalSeconds: null }, { encoding }),
+    'vwap of intervals': ({ router }, encoding) => router.vwap(BARS, { encoding }),
+    asof: ({ router }, encoding) =>
+      router.asof({ ...ROWS, prevailing: 'at', maxAgeSeconds: 86_400 }, { encoding }),
+    'market snapshot': ({ router }, encoding) => router.marketSnapshot(ROWS, { encoding }),
     latest: ({ router }, encoding) => router.latest({ ...instruments, fields: null }, { encoding }),
     symbols: ({ router }, encoding) => router.symbols(instruments, { encoding }),
     coverage: ({ router }, encoding) => router.coverage(instruments, { encoding }),
