@@ -53,6 +53,7 @@ describe('as of each trade', () => {
         })
         const expected = trades.map((trade) => ({ ...trade, ...quoteAt(trade, request) }))
         expect(await allRows(lake.router.asof, { ...request, fields: FIELDS })).toEqual(expected)
+        expect([lake.trades.pinCount, lake.quotes.pinCount]).toEqual([0, 0])
       },
     )
     await fc.assert(property, { numRuns: 60, verbose: true })
