@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type ConditionTable, formatMicros, MAX_EVENT_MICROS, type SessionCalendars } from '#core'
-import type { BarSource, BarsRequest, Fill, Order, Prints, SessionPart } from '#query'
+import { type ConditionTable, formatMicros, MAX_EVENT_MICROS, SessionCalendars, systemClock } from '#core'
+import {
+  type BarSource,
+  type BarsRequest,
+  type Fill,
+  type Order,
+  type Prints,
+  QueryRouter,
+  type SessionPart,
+} from '#query'
 import { loadCalendars } from '../../src/cli/calendars.js'
 import { barsByHand } from '../support/bars-by-hand.js'
 import { eventRows } from '../support/event-rows.js'
@@ -11,7 +19,7 @@ import { BARS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
-/** Of two exchanges, and few codes. */
+/** Of one exchange, and of few codes. */
 const CONDITIONS: readonly ConditionTable[] = [
   {
     exchanges: ['ASX'],
@@ -181,6 +189,30 @@ describe('bars', () => {
       code: 'invalid_input',
       message: expect.stringContaining('shorter interval'),
     })
+  })
+
+  test('go on page by page under the rules that they began with, and no others', async () => {
+    await lake.trades.add([trade(0n, 1n, 1n, 0), trade(7_200_000_000n, 1n, 1n, 1)])
+    const { tables, engine, directory } = lake
+    const options = { tables, engine, tempDirectory: directory, clock: systemClock }
+    const elsewhere = (conditions: readonly ConditionTable[], sessions: SessionCalendars) =>
+      new QueryRouter({ ...options, sessions, conditions })
+    const goOn = async (request: BarsRequest, router: QueryRouter) => {
+      const { nextPageToken } = await lake.router.bars({ ...request, limit: 1 }, JSON_ROWS)
+      const { data } = await router.bars({ ...request, pageToken: nextPageToken }, JSON_ROWS)
+      return (await data.bytes()).length
+    }
+    const refused = { code: 'invalid_input', detail: { field: 'page_token' } }
+    const [eligible, session] = [
+      { ...BARS, prints: 'eligible' } as const,
+      { ...BARS, session: 'all' } as const,
+    ]
+    const none = new SessionCalendars([])
+    expect(await goOn(eligible, elsewhere(CONDITIONS, none))).toBeGreaterThan(0)
+    await expect(goOn(eligible, elsewhere([], none))).rejects.toMatchObject(refused)
+    expect(await goOn(session, elsewhere([], calendars))).toBeGreaterThan(0)
+    await expect(goOn(session, elsewhere([], none))).rejects.toMatchObject(refused)
+    expect(await goOn(BARS, elsewhere([], none))).toBeGreaterThan(0)
   })
 
   test('are none where there is nothing', async () => {
