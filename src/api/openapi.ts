@@ -14,6 +14,7 @@ import {
 } from './ingest-routes.js'
 import { loadParameters, loadSchema } from './load-routes.js'
 import { jobRequestSchema, jobSchema, planSchema } from './maintenance-routes.js'
+import { META } from './meta-schema.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
@@ -26,49 +27,6 @@ const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
   'remove-orphans': 'Removes files that belong to no snapshot, or tells which there are',
   verify: 'Reads every data file and compares it with what its manifest says',
 }
-
-const META = z
-  .object({
-    route: z
-      .enum(['real-time', 'historical', 'hybrid'])
-      .meta({ description: 'where rows were read: the tail in memory, files, or both' }),
-    receipt: z
-      .string()
-      .meta({ description: 'names the version that was read: table, snapshot and log positions' }),
-    snapshot_id: z
-      .string()
-      .nullable()
-      .meta({ description: 'snapshot of that version; null before the first' }),
-    engine: z.literal('duckdb').meta({ description: 'what ran the query' }),
-    cache: z
-      .enum(['none', 'memory', 'redis'])
-      .meta({ description: 'the farthest place where some of the rows were kept; none: all were read' }),
-    files_total: z.int().meta({ description: 'data files of the snapshot' }),
-    files_read: z.int().meta({ description: 'of these, the files that statistics could not leave out' }),
-    rows_scanned: z.int().meta({ description: 'rows of the files and tail segments that were read' }),
-    bytes_read: z.int().meta({ description: 'size of the files that were read, in bytes' }),
-    elapsed_ms: z.number().meta({ description: 'time spent on the query, in milliseconds' }),
-    gaps: z
-      .object({
-        count: z.int().meta({ description: 'gaps that are open now, of the symbols and times asked for' }),
-        missing: z.string().meta({ description: 'how many sequence numbers they are' }),
-        listed: z
-          .array(
-            z.object({
-              symbol: z.string().meta({ description: 'instrument' }),
-              exchange: z.string().meta({ description: 'the feed that counts' }),
-              from: z.string().meta({ description: 'first missing number' }),
-              to: z.string().meta({ description: 'last missing number' }),
-              after: z.string().meta({ description: 'event time of the row before them' }),
-              before: z.string().meta({ description: 'event time of the row after them' }),
-            }),
-          )
-          .meta({ description: 'the first hundred' }),
-      })
-      .optional()
-      .meta({ description: 'what sequence numbers tell to be missing; absent when nothing is known to be' }),
-  })
-  .meta({ id: 'Meta' })
 
 const PROBLEM = z
   .object({

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
 import { invalid } from '#core'
-import { parseRange, type Selection } from '#query'
+import { parseRange, SECONDS_PER_DAY, type Selection, type SessionPart } from '#query'
 import type { AsOf } from '#storage'
 import { FORMATS, type Format } from './parameters.js'
 import { HttpError } from './problem.js'
@@ -91,4 +91,15 @@ export function selectionOf(parameters: {
     ...parseRange(parameters.start ?? null, parameters.end ?? null),
     ...(parameters.as_of && { asOf: parameters.as_of }),
   }
+}
+
+/** By which clock time is cut. Days without a time zone are those of trading: a UTC day may split them. */
+export function clockOf(
+  intervalSeconds: number,
+  { tz, session }: { readonly tz?: string | undefined; readonly session?: SessionPart | undefined },
+): { readonly timeZone: string; readonly session: SessionPart | null } {
+  if (tz !== undefined && session !== undefined)
+    throw invalid('session', session, 'given without tz: a session has the time zone of its exchange')
+  const isTradingDay = tz === undefined && intervalSeconds === SECONDS_PER_DAY
+  return { timeZone: tz ?? 'UTC', session: session ?? (isTradingDay ? 'all' : null) }
 }

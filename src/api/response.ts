@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
 import { type Clock, TicklakeError, unreachable } from '#core'
-import { type Answer, type AnswerMeta, arrowOpening, isText, type OpenGaps } from '#query'
+import { type Answer, type AnswerMeta, arrowOpening, isText, type OpenGaps, type TableMeta } from '#query'
 import { mediaType } from './request.js'
 
 /**
@@ -114,6 +114,21 @@ function metaJson(meta: AnswerMeta) {
     bytes_read: meta.bytesRead,
     elapsed_ms: meta.elapsedMs,
     ...(meta.gaps && { gaps: gapsJson(meta.gaps) }),
+    ...(meta.tables && { tables: meta.tables.map(tableJson) }),
+  }
+}
+
+/** One table of several. */
+function tableJson({ table, ...meta }: TableMeta & { readonly table: string }) {
+  return {
+    table,
+    route: meta.route,
+    receipt: meta.receipt,
+    snapshot_id: meta.snapshotId,
+    files_total: meta.filesTotal,
+    files_read: meta.filesRead,
+    rows_scanned: meta.rowsScanned,
+    bytes_read: meta.bytesRead,
   }
 }
 

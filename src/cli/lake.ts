@@ -32,6 +32,7 @@ import {
 import { AnswerCache, Headroom, MemoryLayer, QueryLimits, QueryRouter, RedisLayer } from '#query'
 import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from '#storage'
 import { loadCalendars } from './calendars.js'
+import { loadConditions } from './conditions.js'
 import { openLog } from './log.js'
 import { openRegistry } from './registry.js'
 import { VERSION } from './version.js'
@@ -46,6 +47,7 @@ export interface LakeSurroundings {
 /** What ships with the program. */
 const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
 export const CALENDARS = fileURLToPath(new URL('../../config/calendars', import.meta.url))
+const CONDITIONS = fileURLToPath(new URL('../../config/conditions', import.meta.url))
 
 /**
  * The whole system on one data folder, and the only place that knows all modules: it builds them from the
@@ -127,6 +129,7 @@ export class Lake {
 
     const { unknownWaitMs, maxAddedColumns } = config.registry
     const sessions = await loadCalendars(CALENDARS)
+    const conditions = await loadConditions(CONDITIONS)
     const consumers: Consumer[] = []
     // All before the first is read: Kafka's group is joined with the topics that are there then.
     for (const { definition } of warehouse.tables.values())
@@ -194,7 +197,7 @@ export class Lake {
     const cache = openCache(config.cache, { clock, random, logger })
     steps.onUndo(async () => cache.stop())
     const api = createApi({
-      router: new QueryRouter({ tables, engine, sessions, limits, cache, clock, tempDirectory }),
+      router: new QueryRouter({ tables, engine, sessions, conditions, limits, cache, clock, tempDirectory }),
       cache,
       limits,
       timeouts: queries,

@@ -11,6 +11,14 @@ export {
   type ColumnBatch,
   type StringColumn,
 } from './column-batch.js'
+export {
+  CODE_FORMS,
+  type CodeForm,
+  type ConditionCode,
+  type ConditionTable,
+  PRINT_USES,
+  type PrintUse,
+} from './condition-table.js'
 export { CORRECTED_COLUMNS, CORRECTION_ACTIONS, CORRECTIONS } from './correction.js'
 export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
 export { diskFull, type ErrorCode, invalid, TicklakeError } from './errors.js'

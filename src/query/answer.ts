@@ -13,8 +13,9 @@ export type QueryEngine = Pick<Engine, 'query' | 'rows' | 'stream' | 'exportParq
 /** How an answer came about. */
 export interface AnswerMeta {
   readonly route: Route
-  /** The version that was read. */
+  /** The version that was read; where several tables were, the versions of all of them. */
   readonly receipt: string
+  /** Null before the first, and where several tables were read. */
   readonly snapshotId: string | null
   readonly engine: 'duckdb'
   /** The farthest layer that had some of the rows. */
@@ -27,7 +28,15 @@ export interface AnswerMeta {
   readonly elapsedMs: number
   /** What sequence numbers tell to be missing in the range that was asked for, now; null when nothing is. */
   readonly gaps: OpenGaps | null
+  /** Each table of an answer from several, at its version. */
+  readonly tables?: readonly ({ readonly table: string } & TableMeta)[]
 }
+
+/** How one table of several was read. */
+export type TableMeta = Pick<
+  AnswerMeta,
+  'route' | 'receipt' | 'snapshotId' | 'filesTotal' | 'filesRead' | 'rowsScanned' | 'bytesRead'
+>
 
 /** An answer. Whoever asked for it reads its data, or closes them. */
 export interface Answer {

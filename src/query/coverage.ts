@@ -1,9 +1,14 @@
-import { dayOfMicros, MICROS_PER_DAY, QualityFlag, type Session, type SessionCalendars } from '#core'
-import type { QueryResult } from '#engine'
+import { QualityFlag, type SessionCalendars } from '#core'
 import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { UTC_DAY } from './calendar.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
+import {
+  type ExchangeSession,
+  exchangeDaysOf,
+  exchangeDaysStatement,
+  exchangeSessions,
+} from './exchange-days.js'
 import { type Encoding, encodeRow, type Field, numberField, textField, timeField } from './field.js'
 import { INSTRUMENT } from './instrument.js'
 import { keyText } from './order-key.js'
@@ -72,46 +77,13 @@ export function coverageList(request: CoverageRequest, calendars: SessionCalenda
     at: (_, after) => ({
       fields: COVERAGE_FIELDS.map(({ name }) => name),
       selection: request,
-      statement: async (scan, _, { encoding, query }) => {
-        const days = exchangeDays(await query(exchangeDaysStatement(request, scan)), calendars)
-        return coverageStatement(request, scan, days, after, encoding)
+      statement: async (scan, _, { encoding, query, signal }) => {
+        const days = exchangeDaysOf(await query(exchangeDaysStatement(request, scan)))
+        const sessions = await exchangeSessions(days, calendars, signal)
+        return coverageStatement(request, scan, sessions, after, encoding)
       },
     }),
   }
-}
-
-/** The UTC days, counted from 1970, on which each exchange has events of a selection. */
-function exchangeDaysStatement(request: CoverageRequest, scan: Scan): Statement {
-  const source = relation(scan, SELECTION_COLUMNS)
-  const bindings = new Bindings()
-  const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
-  const events = `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros FROM ${source} ${where}`
-  return {
-    sql: `SELECT DISTINCT exchange, ${UTC_DAY} AS day FROM (${events}) ORDER BY ALL`,
-    parameters: bindings.values,
-  }
-}
-
-/** Sessions of an exchange that share a time with a UTC day. */
-interface ExchangeDay {
-  readonly exchange: string
-  readonly utcDay: number
-  readonly sessions: readonly Session[]
-}
-
-/** The sessions of the days that `exchangeDaysStatement` found. */
-function exchangeDays(result: QueryResult, calendars: SessionCalendars): readonly ExchangeDay[] {
-  const [exchanges = [], days = []] = result.columns
-  return exchanges.map((name, row) => {
-    const [exchange, utcDay] = [String(name), Number(days[row])]
-    const sessions: Session[] = []
-    for (let micros = utcDay * MICROS_PER_DAY; dayOfMicros(BigInt(micros)) === utcDay; ) {
-      const session = calendars.session(exchange, micros)
-      sessions.push(session)
-      micros = session.endMicros
-    }
-    return { exchange, utcDay, sessions }
-  })
 }
 
 /**
@@ -122,7 +94,7 @@ function exchangeDays(result: QueryResult, calendars: SessionCalendars): readonl
 function coverageStatement(
   request: CoverageRequest,
   scan: Scan,
-  days: readonly ExchangeDay[],
+  sessions: readonly ExchangeSession[],
   after: PagePosition | null,
   encoding: Encoding,
 ): Statement {
@@ -136,7 +108,7 @@ function coverageStatement(
   const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
   const byInstrument = 'PARTITION BY exchange, symbol'
   const steps: readonly (readonly [name: string, sql: string])[] = [
-    ['sessions', sessionsSql(days, bindings)],
+    ['sessions', sessionsSql(sessions, bindings)],
     [
       'events',
       `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros, sequence_number AS number,
@@ -227,13 +199,11 @@ function afterSession({ key: [exchange, symbol, day] }: PagePosition, bindings: 
 }
 
 /** One row for each UTC day that a session touches. */
-function sessionsSql(days: readonly ExchangeDay[], bindings: Bindings): string {
-  const rows = days.flatMap(({ exchange, utcDay, sessions }) =>
-    sessions.map(({ day, startMicros, endMicros }) => ({
-      exchange,
-      numbers: [utcDay, day, startMicros, endMicros],
-    })),
-  )
+function sessionsSql(sessions: readonly ExchangeSession[], bindings: Bindings): string {
+  const rows = sessions.map(({ exchange, utcDay, session: { day, startMicros, endMicros } }) => ({
+    exchange,
+    numbers: [utcDay, day, startMicros, endMicros],
+  }))
   // As bound lists: DuckDB takes ten times as long for so many VALUES.
   const names = bindings.bind(JSON.stringify(rows.map((row) => row.exchange)))
   const columns = ['utc_day', 'day', 'session_start', 'session_end'].map((name, column) => {

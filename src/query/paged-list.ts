@@ -13,12 +13,16 @@ export interface PagedList {
   /** Apart from its request: bars, latest. */
   readonly name: string
   readonly table: TableName
+  /** A second table that it reads, pinned in the same turn. */
+  readonly beside?: TableName
   readonly request: Page & Selection
   readonly keyForm: KeyForm
   /** Whether the rows depend on the watermarks: then all pages have those of the first. */
   readonly usesWatermarks: boolean
   /** Whether only one row can have a key. Absent: of every key. */
   readonly isUnique?: (key: Key) => boolean
+  /** Settings that the rows depend on too: a page token goes on with the very same. Plain data. */
+  readonly rules?: object
   /**
    * The list at a version, after a page. Called in the turn of the pin, so that what it takes from the ledger is of the
    * version too; throws when the version lacks a field that was asked for.
@@ -65,4 +69,6 @@ export interface Reading {
   readonly sliceRows: number
   /** Asks what the statement needs to know first. */
   query(statement: Statement): Promise<QueryResult>
+  /** Plans what is read of the second table, once; of a list without one, nothing. */
+  planBeside(selection: Selection): Promise<Scan>
 }

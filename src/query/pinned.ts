@@ -21,13 +21,36 @@ export async function using(
   use: (pinned: PinnedVersion) => Promise<Answer>,
 ): Promise<Answer> {
   const pinned = held instanceof Promise ? await held : held
+  return releasing([pinned], () => use(pinned))
+}
+
+/** The same with versions of several tables: newest ones are all pinned in one turn, and so are of one moment. */
+export async function usingAll(
+  pins: readonly (() => PinnedVersion | Promise<PinnedVersion>)[],
+  use: (pinned: readonly PinnedVersion[]) => Promise<Answer>,
+): Promise<Answer> {
+  const versions: PinnedVersion[] = []
+  try {
+    for (const pin of pins) {
+      const held = pin()
+      versions.push(held instanceof Promise ? await held : held)
+    }
+  } catch (error) {
+    for (const pinned of versions) pinned.release()
+    throw error
+  }
+  return releasing(versions, () => use(versions))
+}
+
+/** Lets versions go once the answer is there, or, where its data are streamed, once these have been read. */
+async function releasing(pins: readonly PinnedVersion[], answerOf: () => Promise<Answer>): Promise<Answer> {
   let isHeld = false
   try {
-    const answer = await use(pinned)
+    const answer = await answerOf()
     isHeld = answer.data.isStreamed
-    if (isHeld) answer.data.onClose(() => pinned.release())
+    if (isHeld) for (const pinned of pins) answer.data.onClose(() => pinned.release())
     return answer
   } finally {
-    if (!isHeld) pinned.release()
+    if (!isHeld) for (const pinned of pins) pinned.release()
   }
 }

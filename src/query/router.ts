@@ -1,4 +1,11 @@
-import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
+import {
+  assert,
+  type Clock,
+  type ConditionTable,
+  invalid,
+  type SessionCalendars,
+  type TableName,
+} from '#core'
 import type { PinnedVersion, StreamTable } from '#storage'
 import {
   type Answer,
@@ -8,7 +15,8 @@ import {
   runStatement,
   type Statement,
 } from './answer.js'
-import { answerMeta, type Sources, sourceOf } from './answer-meta.js'
+import { answerMeta, type Sources, sourceOf, tablesMeta } from './answer-meta.js'
+import { asofList } from './asof.js'
 import { barsList } from './bars.js'
 import type { AnswerCache } from './cache/answer-cache.js'
 import { correctionsList } from './corrections.js'
@@ -19,29 +27,35 @@ import { type OpenGaps, openGaps } from './gaps.js'
 import { latestList } from './latest.js'
 import { NO_NEED, needOf, type QueryLimits } from './limits.js'
 import type { ListReading } from './list-reading.js'
+import type { MarketRules } from './market-rules.js'
+import { marketSnapshotList } from './market-snapshot.js'
 import { decodePageToken, encodePageToken, requestFingerprint } from './page-token.js'
 import type { PagedList, Reading } from './paged-list.js'
 import { PartReader, type ReadList, type ReadPage } from './part-reader.js'
-import { pinOf, using } from './pinned.js'
+import { pinOf, using, usingAll } from './pinned.js'
 import { type Plan, planList, tagOf } from './plan.js'
 import { qualityList } from './quality.js'
 import { quarantineList } from './quarantine.js'
 import type {
+  AsofRequest,
   BarsRequest,
   CorrectionsRequest,
   CountRequest,
   CoverageRequest,
   LatestRequest,
+  MarketSnapshotRequest,
   QualityRequest,
   QuarantineRequest,
   RowsRequest,
+  Selection,
   SnapshotsRequest,
   SymbolsRequest,
+  VwapRequest,
 } from './request.js'
 import { RowData } from './row-data.js'
 import { RowReader, type RowReaderOptions } from './row-reader.js'
 import { rowsList } from './rows.js'
-import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned } from './scan.js'
+import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
 import { SLICE_ROWS } from './slices.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
 import { symbolsList } from './symbols.js'
@@ -53,10 +67,13 @@ import {
   TABLE_QUALITY_TYPES,
   tableQualityRows,
 } from './table-quality.js'
+import { vwapList } from './vwap.js'
 
 export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   readonly sessions: SessionCalendars
+  /** Absent: none, so that each print counts for everything. */
+  readonly conditions?: readonly ConditionTable[]
   readonly limits: QueryLimits
   readonly clock: Clock
   readonly cache: AnswerCache
@@ -74,7 +91,7 @@ const NO_WATERMARKS: ReadonlyMap<string, bigint> = new Map()
 export class QueryRouter {
   readonly #tables: ReadonlyMap<TableName, StreamTable>
   readonly #engine: QueryEngine
-  readonly #sessions: SessionCalendars
+  readonly #rules: MarketRules
   readonly #limits: QueryLimits
   readonly #clock: Clock
   readonly #reader: RowReader
@@ -84,7 +101,7 @@ export class QueryRouter {
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
     this.#engine = options.engine
-    this.#sessions = options.sessions
+    this.#rules = { sessions: options.sessions, conditions: options.conditions ?? [] }
     this.#limits = options.limits
     this.#clock = options.clock
     this.#reader = new RowReader(options)
@@ -99,7 +116,22 @@ export class QueryRouter {
 
   /** One page of bars, by bucket, exchange and symbol. */
   bars(request: BarsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(barsList(request), options)
+    return this.#answerPage(barsList(request, this.#rules), options)
+  }
+
+  /** One page of volume, notional and vwap: of a range by exchange and symbol, or as bars. */
+  vwap(request: VwapRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(vwapList(request, this.#rules), options)
+  }
+
+  /** One page of trades, each with the quote that prevailed at it. */
+  asof(request: AsofRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(asofList(request), options)
+  }
+
+  /** One page of the last trade and quote of each instrument at a moment, by exchange and symbol. */
+  marketSnapshot(request: MarketSnapshotRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(marketSnapshotList(request), options)
   }
 
   /** One page of the newest row of each instrument, by exchange and symbol. */
@@ -114,7 +146,7 @@ export class QueryRouter {
 
   /** One page of what is there and what is missing, by exchange, symbol and session. */
   coverage(request: CoverageRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(coverageList(request, this.#sessions), options)
+    return this.#answerPage(coverageList(request, this.#rules.sessions), options)
   }
 
   /** One page of how good the data of each instrument are, by exchange and symbol. */
@@ -206,19 +238,46 @@ export class QueryRouter {
   async #answerPage(list: PagedList, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     const table = this.#table(list.table)
+    const other = list.beside === undefined ? null : this.#table(list.beside)
     const { tableUuid } = table.metadata()
     const { pageToken, asOf } = list.request
-    const request = requestFingerprint({ ...list.request, table: list.table })
-    const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
-    return using(pinOf(table, asOf, token?.version ?? null), async (newest) => {
+    if (other && asOf?.kind === 'snapshot')
+      throw invalid('as_of', asOf.snapshotId, 'a time, a branch or a tag: a snapshot is of one table')
+    const request = requestFingerprint({ ...list.request, ...list.rules, table: list.table })
+    const otherUuid = other?.metadata().tableUuid ?? null
+    const token =
+      pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm, otherUuid)
+    const pins = [
+      () => pinOf(table, asOf, token?.version ?? null),
+      ...(other ? [() => pinOf(other, asOf, token?.beside?.version ?? null)] : []),
+    ]
+    return usingAll(pins, async ([newest, beside]) => {
+      assert(newest !== undefined, 'a list reads a table')
       const watermarks = (list.usesWatermarks && token?.watermarks) || newest.watermarks
       const pinned = { ...newest, watermarks }
       const after = token?.position ?? null
       const at = list.at(pinned, after)
-      const gaps = openGaps(pinned.withOpenGaps, list.request)
-      const from = { list, at, pinned, after, reading: this.#reading(list, options), options }
+      const gaps = openGaps([...pinned.withOpenGaps, ...(beside?.withOpenGaps ?? [])], list.request)
+      const besideScans: Scan[] = []
+      const planBeside = async (selection: Selection) => {
+        const scan = beside ? await planScan(beside, rowFilter(selection)) : NOTHING
+        besideScans.push(scan)
+        return scan
+      }
+      const reading = this.#reading(list, options, planBeside)
+      const from = { list, at, pinned, after, reading, options }
       const plan = await planList(from)
       const planned = plan.parts.map(({ scan }) => scan)
+      const meta = (sources: Sources) => {
+        const elapsedMs = this.#clock.monotonicMs() - startedMs
+        if (!beside || list.beside === undefined) return answerMeta(pinned, sources, elapsedMs, gaps)
+        const others = { planned: besideScans, scans: besideScans, layer: null }
+        const reads = [
+          { table: list.table, pinned, sources },
+          { table: list.beside, pinned: beside, sources: others },
+        ]
+        return tablesMeta(reads, elapsedMs, gaps)
+      }
       const tag = tagOf(plan, list.request.limit, gaps)
       const nothingRead = { planned, scans: [], layer: null }
       const answer = {
@@ -230,11 +289,10 @@ export class QueryRouter {
         ...(tag !== null && { tag }),
       }
       if (options.explain) {
-        return { ...answer, ...explained(from, plan), meta: this.#meta(pinned, nothingRead, startedMs, null) }
+        return { ...answer, ...explained(from, plan), meta: meta(nothingRead) }
       }
       if (tag !== null && options.knownTags?.includes(tag)) {
-        const meta = this.#meta(pinned, nothingRead, startedMs, gaps)
-        return { ...answer, isKnown: true, columns: null, data: RowData.of([]), meta }
+        return { ...answer, isKnown: true, columns: null, data: RowData.of([]), meta: meta(nothingRead) }
       }
       const { rows, scans, layer } = await this.#read(from, plan)
       const position = 'hasMore' in rows && rows.hasMore ? rows.end : null
@@ -245,8 +303,16 @@ export class QueryRouter {
         columns: rows.columns,
         data: rows.data,
         nextPageToken:
-          position && encodePageToken({ tableUuid, request, version, watermarks: carried, position }),
-        meta: this.#meta(pinned, { planned, scans, layer }, startedMs, gaps),
+          position &&
+          encodePageToken({
+            tableUuid,
+            request,
+            version,
+            watermarks: carried,
+            position,
+            ...(beside && { beside: { tableUuid: beside.metadata.tableUuid, version: beside.version } }),
+          }),
+        meta: meta({ planned, scans, layer }),
       }
     })
   }
@@ -275,9 +341,13 @@ export class QueryRouter {
     return { rows, scans: [scan], layer: null }
   }
 
-  #reading({ request }: PagedList, { encoding, signal }: AnswerOptions): Reading {
+  #reading(
+    { request }: PagedList,
+    { encoding, signal }: AnswerOptions,
+    planBeside: Reading['planBeside'],
+  ): Reading {
     const query = (statement: Statement) => runStatement(this.#engine, statement, signal)
-    return { encoding, limit: request.limit, signal, sliceRows: this.#sliceRows, query }
+    return { encoding, limit: request.limit, signal, sliceRows: this.#sliceRows, query, planBeside }
   }
 
   #table(name: TableName): StreamTable {

@@ -16,7 +16,7 @@ import {
 import { oneMoreThan } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
 import type { PagedList, Reading } from './paged-list.js'
-import type { Order, RowsRequest, Selection } from './request.js'
+import type { Order, Page, RowsRequest, Selection } from './request.js'
 import { relation, type Scan } from './scan.js'
 import { holdsKey, planSlice, type Slice, sliceConditions, slicesOf } from './slices.js'
 
@@ -70,8 +70,24 @@ function rowsStatement(
 ): Statement {
   const fields = chosenRowFields(request.table, scan.columns, request.fields)
   const columns = [...new Set([...columnsOf(fields), ...SELECTION_COLUMNS, ...ORDER_COLUMNS])]
-  const source = relation(scan, columns)
   const bindings = new Bindings()
+  const page = rowsPage(request, scan, columns, after, bindings, slice)
+  const key = orderKeyText(tieOf(columns))
+  return {
+    sql: `SELECT ${encodeRow(fields, encoding)} AS row, ${key} AS key FROM (${page})`,
+    parameters: bindings.values,
+  }
+}
+
+/** SQL of one page of rows, those of SELECTION_COLUMNS and ORDER_COLUMNS among their columns. */
+export function rowsPage(
+  request: Selection & Page & { readonly order: Order },
+  scan: Scan,
+  columns: readonly string[],
+  after: PagePosition | null,
+  bindings: Bindings,
+  slice: Slice | null = null,
+): string {
   const tie = tieOf(columns)
   const conditions = [
     ...selectionConditions(selectionAfter(request, after), bindings),
@@ -80,12 +96,10 @@ function rowsStatement(
   ]
   // Of the rows that tie with the last one of the page before, so many were in it.
   const given = after && (slice === null || holdsKey(slice, after.key)) ? after.ties : 0
-  const page = [
-    `SELECT ${selectList(columns)} FROM ${source} ${whereAll(conditions)}`,
+  return [
+    `SELECT ${selectList(columns)} FROM ${relation(scan, columns)} ${whereAll(conditions)}`,
     `ORDER BY ${orderBy(request.order, tie)} ${oneMoreThan(request.limit)} OFFSET ${given}`,
   ].join(' ')
-  const sql = `SELECT ${encodeRow(fields, encoding)} AS row, ${orderKeyText(tie)} AS key FROM (${page})`
-  return { sql, parameters: bindings.values }
 }
 
 /** The statements of a list in its order: one for each slice, planned when it is its turn. */

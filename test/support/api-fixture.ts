@@ -57,7 +57,7 @@ export async function openApiFixture(
   isCatalogReadOnly = false,
   bounds: Partial<LimitBounds> = {},
 ): Promise<ApiFixture> {
-  const lake = await openLakeFixture(bounds)
+  const lake = await openLakeFixture(undefined, [], bounds)
   const logger = createLogger({ level: 'silent', format: 'json' })
   const { queries: router, limits, tables, directory } = lake
   const loads = new Loads({ loader: loaderOf(lake), tables, clock, logger })

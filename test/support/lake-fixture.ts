@@ -1,7 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CORRECTIONS, QUARANTINE, QUOTES, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
+import {
+  CORRECTIONS,
+  type ConditionTable,
+  QUARANTINE,
+  QUOTES,
+  SessionCalendars,
+  systemClock,
+  type TableName,
+  TRADES,
+} from '#core'
 import { Engine } from '#engine'
 import { AnswerCache, type LimitBounds, type QueryEngine, type QueryLimits, QueryRouter } from '#query'
 import { FixtureTable } from './fixture-table.js'
@@ -24,7 +33,11 @@ export interface LakeFixture {
   close(): void
 }
 
-export async function openLakeFixture(bounds: Partial<LimitBounds> = {}): Promise<LakeFixture> {
+export async function openLakeFixture(
+  sessions = new SessionCalendars([]),
+  conditions: readonly ConditionTable[] = [],
+  bounds: Partial<LimitBounds> = {},
+): Promise<LakeFixture> {
   const directory = mkdtempSync(join(tmpdir(), 'ticklake-test-'))
   const engine = await Engine.open({
     memoryLimit: '1GB',
@@ -60,7 +73,8 @@ export async function openLakeFixture(bounds: Partial<LimitBounds> = {}): Promis
     cache: new AnswerCache([]),
     tables,
     engine: gated,
-    sessions: new SessionCalendars([]),
+    sessions,
+    conditions,
     limits,
     clock: systemClock,
     tempDirectory: directory,

@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import {
   CORRECTIONS,
+  type ConditionTable,
   createLogger,
   type Ledger,
   QUARANTINE,
@@ -16,7 +17,7 @@ import {
 } from '#core'
 import { Engine } from '#engine'
 import { Consumer, Corrector, EmbeddedRegistry, Loader, type LoadResult, openInspector } from '#ingest'
-import { AnswerCache, QueryRouter } from '#query'
+import { AnswerCache, QueryRouter, type QueryRouterOptions } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
@@ -107,16 +108,25 @@ export class Road {
 
   /** A router that keeps rows, over the tables or what a test has made of them. */
   routerOf(cache: AnswerCache, tables: ReadonlyMap<TableName, StreamTable> = this.tables): TextRouter {
-    const sessions = new SessionCalendars([])
+    return this.#routerOf({ cache, tables })
+  }
+
+  /** A router that knows when markets trade, and what conditions mean. */
+  routerBy(sessions: SessionCalendars, conditions: readonly ConditionTable[]): TextRouter {
+    return this.#routerOf({ sessions, conditions })
+  }
+
+  #routerOf(differing: Partial<QueryRouterOptions>): TextRouter {
     return textRouter(
       new QueryRouter({
-        cache,
-        tables,
+        cache: new AnswerCache([]),
+        tables: this.tables,
         engine: this.#engine,
-        sessions,
+        sessions: new SessionCalendars([]),
         limits: queryLimits(),
         clock: systemClock,
         tempDirectory: this.folder,
+        ...differing,
       }),
     )
   }
@@ -132,6 +142,11 @@ export class Road {
   async load(name: string, text: string, format: string, exchange: string): Promise<LoadResult> {
     const path = join(this.folder, name)
     await writeFile(path, text)
+    return this.loadFile(path, format, exchange)
+  }
+
+  /** Loads a file that is there. */
+  async loadFile(path: string, format: string, exchange?: string): Promise<LoadResult> {
     const loader = new Loader({
       log: this.log,
       registry: this.registry,
@@ -140,7 +155,12 @@ export class Road {
       tempDirectory: this.folder,
       formatFolders: [FORMATS],
     })
-    return loader.load({ path, fileName: name, format, exchange })
+    return loader.load({
+      path,
+      fileName: basename(path),
+      format,
+      ...(exchange !== undefined && { exchange }),
+    })
   }
 
   /** Appends records as a foreign producer would: key is the symbol. */
