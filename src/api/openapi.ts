@@ -41,6 +41,10 @@ const META = z
       .meta({ description: 'snapshot of that version; null before the first' }),
     engine: z.literal('duckdb').meta({ description: 'what ran the query' }),
     cache: z.literal('none').meta({ description: 'there is no cache yet' }),
+    rollup: z
+      .string()
+      .nullable()
+      .meta({ description: 'table that parts of the bars were read from; null: all came from rows' }),
     files_total: z.int().meta({ description: 'data files of the snapshot' }),
     files_read: z.int().meta({ description: 'of these, the files that statistics could not leave out' }),
     rows_scanned: z.int().meta({ description: 'rows of the files and tail segments that were read' }),

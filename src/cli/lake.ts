@@ -33,6 +33,7 @@ import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from
 import { loadCalendars } from './calendars.js'
 import { openLog } from './log.js'
 import { openRegistry } from './registry.js'
+import { loadRollups } from './rollups.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -45,6 +46,7 @@ export interface LakeSurroundings {
 /** What ships with the program. */
 const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
 export const CALENDARS = fileURLToPath(new URL('../../config/calendars', import.meta.url))
+const ROLLUPS = fileURLToPath(new URL('../../config/rollups', import.meta.url))
 
 /**
  * The whole system on one data folder, and the only place that knows all modules: it builds them from the
@@ -119,6 +121,7 @@ export class Lake {
         partitionCount: partitions,
         acceptAddedPartitions,
         flush: config.flush,
+        rollups: await loadRollups([ROLLUPS]),
         fence: lock.fence,
       }),
     )
@@ -189,7 +192,7 @@ export class Lake {
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
     const api = createApi({
-      router: new QueryRouter({ tables, engine, sessions, clock, tempDirectory }),
+      router: new QueryRouter({ tables, rollups: warehouse.rollups, engine, sessions, clock, tempDirectory }),
       tables,
       loads,
       schemaRegistry: served,

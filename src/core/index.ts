@@ -44,6 +44,7 @@ export {
   type TableDefinition,
   type TableLayout,
   type TableName,
+  type WideDecimal,
 } from './table-definition.js'
 export {
   dayOfMicros,

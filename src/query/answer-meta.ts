@@ -17,6 +17,7 @@ export function answerMeta(
     snapshotId: version.snapshotId === null ? null : String(version.snapshotId),
     engine: 'duckdb',
     cache: 'none',
+    rollup: scan.rollup ?? null,
     filesTotal: scan.filesTotal,
     filesRead: scannedFiles(scan).length,
     rowsScanned: rowsScanned(scan),

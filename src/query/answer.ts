@@ -17,6 +17,8 @@ export interface AnswerMeta {
   readonly snapshotId: string | null
   readonly engine: 'duckdb'
   readonly cache: 'none'
+  /** The rollup that a part of it was read from; null: all was read from rows. */
+  readonly rollup: string | null
   readonly filesTotal: number
   readonly filesRead: number
   /** Rows of the files and tail slices that were read, before any filter. */

@@ -24,41 +24,52 @@ const ALLOWED_LATENESS_MICROS = 300_000_000n
 /** Bucket start and end in µs, exchange, symbol. */
 export const BAR_KEY_FORM: KeyForm = ['number', 'number', 'text', 'text']
 
-interface BarInput {
+export interface BarInput {
   readonly table: MarketTable
   readonly columns: readonly string[]
   /** The price of a row; NULL or 0 (a quote's empty side) where it has none. */
   readonly price: string
-  /** Sums of a bar: volume and notional, which quotes do not have. */
-  readonly sums: string
+  /** Of one row; NULL of quotes, which have neither. */
+  readonly volume: string
+  readonly notional: string
 }
 
 const SUM = 'DECIMAL(38,8)'
 // DuckDB multiplies two DECIMAL(18,8) into 18 digits; two of 19 give the 38 that every product needs.
 const WIDE = 'DECIMAL(19,8)'
-const QUOTE_SUMS = `CAST(NULL AS ${SUM}) AS volume, CAST(NULL AS DECIMAL(38,16)) AS notional`
+const NO_SUMS = { volume: `CAST(NULL AS ${SUM})`, notional: 'CAST(NULL AS DECIMAL(38,16))' }
 
-const INPUTS: Readonly<Record<BarSource, BarInput>> = {
+/** What bars are made of. */
+export const BAR_INPUTS: Readonly<Record<BarSource, BarInput>> = {
   trades: {
     table: 'trades',
     columns: ['price', 'size'],
     price: 'price',
-    sums: `sum(size) AS volume, sum(CAST(price AS ${WIDE}) * CAST(size AS ${WIDE})) AS notional`,
+    volume: 'size',
+    notional: `CAST(price AS ${WIDE}) * CAST(size AS ${WIDE})`,
   },
-  bid: { table: 'quotes', columns: ['bid_price'], price: 'nullif(bid_price, 0)', sums: QUOTE_SUMS },
-  ask: { table: 'quotes', columns: ['ask_price'], price: 'nullif(ask_price, 0)', sums: QUOTE_SUMS },
+  bid: { table: 'quotes', columns: ['bid_price'], price: 'nullif(bid_price, 0)', ...NO_SUMS },
+  ask: { table: 'quotes', columns: ['ask_price'], price: 'nullif(ask_price, 0)', ...NO_SUMS },
   mid: {
     table: 'quotes',
     columns: ['bid_price', 'ask_price'],
     // Half of a sum of two numbers of 8 decimals has 9, exactly.
     price: `CAST((CAST(nullif(bid_price, 0) AS ${WIDE}) + CAST(nullif(ask_price, 0) AS ${WIDE})) * 0.5 AS DECIMAL(20,9))`,
-    sums: QUOTE_SUMS,
+    ...NO_SUMS,
   },
+}
+
+/** What the events of bars are, and how those of a bucket become one. */
+export interface BarEvents {
+  /** A statement of exchange, symbol, micros (event time, or a time of the same bar) and what the aggregates read. */
+  select(bindings: Bindings): string
+  /** A select list of open, high, low, close, volume, notional and count. */
+  readonly aggregates: string
 }
 
 /** The table whose rows make these bars. */
 export function barTable(of: BarSource): MarketTable {
-  return INPUTS[of].table
+  return BAR_INPUTS[of].table
 }
 
 /** The part of a request's selection that can hold bars after a page: fewer files to read. */
@@ -78,36 +89,48 @@ export interface BarsContext {
   readonly watermarks: ReadonlyMap<string, bigint>
 }
 
+/** Events that are rows of a scan. Foreign rows that tie: the lowest price is the first and the highest the last. */
+export function barRows(request: BarsRequest, scan: Scan, after: PagePosition | null): BarEvents {
+  const { price, volume, notional, columns } = BAR_INPUTS[request.of]
+  const source = relation(scan, [...new Set([...SELECTION_COLUMNS, ...ORDER_COLUMNS, ...columns])])
+  const size = request.of === 'trades' ? ', size' : ''
+  const sums = request.of === 'trades' ? [`sum(${volume})`, `sum(${notional})`] : [volume, notional]
+  return {
+    select: (bindings) => {
+      const conditions = [
+        'exchange_timestamp IS NOT NULL',
+        `${price} IS NOT NULL`,
+        ...selectionConditions(barSelectionAfter(request, after), bindings),
+      ]
+      return [
+        `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros, ${price} AS price${size},`,
+        `${orderKey(price)} AS position FROM ${source} ${whereAll(conditions)}`,
+      ].join(' ')
+    },
+    aggregates: [
+      'arg_min(price, position) AS open, max(price) AS high, min(price) AS low, arg_max(price, position) AS close',
+      `${sums[0]} AS volume, ${sums[1]} AS notional, count(*) AS count`,
+    ].join(', '),
+  }
+}
+
 /**
  * One page of bars by bucket, exchange and symbol. Buckets start anew at each
  * local midnight and are measured in elapsed time from it; a bucket of a day is the whole local day. Open and close
- * are those of the first and last row in the total order (foreign rows that tie: the lowest and the highest price).
+ * are those of the first and last row in the total order.
  */
 export function barsStatement(
   request: BarsRequest,
-  scan: Scan,
+  events: BarEvents,
   context: BarsContext,
   after: PagePosition | null,
   encoding: Encoding,
 ): Statement {
-  const input = INPUTS[request.of]
-  const source = relation(scan, [...new Set([...SELECTION_COLUMNS, ...ORDER_COLUMNS, ...input.columns])])
   const bindings = new Bindings()
-  const conditions = [
-    'exchange_timestamp IS NOT NULL',
-    `${input.price} IS NOT NULL`,
-    ...selectionConditions(barSelectionAfter(request, after), bindings),
-  ]
-  const size = request.of === 'trades' ? ', size' : ''
-  const events = [
-    `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros, ${input.price} AS price${size},`,
-    `${orderKey(input.price)} AS position FROM ${source} ${whereAll(conditions)}`,
-  ].join(' ')
   const direction = request.order === 'asc' ? 'ASC' : 'DESC'
   const page = [
-    'SELECT bucket, bucket_end, exchange, symbol, arg_min(price, position) AS open, max(price) AS high,',
-    `min(price) AS low, arg_max(price, position) AS close, ${input.sums}, count(*) AS count`,
-    `FROM (${inBuckets(events, request.intervalSeconds, context.days, bindings)})`,
+    `SELECT bucket, bucket_end, exchange, symbol, ${events.aggregates}`,
+    `FROM (${inBuckets(events.select(bindings), request.intervalSeconds, context.days, bindings)})`,
     after ? `WHERE ${afterBar(after, request, bindings)}` : '',
     'GROUP BY bucket, bucket_end, exchange, symbol',
     `ORDER BY bucket ${direction}, bucket_end ${direction}, exchange ${direction}, symbol ${direction}`,

@@ -1,5 +1,5 @@
 import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
-import type { PinnedVersion, StreamTable } from '#storage'
+import type { PinnedVersion, RollupTable, StreamTable } from '#storage'
 import { chosenRowFields } from './added-fields.js'
 import {
   type Answer,
@@ -11,8 +11,8 @@ import {
 } from './answer.js'
 import { answerMeta } from './answer-meta.js'
 import { BAR_FIELDS } from './bar-fields.js'
-import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
-import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
+import { BarReader, type Reading } from './bar-reader.js'
+import { BAR_KEY_FORM, barTable } from './bars.js'
 import { CORRECTION_FIELDS, correctionsStatement, madeCorrections } from './corrections.js'
 import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
 import {
@@ -53,7 +53,7 @@ import type {
   SnapshotsRequest,
   SymbolsRequest,
 } from './request.js'
-import { NO_ROWS, type ReadRows, RowReader, type RowReaderOptions } from './row-reader.js'
+import { NO_ROWS, RowReader, type RowReaderOptions } from './row-reader.js'
 import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
 import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
@@ -69,14 +69,10 @@ import {
 
 export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  /** What is derived of the tables: bars that they have are read from there. Default: nothing. */
+  readonly rollups?: readonly RollupTable[]
   readonly sessions: SessionCalendars
   readonly clock: Clock
-}
-
-/** What was read, and the rows. */
-interface Reading {
-  readonly scan: Scan
-  readonly rows: ReadRows
 }
 
 /** A list that is answered page by page, all pages from one version. */
@@ -104,6 +100,7 @@ export class QueryRouter {
   readonly #sessions: SessionCalendars
   readonly #clock: Clock
   readonly #reader: RowReader
+  readonly #bars: BarReader
 
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
@@ -111,6 +108,8 @@ export class QueryRouter {
     this.#sessions = options.sessions
     this.#clock = options.clock
     this.#reader = new RowReader(options)
+    const { engine, rollups = [] } = options
+    this.#bars = new BarReader({ engine, rollups, reader: this.#reader })
   }
 
   /** One page of trades or quotes in the total order. */
@@ -140,13 +139,7 @@ export class QueryRouter {
       fields: () => chooseFields(BAR_FIELDS, request.fields),
       keyForm: BAR_KEY_FORM,
       usesWatermarks: true,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(barSelectionAfter(request, after)))
-        const days = await this.#calendar(request, scan, after, options)
-        const context = { days, watermarks: pinned.watermarks }
-        const statement = barsStatement(request, scan, context, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
+      read: (pinned, after) => this.#bars.read(request, pinned, after, options),
     })
   }
 
@@ -364,21 +357,6 @@ export class QueryRouter {
     unique: (key: Key) => boolean = isAlwaysUnique,
   ): Promise<Reading> {
     return { scan, rows: await this.#reader.read(statement, { limit, after, unique }, options) }
-  }
-
-  /** The local days that hold a selection's events; null for UTC, whose days need no list. */
-  async #calendar(
-    request: BarsRequest,
-    scan: Scan,
-    after: PagePosition | null,
-    options: AnswerOptions,
-  ): Promise<readonly LocalDay[] | null> {
-    if (request.timeZone === 'UTC') return null
-    const listed = utcDaysOf(barSelectionAfter(request, after))
-    if (listed) return localDays(request.timeZone, listed, options.signal)
-    const statement = utcDaysStatement(request, scan, after)
-    const result = await runStatement(this.#engine, statement, options.signal)
-    return localDays(request.timeZone, (result.columns[0] ?? []).map(Number), options.signal)
   }
 
   #table(name: TableName): StreamTable {

@@ -23,6 +23,8 @@ export interface Scan {
   readonly appended: AppendedFiles
   readonly tail: readonly TailSlice[]
   readonly filesTotal: number
+  /** The rollup that some of the files are of; absent: none. */
+  readonly rollup?: string
 }
 
 export const NOTHING: Scan = {

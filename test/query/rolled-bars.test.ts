@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest'
+import { BAR_SOURCES, type BarsRequest } from '#query'
+import { EVENT_EXCHANGES, EVENT_SYMBOLS } from '../support/event-rows.js'
+import { BARS } from '../support/request-defaults.js'
+import { RolledLake, RUN } from '../support/rolled-lake.js'
+
+const SEEDS = (process.env.SEEDS ?? '1,2,3,4').split(',').map(Number)
+const STEPS = 30
+const REQUESTS_A_STEP = 3
+
+describe('bars by rollups', () => {
+  test.each(SEEDS)(
+    'are those of the rows, byte for byte, whatever happens to these: seed %i [inv 8]',
+    async (seed) => {
+      const lake = await RolledLake.open(seed)
+      const { random } = lake
+      try {
+        let rolledUp = 0
+        for (let step = 0; step < STEPS; step++) {
+          const table = random.pick(['trades', 'quotes'] as const)
+          const rollup = random.pick(lake.warehouse.rollups)
+          switch (random.below(8)) {
+            case 0:
+            case 1:
+              await lake.append(table, 1 + random.below(60))
+              break
+            case 2:
+            case 3:
+              await lake.flush(table)
+              break
+            case 4:
+              await lake.correct(table)
+              break
+            case 5:
+              await lake.compact(random.pick([table, rollup.definition.name]))
+              break
+            case 6:
+              await rollup.backfill(RUN)
+              break
+            default:
+              await lake.settled()
+          }
+          for (let request = 0; request < REQUESTS_A_STEP; request++) {
+          rolledUp += await differences(lake, drawnRequest(lake))
+        }
+        }
+        // Otherwise it would be the same rows that were read twice.
+        expect(rolledUp).toBeGreaterThan(REQUESTS_A_STEP)
+      } finally {
+        await lake.close()
+      }
+    },
+  )
+})
+
+/** Compares an answer with that from rows at the same version; 1 when a rollup had a part in it. */
+async function differences(lake: RolledLake, request: BarsRequest): Promise<number> {
+  const encoding = lake.random.pick(['json', 'csv'] as const)
+  const { rollups } = lake.warehouse
+  const [rolled, raw] = await Promise.all([
+    lake.router(rollups).bars(request, { encoding }),
+    lake.router([]).bars(request, { encoding }),
+  ])
+  expect(rolled.rows).toEqual(raw.rows)
+  expect(rolled.meta.receipt).toBe(raw.meta.receipt)
+  return rolled.meta.rollup === null ? 0 : 1
+}
+
+function drawnRequest(lake: RolledLake): BarsRequest {
+  const { random } = lake
+  const [a, b] = [lake.nanos(), lake.nanos()].sort((x, y) => (x < y ? -1 : 1))
+  return {
+    ...BARS,
+    of: random.pick(BAR_SOURCES),
+    intervalSeconds: random.pick([60, 300, 3600, 7200, 86_400]),
+    timeZone: random.pick(['UTC', 'UTC', 'Australia/Sydney', 'Asia/Kolkata']),
+    order: random.pick(['asc', 'desc']),
+    symbols: random.oneIn(2) ? null : [random.pick(EVENT_SYMBOLS)],
+    exchange: random.oneIn(3) ? random.pick(EVENT_EXCHANGES) : null,
+    startNanos: random.oneIn(3) ? null : a!,
+    endNanos: random.oneIn(3) ? null : b! + 1n,
+  }
+}
