@@ -1,3 +1,4 @@
+import { dayOfMicros } from '#core'
 import { sqlName } from '#engine'
 import {
   type AppendedFiles,
@@ -38,16 +39,23 @@ export const NOTHING: Scan = {
 /** What `AppendedFiles.where` looks at. */
 const POSITION_COLUMNS = ['log_partition', 'log_offset']
 
-/** Chooses the files of a held version. The tail slices without rows are left out. */
+/** Chooses the files of a held version. Tail slices without rows, or of other days, are left out. */
 export async function planScan(pinned: PinnedVersion, filter: RowFilter): Promise<Scan> {
   const [selection, appended] = await Promise.all([pinned.select(filter), pinned.selectAppended(filter)])
   return {
     columns: pinned.columns,
     files: selection.files,
     appended,
-    tail: pinned.tail.filter((slice) => slice.rowCount > 0),
+    tail: pinned.tail.filter((slice) => slice.rowCount > 0 && hasDayOf(slice, filter)),
     filesTotal: selection.filesTotal + appended.files.length,
   }
+}
+
+function hasDayOf({ days }: TailSlice, { startMicros, endMicros }: RowFilter): boolean {
+  if (startMicros === undefined && endMicros === undefined) return true
+  const first = startMicros === undefined ? Number.NEGATIVE_INFINITY : dayOfMicros(startMicros)
+  const last = endMicros === undefined ? Number.POSITIVE_INFINITY : dayOfMicros(endMicros - 1n)
+  return [...days].some((day) => day >= first && day <= last)
 }
 
 /** The filter, in µs, that holds every event of a selection. */

@@ -50,6 +50,7 @@ export {
 export type { RowTarget } from './row-target.js'
 export type {
   AppendedFiles,
+  DayStamps,
   FileSelection,
   FlushCounts,
   LogRows,
@@ -58,6 +59,7 @@ export type {
   StreamTable,
   TableStatus,
   TailSlice,
+  TimeRange,
 } from './table.js'
 export { AFTER_TIME, ORDER_COLUMNS } from './total-order.js'
 export type { ReadableFile } from './unnumbered-files.js'

@@ -36,6 +36,8 @@ export async function liveManifests(
 export interface AddedFiles extends Pick<NewManifest, 'snapshotId' | 'name'> {
   readonly files: readonly DataFile[]
   readonly specId: number | undefined
+  /** Data sequence number of the files; null: that of the snapshot. */
+  readonly sequenceNumber?: number | null
 }
 
 /** `gone` when the spec that files were written by is no longer one of the table: they must be written anew. */
@@ -49,14 +51,14 @@ export function requireSpec({ partitionSpecs, location }: TableMetadata, specId:
 export function writeAdded(
   context: CommitContext,
   metadata: TableMetadata,
-  { files, specId = metadata.defaultSpecId, snapshotId, name }: AddedFiles,
+  { files, specId = metadata.defaultSpecId, snapshotId, name, sequenceNumber = null }: AddedFiles,
 ): Promise<ManifestFile> {
   const entries = files.map(
     (file): ManifestEntry => ({
       status: 'added',
       snapshotId,
-      // Inherited from the list, so that a rebase need not write the manifest again.
-      sequenceNumber: null,
+      // What is null is inherited from the list, so that a rebase need not write the manifest again.
+      sequenceNumber,
       fileSequenceNumber: null,
       file,
     }),

@@ -1,7 +1,7 @@
 import { invalid, TicklakeError } from '#core'
 import { deletesOf } from './deletes.js'
 import { type ColumnPredicate, fileMayMatch, manifestMayMatch } from './iceberg/evaluator.js'
-import { type DataFile, PARQUET } from './iceberg/manifest.js'
+import { type DataFile, type Manifest, PARQUET } from './iceberg/manifest.js'
 import { type ManifestFile, settled } from './iceberg/manifest-list.js'
 import { ancestry, snapshotById, type TableMetadata } from './iceberg/metadata.js'
 import { inParallel } from './in-parallel.js'
@@ -13,6 +13,12 @@ import type { ReadableFile } from './unnumbered-files.js'
 export interface LiveFile {
   readonly specId: number
   readonly file: ReadableFile
+}
+
+/** A manifest, and its place in the list of a snapshot. */
+export interface ListedManifest {
+  readonly listed: ManifestFile
+  readonly manifest: Manifest
 }
 
 /** Finds the data files of a snapshot. Serves every table and every reader; safe to call concurrently. */
@@ -44,11 +50,8 @@ export class FileIndex {
     predicates: readonly ColumnPredicate[],
   ): Promise<{ readonly live: readonly LiveFile[]; readonly filesTotal: number }> {
     if (snapshotId === null) return { live: [], filesTotal: 0 }
-    const specs = new Map(metadata.partitionSpecs.map((spec) => [spec.specId, spec]))
     const listed = await this.#live(metadata, snapshotId)
-    const candidates = listed.filter((one) =>
-      manifestMayMatch(one, specs.get(one.partitionSpecId), predicates),
-    )
+    const candidates = candidatesOf(metadata, listed, predicates)
     // A delete is about rows of its own partition, so what leaves data out leaves it out as well.
     const deletes = await deletesOf(this.#manifests, metadata, candidates)
     const ofData = candidates.filter(({ content }) => content === 'data')
@@ -72,6 +75,20 @@ export class FileIndex {
       .filter(({ content }) => content === 'data')
       .reduce((sum, { addedFiles, existingFiles }) => sum + addedFiles + existingFiles, 0)
     return { live, filesTotal }
+  }
+
+  /** The manifests of the data files of a snapshot that may hold rows that match, as its list has them, and what they say. */
+  async dataManifests(
+    metadata: TableMetadata,
+    snapshotId: bigint,
+    predicates: readonly ColumnPredicate[],
+  ): Promise<readonly ListedManifest[]> {
+    const candidates = candidatesOf(metadata, await this.#live(metadata, snapshotId), predicates)
+    const ofData = candidates.filter(({ content }) => content === 'data')
+    return inParallel(ofData, async (listed) => ({
+      listed,
+      manifest: await this.#manifests.read(listed.path),
+    }))
   }
 
   /** The delete files of the current snapshot that apply to none of its data files: they came too late, or all is rewritten. */
@@ -125,4 +142,13 @@ export class FileIndex {
     })
     return added.flat(2)
   }
+}
+
+function candidatesOf(
+  { partitionSpecs }: TableMetadata,
+  listed: readonly ManifestFile[],
+  predicates: readonly ColumnPredicate[],
+): readonly ManifestFile[] {
+  const specs = new Map(partitionSpecs.map((spec) => [spec.specId, spec]))
+  return listed.filter((one) => manifestMayMatch(one, specs.get(one.partitionSpecId), predicates))
 }

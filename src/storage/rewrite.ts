@@ -26,10 +26,18 @@ export interface RewriteRequest {
   readonly added: readonly PreparedFiles[]
   /** Delete files that leave, since they apply to no data file. Default: none. */
   readonly removedDeletes?: readonly DataFile[]
+  /** UTC days (from 1970-01-01) of rows that leave and whose days no added file is of; null: any. Of a replace there are none. */
+  readonly overwritten?: ReadonlySet<number> | null
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary
   /** Throws when the change must not be made to this metadata. */
   readonly check?: (base: TableMetadata) => void
+}
+
+/** The manifests of the new files, which a lost race changes only if their number does. */
+interface Written {
+  readonly sequenceNumber: number | null
+  readonly manifests: readonly ManifestFile[]
 }
 
 /**
@@ -41,7 +49,7 @@ export class Rewrite implements TableChange {
   readonly #context: CommitContext
   readonly #request: RewriteRequest
   readonly #snapshotId: bigint
-  #written: Promise<readonly ManifestFile[]> | null = null
+  #written: Written | null = null
   /** What has become of a manifest with files that leave, by its path: a lost race changes none of it. */
   readonly #rewritten = new Map<string, Promise<ManifestFile>>()
 
@@ -61,7 +69,7 @@ export class Rewrite implements TableChange {
 
   async apply(base: TableMetadata, attempt: number): Promise<TableMetadata> {
     const { clock, fence } = this.#context
-    const { operation, removed, removedDeletes = [], added, summary, check } = this.#request
+    const { operation, removed, removedDeletes = [], added, overwritten, summary, check } = this.#request
     check?.(base)
     for (const { specId } of added) requireSpec(base, specId)
     const { sequenceNumber: readAt } = readSnapshot(base, this.#request.snapshotId)
@@ -69,7 +77,7 @@ export class Rewrite implements TableChange {
     const live = await liveManifests(this.#context, base)
     const later = await deletesOf(this.#context.manifests, base, live, readAt)
     const kept = await this.#without(base, live, later)
-    const own = await this.#write(base)
+    const own = await this.#write(base, operation === 'replace' ? await this.#inherited(live) : null)
     return addSnapshot(base, {
       operation,
       snapshotId,
@@ -78,6 +86,7 @@ export class Rewrite implements TableChange {
       added: added.flatMap(({ files }) => files),
       removed,
       removedDeletes,
+      ...(overwritten !== undefined && { overwritten }),
       summary: { ...summary, [COMMIT_ID_KEY]: this.id(), [FENCE_KEY]: String(fence) },
       properties: {},
     })
@@ -136,12 +145,29 @@ export class Rewrite implements TableChange {
     })
   }
 
-  #write(base: TableMetadata): Promise<readonly ManifestFile[]> {
-    const { added } = this.#request
-    this.#written ??= inParallel(added, ({ files, specId }) =>
-      writeAdded(this.#context, base, { files, specId, snapshotId: this.#snapshotId, name: this.id() }),
+  /**
+   * The data sequence number of files that hold the same rows as those that leave: the newest of theirs, so that the rows
+   * are not newer than they are (see day-stamps.ts), but below no delete, which would take rows that it was not about.
+   */
+  async #inherited(manifests: readonly ManifestFile[]): Promise<number> {
+    const leaving = new Set(this.#request.removed.map(({ path }) => path))
+    const newest = await inParallel(manifests, async (manifest) => {
+      const live = await this.#context.manifests.live(manifest)
+      return live
+        .filter(({ file }) => manifest.content === 'deletes' || leaving.has(file.path))
+        .reduce((most, { sequenceNumber }) => Math.max(most, sequenceNumber ?? 0), 0)
+    })
+    return Math.max(0, ...newest)
+  }
+
+  async #write(base: TableMetadata, sequenceNumber: number | null): Promise<readonly ManifestFile[]> {
+    if (this.#written?.sequenceNumber === sequenceNumber) return this.#written.manifests
+    const of = { snapshotId: this.#snapshotId, name: this.id(), sequenceNumber }
+    const manifests = await inParallel(this.#request.added, ({ files, specId }) =>
+      writeAdded(this.#context, base, { ...of, files, specId }),
     )
-    return this.#written
+    this.#written = { sequenceNumber, manifests }
+    return manifests
   }
 }
 

@@ -10,6 +10,7 @@ import {
 import { type FileEngine, sqlString } from '#engine'
 import { correctedRelation, type PlacedChange, type RowChange, untouchedRelation } from './corrected-rows.js'
 import { type FileColumn, wholeColumns } from './file-columns.js'
+import { overwrittenDays } from './file-days.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
 import { parquetRelation } from './parquet-relation.js'
@@ -126,6 +127,11 @@ export class RowCorrections {
         snapshotId,
         removed: files.map(({ file }) => file),
         added,
+        overwritten: overwrittenDays(
+          this.#options.layout,
+          files.map(({ file }) => file),
+          added.flatMap(({ files }) => files),
+        ),
         summary: {
           [CORRECTIONS_KEY]: formatVector(to),
           // Counted on from this metadata: any other with corrections since is refused below.

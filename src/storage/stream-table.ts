@@ -11,6 +11,7 @@ import {
 } from '#core'
 import type { TableEngine } from '#engine'
 import { Append } from './append.js'
+import { DayStamping } from './day-stamps.js'
 import { type Evolution, Evolve } from './evolution.js'
 import { type FileColumn, fileColumns, flushedColumns } from './file-columns.js'
 import { Flusher, type PreparedSegment } from './flusher.js'
@@ -32,6 +33,7 @@ import type {
   StreamTable,
   TableStatus,
   TailSlice,
+  TimeRange,
 } from './table.js'
 import type { TableHead } from './table-head.js'
 import type { TailSegment } from './tail-segment.js'
@@ -59,6 +61,7 @@ export class IcebergStreamTable implements StreamTable {
   readonly #options: StreamTableOptions
   readonly #flusher: Flusher
   readonly #unnumbered: UnnumberedFiles
+  readonly #stamping: DayStamping
   readonly #head: TableHead
   readonly #tailColumns: ReadonlySet<string>
   #tail: HotTail | null = null
@@ -69,6 +72,7 @@ export class IcebergStreamTable implements StreamTable {
     this.#options = options
     this.#tailColumns = new Set(definition.columns.map(({ name }) => name))
     this.#unnumbered = new UnnumberedFiles(options.engine)
+    this.#stamping = new DayStamping(options.index, definition)
     this.#head = head
     head.onChange((metadata) => this.#changed(metadata))
     this.#flusher = new Flusher({
@@ -204,6 +208,7 @@ export class IcebergStreamTable implements StreamTable {
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
+      dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
     })
   }
 
@@ -230,6 +235,7 @@ export class IcebergStreamTable implements StreamTable {
       instruments: tail.instruments,
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
+      dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
       selectAppended: async (filter) => ({
         files: await this.#unnumbered.named(
           metadata,
@@ -259,6 +265,7 @@ export class IcebergStreamTable implements StreamTable {
         withOpenGaps: ledger.withOpenGaps,
         select: (filter: RowFilter) => this.#select(metadata, snapshot.snapshotId, filter),
         selectAppended: async () => ({ files: [], where: null }),
+        dayStamps: (range: TimeRange) => this.#stamping.of(metadata, snapshot.snapshotId, range),
       }
       return this.#hold(metadata, columns, [], [], rest)
     } finally {
@@ -282,12 +289,13 @@ export class IcebergStreamTable implements StreamTable {
   }
 
   #slice(segment: TailSegment, columns: readonly FileColumn[], where: string | null): TailSlice {
+    const { rowCount, days } = segment
     const added = segment.addedOf(columns)
     const names =
       added.length === 0
         ? this.#tailColumns
         : new Set([...this.#tailColumns, ...added.map(({ name }) => name)])
-    return { relation: segment.relation(added, where), columns: names, rowCount: segment.rowCount }
+    return { relation: segment.relation(added, where), columns: names, rowCount, days }
   }
 
   #hold(

@@ -35,12 +35,28 @@ export interface LogRows {
   readonly ledger: Ledger
 }
 
+/** Of event times, as in `RowFilter`. */
+export type TimeRange = Pick<RowFilter, 'startMicros' | 'endMicros'>
+
+/**
+ * Stamps of the UTC days that the files of a version hold rows of. Where two versions of a table have the same stamp for a
+ * day, and read the same columns, their files hold the same rows of it, however they are laid out: compaction keeps stamps.
+ */
+export interface DayStamps {
+  /** By day, counted from 1970-01-01. */
+  readonly days: ReadonlyMap<number, string>
+  /** Of any other day of the range, and, when that is open at both ends, of rows without a time; null: there are no such rows. */
+  readonly rest: string | null
+}
+
 /** A relation over the hot tail: DuckDB SQL for use after FROM, that yields rows of the version. */
 export interface TailSlice {
   readonly relation: string
   /** Names of its columns; others of the version are null in it. */
   readonly columns: ReadonlySet<string>
   readonly rowCount: number
+  /** UTC days (from 1970-01-01) that its rows are of. */
+  readonly days: ReadonlySet<number>
 }
 
 /** The files of a snapshot that may hold rows of a filter, and how many there were to choose from. */
@@ -76,6 +92,8 @@ export interface PinnedVersion {
   select(filter: RowFilter): Promise<FileSelection>
   /** Log rows of the version that were flushed since its snapshot. `gone` when that has expired. */
   selectAppended(filter: RowFilter): Promise<AppendedFiles>
+  /** Of the files of `select`, and the days that the range touches. Costs nothing until it is asked. Errors as of `select`. */
+  dayStamps(range: TimeRange): Promise<DayStamps>
   release(): void
 }
 

@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { systemClock } from '#core'
 import { Engine } from '#engine'
 import { SeededRandom } from '../support/seeded-random.js'
+import type { Broken } from './lived-table.js'
+import type { StampCounts } from './stamp-book.js'
 import { TableLife } from './table-life.js'
 
 export interface LifeCampaign {
   readonly seeds: Iterable<number>
   readonly steps: number
-  readonly isHoldBroken?: boolean
+  readonly broken?: Broken | null
   /** Told after each life; false ends the campaign. */
   readonly onLife?: (outcome: LifeOutcome) => boolean
 }
@@ -21,13 +23,14 @@ export interface LifeOutcome {
   readonly problem: string | null
   /** What had been done until then. */
   readonly done: readonly string[]
+  readonly stamps: StampCounts
 }
 
 /** A life of a table for each seed, on one engine. After each step all is compared. */
 export async function liveThrough({
   seeds,
   steps,
-  isHoldBroken = false,
+  broken = null,
   onLife,
 }: LifeCampaign): Promise<readonly LifeOutcome[]> {
   const directory = await mkdtemp(join(tmpdir(), 'ticklake-life-'))
@@ -42,7 +45,7 @@ export async function liveThrough({
   try {
     for (const seed of seeds) {
       const own = join(directory, `seed-${seed}`)
-      const outcome = await liveOnce(seed, steps, { engine, directory: own, isHoldBroken })
+      const outcome = await liveOnce(seed, steps, { engine, directory: own, broken })
       await rm(own, { recursive: true, force: true })
       outcomes.push(outcome)
       if (onLife && !onLife(outcome)) break
@@ -57,19 +60,19 @@ export async function liveThrough({
 async function liveOnce(
   seed: number,
   steps: number,
-  options: { readonly engine: Engine; readonly directory: string; readonly isHoldBroken: boolean },
+  options: { readonly engine: Engine; readonly directory: string; readonly broken: Broken | null },
 ): Promise<LifeOutcome> {
   const life = await TableLife.begin({ ...options, random: new SeededRandom(seed) }, systemClock.nowMs())
   try {
     for (let step = 0; step < steps; step++) {
       await life.step()
       const problem = await life.problem()
-      if (problem !== null) return { seed, steps: step + 1, problem, done: life.done }
+      if (problem !== null) return { seed, steps: step + 1, problem, done: life.done, stamps: life.stamps }
     }
-    return { seed, steps, problem: null, done: life.done }
+    return { seed, steps, problem: null, done: life.done, stamps: life.stamps }
   } catch (error) {
     const problem = error instanceof Error ? `${error.stack}` : String(error)
-    return { seed, steps: life.done.length, problem, done: life.done }
+    return { seed, steps: life.done.length, problem, done: life.done, stamps: life.stamps }
   } finally {
     life.end()
   }

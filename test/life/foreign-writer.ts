@@ -1,9 +1,17 @@
 import { join } from 'node:path'
 import { type Clock, TicklakeError } from '#core'
 import type { Engine } from '#engine'
-import { currentSchema, fileColumns, parseTableCommit, type TableMetadata } from '#storage'
+import {
+  currentSchema,
+  type DataFile,
+  fileColumns,
+  type Json,
+  parseTableCommit,
+  type TableMetadata,
+} from '#storage'
 import { OwnTable } from '../../src/storage/catalog/own-table.js'
 import type { CommitContext } from '../../src/storage/commit.js'
+import { OFFSETS_KEY } from '../../src/storage/iceberg/snapshot.js'
 import { LocalObjectStore } from '../../src/storage/objects/local.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
@@ -13,9 +21,9 @@ import { type Deletes, DrawnDeletes, type Placed, placedIn } from '../support/dr
 import { additionRequest, type ForeignAddition, type ForeignFiles } from '../support/foreign-commit.js'
 import type { SeededRandom } from '../support/seeded-random.js'
 import { createTyped, type TypedRow } from '../support/typed-table.js'
-import { foreignRow, keyOf, LIVED } from './lived-rows.js'
+import { foreignRow, idOf, keyOf, LIVED } from './lived-rows.js'
 import type { LivedTable } from './lived-table.js'
-import type { ModelState } from './table-model.js'
+import type { Expected, ModelState } from './table-model.js'
 
 export interface ForeignWriterOptions {
   readonly engine: Engine
@@ -81,6 +89,31 @@ export class ForeignWriter {
     await this.#commit(table, metadata, await this.#write(metadata), gone)
   }
 
+  /** Takes main back to another version, which is as far in the log as the table is, or on again. */
+  async takeBack(table: LivedTable): Promise<void> {
+    const { metadata } = table.head
+    const { currentSnapshotId, snapshots, properties } = metadata
+    const others = snapshots.filter(
+      ({ snapshotId, summary }) =>
+        snapshotId !== currentSnapshotId &&
+        summary[OFFSETS_KEY] === properties[OFFSETS_KEY] &&
+        table.model.at(snapshotId),
+    )
+    if (others.length === 0) return
+    const { snapshotId } = this.#random.pick(others)
+    const expected = {
+      isIn: (now: TableMetadata) => now.currentSnapshotId === snapshotId,
+      after: () => table.model.at(snapshotId)!,
+    }
+    const update = {
+      action: 'set-snapshot-ref',
+      'ref-name': 'main',
+      type: 'branch',
+      'snapshot-id': snapshotId,
+    }
+    await this.#request(table, metadata, { requirements: [], updates: [update] }, expected)
+  }
+
   async #commit(table: LivedTable, base: TableMetadata, added: Written, gone: Removed): Promise<void> {
     if (added.files.length + gone.files.length === 0) return
     const snapshotId = 2n ** 62n + BigInt(this.#random.id())
@@ -90,6 +123,10 @@ export class ForeignWriter {
       isIn: ({ snapshots }: TableMetadata) => snapshots.some((one) => one.snapshotId === snapshotId),
       after: (state: ModelState) => ({ ...state, rows: rowsAfter(state.rows, added, gone) }),
     }
+    await this.#request(table, base, request, expected)
+  }
+
+  async #request(table: LivedTable, base: TableMetadata, request: Json, expected: Expected): Promise<void> {
     try {
       await table.commit(expected, () =>
         new OwnTable(table.head, LIVED).commit(parseTableCommit(request, 'commit')),
@@ -120,7 +157,14 @@ export class ForeignWriter {
       relation,
     )
     await this.#engine.run(`DROP TABLE ${relation}`)
-    return { files: [{ specId, files }], rows }
+    return { files: [{ specId, files: files.map((file) => this.#described(file)) }], rows }
+  }
+
+  /** Some engines say of a file what times it has, and some do not. */
+  #described(file: DataFile): DataFile {
+    if (!this.#random.oneIn(4)) return file
+    const known = [...file.lowerBounds].filter(([id]) => id !== idOf(LIVED.partitionColumn))
+    return { ...file, lowerBounds: new Map(known) }
   }
 
   /** All rows of the files that are current, those too that are deleted. */

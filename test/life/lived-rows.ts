@@ -51,13 +51,14 @@ export function logRow(random: SeededRandom, offset: number): TypedRow {
   return [...drawnRow(random, HOURS), 0, BigInt(offset), messageId, flags]
 }
 
-/** A row of another engine: of no place in the log, and with values in columns that ticklake does not write. */
+/** A row of another engine: of no place in the log, now and then without a time, and with values in columns that ticklake does not write. */
 export function foreignRow(
   random: SeededRandom,
   messageId: string,
   columns: readonly FileColumn[],
 ): TypedRow {
-  const row: (Value | null)[] = [...drawnRow(random, HOURS), null, null, messageId, null]
+  const [moment, ...others] = drawnRow(random, HOURS)
+  const row: (Value | null)[] = [random.oneIn(20) ? null : moment!, ...others, null, null, messageId, null]
   for (const { id, type } of columns) {
     if (id > LIVED.columns.length && !random.oneIn(4)) row[id - 1] = drawnValue(random, type)
   }

@@ -11,13 +11,18 @@ import { Readers } from './readers.js'
 import { type Expected, TableModel } from './table-model.js'
 import { openOwner, type TableOwner } from './table-owner.js'
 
+/**
+ * What is broken, so that it be noticed. `holds`: of readers nobody hears, expiry takes what is being read. `stamps`: what
+ * took rows away is forgotten by the stamps of days.
+ */
+export type Broken = 'holds' | 'stamps'
+
 export interface LivedTableOptions {
   readonly random: SeededRandom
   readonly engine: Engine
   /** The table's own. */
   readonly directory: string
-  /** A reader's hold is not heard of: expiry takes what is being read. */
-  readonly isHoldBroken?: boolean
+  readonly broken: Broken | null
 }
 
 /** A table, whoever owns it at the moment, those who read and write it, and what it should hold. */
@@ -40,7 +45,7 @@ export class LivedTable {
     this.clock = clock
     this.#warehouse = warehouse
     this.#owner = first
-    this.readers = new Readers(options.isHoldBroken ?? false)
+    this.readers = new Readers(options.broken === 'holds')
     const random = new SeededRandom(options.random.uint32())
     this.foreign = new ForeignWriter({ engine: options.engine, clock, random, directory: options.directory })
     this.#follow()

@@ -11,6 +11,7 @@ const foreignAppend: Step = (table) => table.foreign.append(table)
 const deletePositions: Step = (table) => table.foreign.deletePositions(table)
 const deleteValues: Step = (table) => table.foreign.deleteValues(table)
 const upsert: Step = (table) => table.foreign.upsert(table)
+const takeBack: Step = (table) => table.foreign.takeBack(table)
 const beginToRead: Step = async ({ readers, head }) => readers.begin(head)
 const endReading: Step = async ({ readers }) => readers.end()
 
@@ -62,6 +63,7 @@ export const STEPS: readonly Step[] = [
   deletePositions,
   deleteValues,
   upsert,
+  takeBack,
   race,
   race,
   race,

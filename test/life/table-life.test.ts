@@ -18,14 +18,29 @@ test('whatever is done to a table, each version holds the rows that it held [inv
   const lives = await liveThrough({ seeds: range(from, NEW_SEEDS), steps: STEPS })
   expect(problemsOf(lives)).toEqual([])
   expect(lives).toHaveLength(NEW_SEEDS)
+  // Or nothing would have been tried of the stamps of days.
+  const total = (of: (counts: LifeOutcome['stamps']) => number) =>
+    lives.reduce((sum, { stamps }) => sum + of(stamps), 0)
+  expect(total(({ met }) => met)).toBeGreaterThan(NEW_SEEDS)
+  expect(total(({ kept }) => kept)).toBeGreaterThan(NEW_SEEDS)
 })
 
 test('it is noticed when expiry does not hear of readers', async () => {
   const lives = await liveThrough({
     seeds: range(1, MAX_SEEDS_TO_NOTICE),
     steps: STEPS,
-    isHoldBroken: true,
+    broken: 'holds',
     onLife: ({ problem }) => problem === null,
   })
   expect(problemsOf(lives)).toEqual([expect.stringContaining('what a reader has pinned cannot be read')])
+})
+
+test('it is noticed when the stamps of days forget what took rows away', async () => {
+  const lives = await liveThrough({
+    seeds: range(1, MAX_SEEDS_TO_NOTICE),
+    steps: STEPS,
+    broken: 'stamps',
+    onLife: ({ problem }) => problem === null,
+  })
+  expect(problemsOf(lives)).toEqual([expect.stringContaining('now stands for')])
 })

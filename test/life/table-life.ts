@@ -7,6 +7,7 @@ import type { SeededRandom } from '../support/seeded-random.js'
 import { rowsIn } from '../support/typed-table.js'
 import { LIVED, shownIn } from './lived-rows.js'
 import { LivedTable, type LivedTableOptions } from './lived-table.js'
+import { StampBook, type StampCounts } from './stamp-book.js'
 import { STEPS } from './steps.js'
 import { type ModelState, summaryProblem } from './table-model.js'
 
@@ -20,18 +21,24 @@ const LONGEST_AGONY = 40
 export class TableLife {
   readonly #random: SeededRandom
   readonly #table: LivedTable
+  readonly #stamps: StampBook
 
-  private constructor(random: SeededRandom, table: LivedTable) {
+  private constructor({ random, broken }: LivedTableOptions, table: LivedTable) {
     this.#random = random
     this.#table = table
+    this.#stamps = new StampBook(broken === 'stamps')
   }
 
   static async begin(options: LivedTableOptions, nowMs: number): Promise<TableLife> {
-    return new TableLife(options.random, await LivedTable.begin(options, nowMs))
+    return new TableLife(options, await LivedTable.begin(options, nowMs))
   }
 
   get done(): readonly string[] {
     return this.#table.done
+  }
+
+  get stamps(): StampCounts {
+    return this.#stamps.counts
   }
 
   /** One thing that may happen; the process may die of it. */
@@ -54,7 +61,10 @@ export class TableLife {
     await table.restart(random)
   }
 
-  /** What is wrong with the table, or null: the newest version, three older ones, and what readers have pinned. */
+  /**
+   * What is wrong with the table, or null: the newest version, three older ones, what readers have pinned, and the stamps of
+   * the days of all that is there.
+   */
   async problem(): Promise<string | null> {
     const { head, readers } = this.#table
     const { metadata } = head
@@ -71,7 +81,7 @@ export class TableLife {
       const problem = await this.#problemOf(version.metadata, version.snapshotId)
       if (problem !== null) return `${version.what} ${problem}`
     }
-    return null
+    return this.#stamps.problem(metadata, this.#table.model)
   }
 
   /** Ends it: every reader lets go. */

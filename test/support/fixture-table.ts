@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   type ColumnType,
+  dayOfMicros,
   EMPTY_LEDGER,
   formatDecimal,
   type InstrumentState,
@@ -13,6 +14,7 @@ import {
 import { type Engine, sqlString } from '#engine'
 import type {
   DataFile,
+  DayStamps,
   FileSelection,
   PinnedVersion,
   RecordColumns,
@@ -21,6 +23,7 @@ import type {
   StreamTable,
   TableMetadata,
   TableStatus,
+  TimeRange,
 } from '#storage'
 import { fileColumns } from '#storage'
 import { icebergSchema } from '../../src/storage/iceberg/schema.js'
@@ -152,6 +155,7 @@ export class FixtureTable implements StreamTable {
         relation: batch.name,
         columns: new Set(this.definition.columns.map(({ name }) => name)),
         rowCount: batch.rows.length,
+        days: this.#daysOf(batch.rows),
       })),
       watermarks: new Map(this.watermarks),
       instruments: this.instruments,
@@ -164,6 +168,7 @@ export class FixtureTable implements StreamTable {
         files: files(committed, Math.min(this.#flushed, end), filter).map((batch) => batch.file!),
         where: 'true',
       }),
+      dayStamps: async (range) => this.#stamps(committed, range),
       release: () => {
         this.pinCount--
         if (this.pinCount === 0) for (const resolve of this.#unpinned.splice(0)) resolve()
@@ -256,6 +261,23 @@ export class FixtureTable implements StreamTable {
     throw new Error('a fixture table takes rows by add()')
   }
 
+  /** Rows are only ever added: the newest batch of a day tells which are there. */
+  #stamps(committed: number, range: TimeRange): DayStamps {
+    const days = new Map<number, string>()
+    let rest: string | null = null
+    for (const [index, { rows }] of this.#batches.slice(0, committed).entries()) {
+      const stamp = `${this.#generation}/${index}`
+      for (const day of this.#daysOf(rows)) if (isWithin(day, range)) days.set(day, stamp)
+      if (rows.some((row) => typeof row[this.definition.partitionColumn] !== 'bigint')) rest = stamp
+    }
+    return { days, rest }
+  }
+
+  #daysOf(rows: readonly Row[]): ReadonlySet<number> {
+    const times = rows.map((row) => row[this.definition.partitionColumn])
+    return new Set(times.flatMap((micros) => (typeof micros === 'bigint' ? [dayOfMicros(micros)] : [])))
+  }
+
   /** By exchange and time, as the statistics of a file would tell. */
   #mayMatch(batch: Batch, { exchange: wanted, startMicros, endMicros }: RowFilter): boolean {
     return batch.rows.some(({ exchange, exchange_timestamp: micros }) => {
@@ -267,6 +289,13 @@ export class FixtureTable implements StreamTable {
       )
     })
   }
+}
+
+function isWithin(day: number, { startMicros, endMicros }: TimeRange): boolean {
+  return (
+    (startMicros === undefined || day >= dayOfMicros(startMicros)) &&
+    (endMicros === undefined || day <= dayOfMicros(endMicros - 1n))
+  )
 }
 
 function literal(type: ColumnType, value: CellValue): string {

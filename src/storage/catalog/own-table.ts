@@ -4,6 +4,7 @@ import type { TableMetadata } from '../iceberg/metadata.js'
 import { refused } from '../iceberg/refusal.js'
 import type { TableHead } from '../table-head.js'
 import { checkBroughtFiles } from './brought-files.js'
+import { withOverwritten } from './brought-rows.js'
 import type { LoadedTable } from './catalog.js'
 import type { TableCommit } from './catalog-server.js'
 import { type CommitRules, RequestedChange, settledCommit } from './requested-change.js'
@@ -22,7 +23,10 @@ export class OwnTable {
         if (isDerived) checkDerived(head.name, base, next)
         return foreignCommit(base, next, layout)
       },
-      inspect: (base, next) => checkBroughtFiles(head.context, base, next),
+      inspect: async (base, next) => {
+        await checkBroughtFiles(head.context, base, next)
+        return withOverwritten(head.context.manifests, base, next, layout)
+      },
     }
   }
 

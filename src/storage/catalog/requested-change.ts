@@ -11,8 +11,8 @@ import type { TableCommit } from './catalog-server.js'
 export interface CommitRules {
   /** What the table makes of `next`; throws when it refuses it. Pure. */
   admit(base: TableMetadata, next: TableMetadata): TableMetadata
-  /** Looks at the files that `next` brings; throws when it refuses them. */
-  inspect(base: TableMetadata, next: TableMetadata): Promise<void>
+  /** What the files that `next` brings make of it; throws when it refuses them. */
+  inspect(base: TableMetadata, next: TableMetadata): Promise<TableMetadata>
 }
 
 /** A commit of another engine: its requirements are checked, and its updates made, on whatever is current by then. */
@@ -37,8 +37,7 @@ export class RequestedChange implements TableChange {
   }
 
   async apply(base: TableMetadata): Promise<TableMetadata> {
-    const next = this.#next(base)
-    await this.#rules.inspect(base, next)
+    const next = await this.#rules.inspect(base, this.#next(base))
     this.#attempted = next
     return next
   }

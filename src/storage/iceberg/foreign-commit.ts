@@ -2,6 +2,7 @@ import type { TableLayout } from '#core'
 import { asRequest } from './json.js'
 import { currentSchema, currentSnapshot, MAIN, type TableMetadata } from './metadata.js'
 import { nameMapping } from './name-mapping.js'
+import { OVERWRITTEN_KEY } from './overwritten.js'
 import { isDayOnly } from './partition.js'
 import { refused } from './refusal.js'
 import { icebergSchema } from './schema.js'
@@ -47,7 +48,9 @@ function carriedForward(base: TableMetadata, next: TableMetadata): readonly Snap
     const ours = parent === null ? beginning : ticklakeKeys(summaries.get(parent) ?? {})
     const forged = ticklakeKeys(snapshot.summary)
     const theirs = Object.entries(snapshot.summary).filter(([key]) => !Object.hasOwn(forged, key))
-    const summary = { ...Object.fromEntries(theirs), ...ours }
+    // Whose rows it took away only its files tell.
+    const { [OVERWRITTEN_KEY]: _, ...carried } = ours
+    const summary = { ...Object.fromEntries(theirs), ...carried }
     summaries.set(snapshot.snapshotId, summary)
     return { ...snapshot, summary }
   })

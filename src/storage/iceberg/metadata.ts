@@ -1,6 +1,7 @@
 import { formatVector, type TableLayout, TicklakeError } from '#core'
 import { type Json, type JsonObject, NO_FIELDS } from './json.js'
 import type { DataFile } from './manifest.js'
+import { overwrittenBy } from './overwritten.js'
 import {
   dayPartitionSpec,
   FIRST_PARTITION_FIELD_ID,
@@ -124,11 +125,15 @@ export interface NewSnapshot {
   readonly removed: readonly DataFile[]
   /** Delete files of which the same is true. Default: none. */
   readonly removedDeletes?: readonly DataFile[]
+  /** UTC days (from 1970-01-01) of rows that it takes away; null: any. Default: none if it appends or replaces, else any. */
+  readonly overwritten?: ReadonlySet<number> | null
   /** Summary keys of ours, over those carried forward from the parent. */
   readonly summary: Summary
   /** Properties that change in the same commit. */
   readonly properties: Readonly<Record<string, string>>
 }
+
+const NO_DAYS: ReadonlySet<number> = new Set()
 
 /** The table with one more snapshot on main, whose parent is the current one. */
 export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMetadata {
@@ -139,14 +144,17 @@ export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMe
     (parent?.timestampMs ?? -1) + 1,
     metadata.snapshotLog.at(-1)?.timestampMs ?? 0,
   )
+  const sequenceNumber = nextSequenceNumber(metadata)
+  const { operation, overwritten = operation === 'append' || operation === 'replace' ? NO_DAYS : null } = made
+  const summary = { ...made.summary, ...overwrittenBy(parent, sequenceNumber, overwritten) }
   const snapshot: Snapshot = {
     snapshotId: made.snapshotId,
     parentSnapshotId: metadata.currentSnapshotId,
-    sequenceNumber: nextSequenceNumber(metadata),
+    sequenceNumber,
     timestampMs,
     manifestList: made.manifestList,
     schemaId: metadata.currentSchemaId,
-    summary: snapshotSummary(parent?.summary ?? null, made, made.summary),
+    summary: snapshotSummary(parent?.summary ?? null, made, summary),
     extra: NO_FIELDS,
   }
   const main: SnapshotRef = {

@@ -2,7 +2,8 @@ import { TicklakeError } from '#core'
 import { Fields, type Json, parseJson } from './json.js'
 import type { TableMetadata } from './metadata.js'
 
-const NAME_MAPPING_KEY = 'schema.name-mapping.default'
+/** A property of the table. */
+export const NAME_MAPPING_KEY = 'schema.name-mapping.default'
 
 /**
  * The field ids of columns by the names that they have in files without ids (spec: Column Projection, Name Mapping), of
