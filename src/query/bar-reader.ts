@@ -56,7 +56,7 @@ export class BarReader {
     const days =
       request.timeZone === 'UTC' ? null : await localDays(request.timeZone, utcDays, options.signal)
     for (const { table, columns } of rollupsFor(this.#options.rollups, request, days)) {
-      const view = table.pin(pinned)
+      const view = await table.pin(pinned)
       if (view === null) continue
       let isHeld = false
       try {

@@ -8,7 +8,7 @@ import {
   withoutDays,
 } from '#storage'
 import type { Selection } from './request.js'
-import { floorMicros, NOTHING, rowFilter, type Scan } from './scan.js'
+import { floorMicros, NOTHING, rowFilter, type Scan, tailOf } from './scan.js'
 import { hull, inDays, outside, type TimeRange, within } from './time-ranges.js'
 
 /** More stretches of time than these are chosen files for as one. */
@@ -57,7 +57,7 @@ export async function planRolled(
     ...NOTHING,
     columns,
     appended,
-    tail: pinned.tail.filter(({ rowCount }) => rowCount > 0),
+    tail: tailOf(pinned, filter),
   }
   return {
     rolled,

@@ -46,9 +46,14 @@ export async function planScan(pinned: PinnedVersion, filter: RowFilter): Promis
     columns: pinned.columns,
     files: selection.files,
     appended,
-    tail: pinned.tail.filter((slice) => slice.rowCount > 0 && hasDayOf(slice, filter)),
+    tail: tailOf(pinned, filter),
     filesTotal: selection.filesTotal + appended.files.length,
   }
+}
+
+/** The slices of the tail that may have rows of a filter. */
+export function tailOf({ tail }: PinnedVersion, filter: RowFilter): readonly TailSlice[] {
+  return tail.filter((slice) => slice.rowCount > 0 && hasDayOf(slice, filter))
 }
 
 function hasDayOf({ days }: TailSlice, { startMicros, endMicros }: RowFilter): boolean {

@@ -4,10 +4,25 @@ import { join } from 'node:path'
 import { createLogger, formatDecimal, type OffsetVector, SessionCalendars } from '#core'
 import { Engine } from '#engine'
 import { QueryRouter } from '#query'
-import { type RollupDefinition, type RollupTable, type StreamTable, Warehouse } from '#storage'
+import {
+  parseTableCommit,
+  type RollupDefinition,
+  type RollupTable,
+  type StreamTable,
+  Warehouse,
+} from '#storage'
 import { loadRollups } from '../../src/cli/rollups.js'
 import { compact } from '../../src/storage/maintenance/compact.js'
+import { LocalObjectStore } from '../../src/storage/objects/local.js'
+import { prepareFiles } from '../../src/storage/prepare.js'
+import { FileIndex } from '../../src/storage/prune.js'
+import { Rewrite } from '../../src/storage/rewrite.js'
+import type { TableHead } from '../../src/storage/table-head.js'
+import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
+import { commitContext } from './commit-context.js'
 import { EVENTS_SPAN_MICROS, EVENTS_START_MICROS, eventRows } from './event-rows.js'
+import { literal } from './fixture-table.js'
+import { additionRequest } from './foreign-commit.js'
 import { logRows } from './log-rows.js'
 import { ManualClock } from './manual-clock.js'
 import type { Row } from './row-batch.js'
@@ -28,8 +43,8 @@ export class RolledLake {
   readonly #directory: string
   readonly engine: Engine
   readonly #next: Record<EventTable, number[]> = { trades: [0, 0], quotes: [0, 0] }
-  readonly #offsets = { corrections: 0 }
   #fence = 0
+  #foreign = 0
   warehouse!: Warehouse
 
   private constructor(seed: number, directory: string, engine: Engine) {
@@ -123,6 +138,10 @@ export class RolledLake {
     for (const rollup of this.warehouse.rollups) await rollup.settled()
   }
 
+  async backfilled(): Promise<void> {
+    for (const rollup of this.warehouse.rollups) await rollup.backfill(RUN)
+  }
+
   /** Cancels a committed row, or gives it another price. False when the place that was drawn has none. */
   async correct(name: EventTable): Promise<boolean> {
     const rows = this.warehouse.corrections.get(name)!
@@ -137,8 +156,56 @@ export class RolledLake {
     if (plan.refused.size > 0) return false
     const from = rows.position(1)
     await rows.commit(plan, from, [from[0]! + 1])
-    this.#offsets.corrections++
     return true
+  }
+
+  /** Another engine appends rows, which have no place in the log; of several days at once if the table has no spec of days. */
+  async foreign(name: EventTable, count: number): Promise<void> {
+    const { definition } = this.table(name)
+    const { metadata } = this.#head(name)
+    const rows = eventRows(this.random, count, 0, name).map((row) => ({
+      ...row,
+      log_partition: null,
+      log_offset: null,
+      // Nothing is required of other engines.
+      ...(this.random.oneIn(6) && { [name === 'trades' ? 'price' : 'bid_price']: null }),
+      ...(this.random.oneIn(6) && { exchange: null }),
+    }))
+    const values = rows.map(
+      (row: Row) => `(${definition.columns.map((c) => literal(c.type, row[c.name] ?? null)).join(', ')})`,
+    )
+    const cells = definition.columns.map(
+      ({ name: cell, type }) => `${cell}::${DUCKDB_TYPES[type]} AS ${cell}`,
+    )
+    const names = definition.columns.map((column) => column.name).join(', ')
+    const relation = `(SELECT ${cells.join(', ')} FROM (VALUES ${values.join(', ')}) AS v(${names}))`
+    const objects = new LocalObjectStore()
+    const written = await prepareFiles(
+      { layout: definition, engine: this.engine, objects, metadata },
+      { relation, rowCount: count, days: null },
+      `foreign-${this.#foreign++}`,
+    )
+    const context = commitContext(objects, 'file:///nowhere', { clock: this.clock, random: this.random })
+    const snapshotId = 2n ** 62n + BigInt(this.random.id())
+    const request = await additionRequest(context, metadata, { data: [written], deletes: [], snapshotId })
+    const identifier = { namespace: 'market_data', name }
+    await this.warehouse.catalog.commit(identifier, parseTableCommit(request, 'commit'))
+  }
+
+  /** Some files leave the table, with their rows. */
+  async drop(name: EventTable): Promise<void> {
+    const head = this.#head(name)
+    const { metadata, context } = head
+    const { currentSnapshotId: snapshotId } = metadata
+    const index = new FileIndex(context.manifests)
+    const { live } = await index.liveFiles(metadata, snapshotId, [])
+    const removed = live.map(({ file }) => file).filter(() => this.random.oneIn(4))
+    if (snapshotId === null || removed.length === 0) return
+    await head.commit(new Rewrite(context, { operation: 'delete', snapshotId, removed, added: [] }))
+  }
+
+  #head(name: string): TableHead {
+    return this.warehouse.compactables.get(name)!.head
   }
 
   /** Of a table of events, or of a rollup. */

@@ -1,10 +1,10 @@
 import { MICROS_PER_DAY, type TableLayout } from '#core'
 import type { FileEngine } from '#engine'
 import { fileColumns } from '../file-columns.js'
+import { daysOf } from '../file-days.js'
 import { currentSchema, type TableMetadata } from '../iceberg/metadata.js'
 import { parquetRelation } from '../parquet-relation.js'
 import type { ReadableFile, UnnumberedFiles } from '../unnumbered-files.js'
-import { daysOfFile } from './file-days.js'
 
 /** A table whose files are looked at. */
 export interface DayTable {
@@ -22,8 +22,8 @@ export async function daysWithRows(
   const days = new Set<number>()
   const others: ReadableFile[] = []
   for (const file of files) {
-    const range = daysOfFile(layout, file)
-    if (range !== null && range[0] === range[1]) days.add(range[0])
+    const span = daysOf(layout, file)
+    if (span !== null && span.first === span.last) days.add(span.first)
     else others.push(file)
   }
   if (others.length === 0) return days

@@ -1,4 +1,5 @@
 import { type Logger, MICROS_PER_DAY } from '#core'
+import { daysOf } from '../file-days.js'
 import { currentSnapshot, type TableMetadata } from '../iceberg/metadata.js'
 import type { Snapshot } from '../iceberg/snapshot.js'
 import type { TaskRun } from '../maintenance/task.js'
@@ -9,11 +10,10 @@ import type { ReadableFile } from '../unnumbered-files.js'
 import { ALL_DAYS, type DayRanges, hasDay, united, without } from './day-ranges.js'
 import { daysWithRows } from './days-with-rows.js'
 import { type RollupDefinition, rollupLayout, sourceDefinition } from './definition.js'
-import { daysOfFile } from './file-days.js'
 import { currentState, type RollupState } from './rollup-state.js'
 import { type RollupView, viewOf } from './rollup-view.js'
-import { type RollupOptions, RollupWriter } from './rollup-writer.js'
-import { changeSince } from './source-change.js'
+import { type RollupOptions, RollupWriter, sourceFiles } from './rollup-writer.js'
+import { changeIn, filesAdded, stretch } from './source-change.js'
 
 /** So many rows are taken in by one step: a rollup that is far behind catches up in several. */
 const STEP_ROWS = 5_000_000
@@ -64,7 +64,7 @@ export class RollupTable {
   }
 
   /** What it has for a version of its source that is held; null: nothing. Release it before the version. */
-  pin(source: PinnedVersion): RollupView | null {
+  pin(source: PinnedVersion): Promise<RollupView | null> {
     return viewOf(this.#options, source)
   }
 
@@ -150,27 +150,32 @@ export class RollupTable {
       await this.#writer.append(NO_ROWS, await this.#beginning(metadata, newest.snapshotId))
       return false
     }
-    const change = changeSince(metadata, state.source, newest.snapshotId)
-    if (change === null) {
+    const history = stretch(metadata, state.source, newest.snapshotId)
+    if (history === null) {
       // The source was rolled back, or has let go what was not taken in yet.
       await this.#writer.append(NO_ROWS, { ...state, source: newest.snapshotId, pending: ALL_DAYS })
       return false
     }
-    const taken = fewEnough(change.snapshots)
-    const to = taken.at(-1)
-    if (to === undefined) return false
-    await this.#take(metadata, state, to, taken.length)
-    return taken.length < change.snapshots.length
+    const taken = fewEnough(history)
+    const isAll = taken.length === history.length
+    await this.#take(state, taken, isAll && history.length <= MAX_UNNOTED_SNAPSHOTS)
+    return !isAll
   }
 
-  async #take(metadata: TableMetadata, from: RollupState, to: Snapshot, snapshots: number): Promise<void> {
-    const { index, logger } = this.#options
-    const touched = changeSince(metadata, from.source, to.snapshotId)?.touched ?? ALL_DAYS
-    const added = await index.appendedSince({ ...metadata, currentSnapshotId: to.snapshotId }, from.source)
-    const next = { ...from, source: to.snapshotId, pending: united(from.pending, touched) }
+  /** Follows the source to the last of these snapshots, of which the first is where it is; without news only if it must. */
+  async #take(from: RollupState, history: readonly Snapshot[], mayStay: boolean): Promise<void> {
+    const { logger } = this.#options
+    const source = sourceFiles(this.#options)
+    const change = await changeIn(source, history)
+    const next = {
+      ...from,
+      source: history.at(-1)!.snapshotId,
+      pending: united(from.pending, change.touched),
+    }
     const raw = united(next.pending, next.quarantined)
+    const added = await filesAdded(source, change, [])
     const files = added.filter((file) => without(this.#daysOf(file), raw).length > 0)
-    if (files.length === 0 && touched.length === 0 && snapshots < MAX_UNNOTED_SNAPSHOTS) return
+    if (files.length === 0 && change.touched.length === 0 && mayStay) return
     try {
       await this.#writer.append({ files, days: without(ALL_DAYS, raw) }, next)
     } catch (error) {
@@ -238,19 +243,19 @@ export class RollupTable {
   }
 
   #daysOf(file: ReadableFile): DayRanges {
-    const days = daysOfFile(sourceDefinition(this.definition), file)
-    return days === null ? ALL_DAYS : [days]
+    const days = daysOf(sourceDefinition(this.definition), file)
+    return days === null ? ALL_DAYS : [[days.first, days.last]]
   }
 }
 
-/** As many snapshots, of at least one, as one step takes. */
-function fewEnough(snapshots: readonly Snapshot[]): readonly Snapshot[] {
+/** The first of a history, and as many snapshots after it, of at least one, as one step takes. */
+function fewEnough(history: readonly Snapshot[]): readonly Snapshot[] {
   let rows = 0
-  const end = snapshots.findIndex(({ summary }) => {
-    rows += Number(summary['added-records'] ?? 0)
+  const end = history.findIndex(({ summary }, index) => {
+    if (index > 0) rows += Number(summary['added-records'] ?? 0)
     return rows > STEP_ROWS
   })
-  return end < 0 ? snapshots : snapshots.slice(0, Math.max(1, end))
+  return end < 0 ? history : history.slice(0, Math.max(2, end))
 }
 
 /** Whether values leave the range of what they are stored as: a sum of 38 digits, or a price that was widened. */

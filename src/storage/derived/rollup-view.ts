@@ -5,10 +5,10 @@ import { predicatesOf } from '../predicates.js'
 import type { FileSelection, PinnedVersion, RowFilter } from '../table.js'
 import type { ReadableFile } from '../unnumbered-files.js'
 import { type DayRanges, united } from './day-ranges.js'
-import { rollupLayout, sourceDefinition } from './definition.js'
+import { rollupLayout } from './definition.js'
 import { currentState, type RollupState, stateIn } from './rollup-state.js'
-import type { RollupOptions } from './rollup-writer.js'
-import { changeSince, type SourceChange } from './source-change.js'
+import { type RollupOptions, sourceFiles } from './rollup-writer.js'
+import { changeIn, filesAdded, stretch } from './source-change.js'
 
 /**
  * What a rollup has for a version of its source. Of the days that are not `raw`, the rows of the version's snapshot are
@@ -30,33 +30,40 @@ export interface RollupView {
 interface Found {
   readonly snapshot: Snapshot
   readonly state: RollupState
-  readonly change: SourceChange
+  /** From the snapshot that the state reflects to that of the version. */
+  readonly since: readonly Snapshot[]
 }
 
-export function viewOf(options: RollupOptions, source: PinnedVersion): RollupView | null {
-  const { definition, head, index, unnumbered } = options
+/** What the rollup has for a version that is held; null: nothing. It is found, and held, in the turn of the call. */
+export async function viewOf(options: RollupOptions, version: PinnedVersion): Promise<RollupView | null> {
+  const { definition, head, source, index, unnumbered } = options
   const { metadata } = head
-  const found = newestFor(options, source)
+  const found = newestFor(options, version)
   if (found === null) return null
-  const { snapshot, state, change } = found
+  const { snapshot, state, since } = found
+  const releases = [head.hold(snapshot.snapshotId), source.hold(state.source)]
+  const release = () => {
+    for (const one of releases.splice(0)) one()
+  }
   const layout = rollupLayout(definition)
-  const releases = [head.hold(snapshot.snapshotId), options.source.hold(state.source)]
-  const sourceMetadata = { ...source.metadata, currentSnapshotId: source.version.snapshotId }
+  const files = sourceFiles(options)
   // What was found to be wrong since was wrong before.
   const quarantined = currentState(metadata)?.quarantined ?? []
-  return {
-    columns: layoutColumns(layout),
-    raw: united(state.pending, state.quarantined, quarantined, change.touched),
-    select: (filter) => index.selectFiles(metadata, snapshot.snapshotId, predicatesOf(layout, filter)),
-    selectAppended: async (filter) => {
-      if (change.snapshots.length === 0) return []
-      const predicates = predicatesOf(sourceDefinition(definition), filter)
-      const files = await index.appendedSince(sourceMetadata, state.source, predicates)
-      return unnumbered.named(source.metadata, files)
-    },
-    release: () => {
-      for (const release of releases.splice(0)) release()
-    },
+  try {
+    const change = await changeIn(files, since)
+    return {
+      columns: layoutColumns(layout),
+      raw: united(state.pending, state.quarantined, quarantined, change.touched),
+      select: (filter) => index.selectFiles(metadata, snapshot.snapshotId, predicatesOf(layout, filter)),
+      selectAppended: async (filter) => {
+        const added = await filesAdded(files, change, predicatesOf(files.layout, filter))
+        return unnumbered.named(version.metadata, added)
+      },
+      release,
+    }
+  } catch (error) {
+    release()
+    throw error
   }
 }
 
@@ -64,19 +71,13 @@ export function viewOf(options: RollupOptions, source: PinnedVersion): RollupVie
 function newestFor({ head, source }: RollupOptions, { version, metadata }: PinnedVersion): Found | null {
   const { snapshotId } = version
   if (snapshotId === null) return null
-  let last: bigint | null = null
-  let known: ReadonlySet<bigint> | null = null
+  const kept = new Set(source.metadata.snapshots.map((snapshot) => snapshot.snapshotId))
+  const ancestors = new Set([...ancestry(metadata, snapshotId)].map((snapshot) => snapshot.snapshotId))
   for (const snapshot of ancestry(head.metadata, head.metadata.currentSnapshotId)) {
     const state = stateIn(snapshot.summary)
-    if (state === null || state.source === last) continue
-    last = state.source
-    if (!source.metadata.snapshots.some((kept) => kept.snapshotId === state.source)) continue
-    if (state.source !== snapshotId) {
-      known ??= new Set([...ancestry(metadata, snapshotId)].map((ancestor) => ancestor.snapshotId))
-      if (!known.has(state.source)) continue
-    }
-    const change = changeSince(metadata, state.source, snapshotId)
-    if (change) return { snapshot, state, change }
+    if (state === null || !kept.has(state.source) || !ancestors.has(state.source)) continue
+    const since = stretch(metadata, state.source, snapshotId)
+    if (since) return { snapshot, state, since }
   }
   return null
 }

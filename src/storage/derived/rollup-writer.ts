@@ -2,6 +2,7 @@ import { assert, MICROS_PER_DAY, type TableLayout, TicklakeError } from '#core'
 import type { TableEngine } from '#engine'
 import { Append } from '../append.js'
 import { fileColumns } from '../file-columns.js'
+import { daysOf } from '../file-days.js'
 import { currentSchema, type TableMetadata } from '../iceberg/metadata.js'
 import { parquetRelation } from '../parquet-relation.js'
 import { currentOffsets } from '../position.js'
@@ -15,8 +16,9 @@ import type { ReadableFile, UnnumberedFiles } from '../unnumbered-files.js'
 import { type DayRanges, without } from './day-ranges.js'
 import { dayOf } from './days-with-rows.js'
 import { BUCKET_COLUMN, type RollupDefinition, rollupLayout, sourceDefinition } from './definition.js'
-import { daysOfFile, inDays } from './file-days.js'
+import { inDays } from './in-days.js'
 import { currentState, type RollupState, sameState, stateSummary } from './rollup-state.js'
+import type { SourceFiles } from './source-change.js'
 import { sourceColumns, statesOfRows } from './states.js'
 
 export interface RollupOptions {
@@ -27,6 +29,11 @@ export interface RollupOptions {
   readonly engine: TableEngine
   readonly index: FileIndex
   readonly unnumbered: UnnumberedFiles
+}
+
+/** Where its source's files are found. */
+export function sourceFiles({ definition, head, index }: RollupOptions): SourceFiles {
+  return { layout: sourceDefinition(definition), index, manifests: head.context.manifests }
 }
 
 /** Rows of files of a source: those of some days. */
@@ -118,8 +125,8 @@ export class RollupWriter {
   /** The states of other days in files of these days, which others may have had written by another partition spec. */
   #ofOtherDays(metadata: TableMetadata, files: readonly ReadableFile[], days: DayRanges): readonly string[] {
     const shared = files.filter((file) => {
-      const own = daysOfFile(this.#layout, file)
-      return own === null || without([own], days).length > 0
+      const own = daysOf(this.#layout, file)
+      return own === null || without([[own.first, own.last]], days).length > 0
     })
     if (shared.length === 0) return []
     const schema = currentSchema(metadata)
