@@ -25,6 +25,9 @@ const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
   'expire-snapshots': 'Lets old snapshots go, and the files that nobody else needs',
   'remove-orphans': 'Removes files that belong to no snapshot, or tells which there are',
   verify: 'Reads every data file and compares it with what its manifest says',
+  backfill:
+    'Computes the days of a rollup that are waiting, and those that are asked for, from the rows of its source',
+  audit: 'Computes a bucket of a rollup that is drawn from the rows of its source, and compares',
 }
 
 const META = z

@@ -50,6 +50,19 @@ const COMMANDS: readonly JobCommand[] = [
     description: 'read every data file and compare it with what its manifest says',
     options: [],
   },
+  {
+    kind: 'backfill',
+    description: 'compute the days of a rollup that are waiting, from the rows of its source',
+    options: [
+      ['start', 'time', 'the days from this on anew, whatever they are'],
+      ['end', 'time', 'the days before this anew, whatever they are'],
+    ],
+  },
+  {
+    kind: 'audit',
+    description: 'compute a bucket of a rollup that is drawn from the rows of its source, and compare',
+    options: [],
+  },
 ]
 
 type Options = Target & { readonly json?: boolean } & Readonly<Record<string, unknown>>

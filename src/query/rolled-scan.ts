@@ -30,7 +30,7 @@ export interface RolledScan {
   readonly live: Scan
 }
 
-/** Chooses the files of a version and of a rollup of it; null when the rollup has no whole bucket of the selection. */
+/** Chooses the files of a version and of a rollup of it; null when the rollup has no state of the selection. */
 export async function planRolled(
   pinned: PinnedVersion,
   view: RollupView,
@@ -50,6 +50,7 @@ export async function planRolled(
     view.select(within(filter, hull(rolled))),
     view.selectAppended(within(filter, hull(rolled))),
   ])
+  if (states.files.length === 0) return null
   const files = [...new Map(selections.flatMap((one) => one.files).map((file) => [file.path, file])).values()]
   const { columns } = pinned
   const of = (chosen: readonly ReadableFile[]): Scan => ({ ...NOTHING, columns, files: chosen })

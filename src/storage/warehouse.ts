@@ -161,7 +161,14 @@ export class Warehouse implements Service {
       isDerived: head === ofGaps || rollups.some((rollup) => rollup.head === head),
     }))
     const catalogServer = new RestCatalog({ context, warehouse, namespace: NAMESPACE, own })
-    const compactables = own.map((table) => ({ ...table, engine, index, unnumbered }))
+    const compactables = own.map(({ head, layout }): Compactable => {
+      const derivation = rollups.find((rollup) => rollup.head === head)
+      const followers = rollups.filter(({ definition }) => definition.source === head.name)
+      const followed = async () => {
+        for (const follower of followers) await follower.settled()
+      }
+      return { head, layout, engine, index, unnumbered, followed, ...(derivation && { derivation }) }
+    })
     return new Warehouse({ tables, compactables, corrections, gaps, rollups, catalog: catalogServer })
   }
 

@@ -70,7 +70,7 @@ export class RolledLake {
       engine: this.engine,
       clock: this.clock,
       random: new SeededRandom(this.#seed * 1000 + this.#fence),
-      logger: createLogger({ level: 'error', format: 'text' }),
+      logger: createLogger({ level: 'silent', format: 'text' }),
       partitionCount: PARTITION_COUNT,
       flush: { rows: 1e6, bytes: 2 ** 30, ageMs: 1e9 },
       rollups,

@@ -1,12 +1,14 @@
-import { type Logger, MICROS_PER_DAY } from '#core'
+import { dayOfMicros, formatMicros, type Logger, MICROS_PER_DAY, type TableLayout } from '#core'
 import { daysOf } from '../file-days.js'
 import { currentSnapshot, type TableMetadata } from '../iceberg/metadata.js'
 import type { Snapshot } from '../iceberg/snapshot.js'
+import type { Derivation } from '../maintenance/derivation.js'
 import type { TaskRun } from '../maintenance/task.js'
 import { predicatesOf } from '../predicates.js'
 import type { PinnedVersion } from '../table.js'
 import type { TableHead } from '../table-head.js'
 import type { ReadableFile } from '../unnumbered-files.js'
+import { auditBucket } from './audit.js'
 import { ALL_DAYS, type DayRanges, hasDay, united, without } from './day-ranges.js'
 import { daysWithRows } from './days-with-rows.js'
 import { type RollupDefinition, rollupLayout, sourceDefinition } from './definition.js'
@@ -14,12 +16,20 @@ import { currentState, type RollupState } from './rollup-state.js'
 import { type RollupView, viewOf } from './rollup-view.js'
 import { type RollupOptions, RollupWriter, sourceFiles } from './rollup-writer.js'
 import { changeIn, filesAdded, stretch } from './source-change.js'
+import { mergedStates } from './states.js'
 
 /** So many rows are taken in by one step: a rollup that is far behind catches up in several. */
 const STEP_ROWS = 5_000_000
-/** So many snapshots of the source without news are looked at again; one more, and a commit notes where we are. */
-const MAX_UNNOTED_SNAPSHOTS = 20
 const NO_ROWS = { files: [], days: [] }
+
+/** What a rollup counts since the process began. */
+export interface RollupCounts {
+  /** Attempts to follow the source that failed. */
+  failures: number
+  /** Buckets that were compared with the rows of the source, and those that were not what these make. */
+  audits: number
+  mismatches: number
+}
 
 export interface RollupTableOptions extends RollupOptions {
   readonly logger: Logger
@@ -31,14 +41,24 @@ export interface BackfillReport {
   readonly days: number
 }
 
+/** What an audit has found. */
+export interface AuditReport {
+  /** Buckets that were compared: one, or none when there is nothing to compare. */
+  readonly buckets: number
+  /** Of their states, those that are not what the rows make. */
+  readonly differences: number
+}
+
 /**
  * Keeps a rollup abreast of its source: after each commit the states of the files that it added are added, so that a
  * bucket may have several, which readers merge. Days of which rows were changed or removed are pending until they have
  * been computed anew, as all are that were there before the rollup. It is never in the way of its source: what can't be
  * done now is logged, and done after the next commit or at the next start.
  */
-export class RollupTable {
+export class RollupTable implements Derivation {
   readonly definition: RollupDefinition
+  readonly layout: TableLayout
+  readonly counts: RollupCounts = { failures: 0, audits: 0, mismatches: 0 }
   readonly #options: RollupTableOptions
   readonly #writer: RollupWriter
   /** What is not taken in yet must not expire. */
@@ -50,6 +70,7 @@ export class RollupTable {
 
   constructor(options: RollupTableOptions) {
     this.definition = options.definition
+    this.layout = rollupLayout(options.definition)
     this.#options = options
     this.#writer = new RollupWriter(options)
   }
@@ -61,6 +82,14 @@ export class RollupTable {
   /** Which rows of the source it holds; null before it has begun. */
   get state(): RollupState | null {
     return currentState(this.head.metadata)
+  }
+
+  get isPending(): boolean {
+    return (this.state?.pending.length ?? 0) > 0
+  }
+
+  merged(relation: string): string {
+    return `(${mergedStates(this.definition, relation)})`
   }
 
   /** What it has for a version of its source that is held; null: nothing. Release it before the version. */
@@ -107,6 +136,30 @@ export class RollupTable {
     }
   }
 
+  /** Compares a bucket that is drawn with the rows of the source. The day of one that differs is read from these from then on. */
+  audit(): Promise<AuditReport> {
+    return this.#inTurn(async () => {
+      const { state } = this
+      const { logger, head } = this.#options
+      const audited = state && (await auditBucket(this.#options, state, head.context.random))
+      if (!state || !audited) return { buckets: 0, differences: 0 }
+      this.counts.audits++
+      const { micros, differences } = audited
+      if (differences > 0) {
+        this.counts.mismatches++
+        const day = dayOfMicros(micros)
+        logger.error('a rollup is not what its source makes; the day is read without it', {
+          rollup: this.definition.name,
+          bucket: formatMicros(micros),
+          differences,
+        })
+        const quarantined = united(state.quarantined, [[day, day]])
+        await this.#writer.append(NO_ROWS, { ...state, quarantined })
+      }
+      return { buckets: 1, differences }
+    })
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#work.then(work)
     this.#work = done.catch(() => {})
@@ -130,6 +183,7 @@ export class RollupTable {
       this.#hold()
     } catch (error) {
       this.#isUncertain = true
+      this.counts.failures++
       // One that is broken must not keep the source's old snapshots for ever: it may have to begin anew.
       this.#release?.()
       this.#release = null
@@ -157,13 +211,16 @@ export class RollupTable {
       return false
     }
     const taken = fewEnough(history)
-    const isAll = taken.length === history.length
-    await this.#take(state, taken, isAll && history.length <= MAX_UNNOTED_SNAPSHOTS)
-    return !isAll
+    if (taken.length < 2) return false
+    await this.#take(state, taken)
+    return taken.length < history.length
   }
 
-  /** Follows the source to the last of these snapshots, of which the first is where it is; without news only if it must. */
-  async #take(from: RollupState, history: readonly Snapshot[], mayStay: boolean): Promise<void> {
+  /**
+   * Follows the source to the last of these snapshots, of which the first is where it is. A commit says so even if they have
+   * no news, so that they may expire.
+   */
+  async #take(from: RollupState, history: readonly Snapshot[]): Promise<void> {
     const { logger } = this.#options
     const source = sourceFiles(this.#options)
     const change = await changeIn(source, history)
@@ -175,7 +232,6 @@ export class RollupTable {
     const raw = united(next.pending, next.quarantined)
     const added = await filesAdded(source, change, [])
     const files = added.filter((file) => without(this.#daysOf(file), raw).length > 0)
-    if (files.length === 0 && change.touched.length === 0 && mayStay) return
     try {
       await this.#writer.append({ files, days: without(ALL_DAYS, raw) }, next)
     } catch (error) {
@@ -201,7 +257,7 @@ export class RollupTable {
     const { index, source, engine, unnumbered } = this.#options
     const { state } = this
     if (state === null || state.pending.length === 0) return []
-    const own = { layout: rollupLayout(this.definition), metadata: this.head.metadata }
+    const own = { layout: this.layout, metadata: this.head.metadata }
     const ofSource = { layout: sourceDefinition(this.definition), metadata: source.metadata }
     const days = new Set<number>()
     for (const [table, snapshotId] of [

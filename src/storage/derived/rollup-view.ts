@@ -1,10 +1,11 @@
 import { type FileColumn, layoutColumns } from '../file-columns.js'
+import { daysOf } from '../file-days.js'
 import { ancestry } from '../iceberg/metadata.js'
 import type { Snapshot } from '../iceberg/snapshot.js'
 import { predicatesOf } from '../predicates.js'
 import type { FileSelection, PinnedVersion, RowFilter } from '../table.js'
 import type { ReadableFile } from '../unnumbered-files.js'
-import { type DayRanges, united } from './day-ranges.js'
+import { type DayRanges, united, without } from './day-ranges.js'
 import { rollupLayout } from './definition.js'
 import { currentState, type RollupState, stateIn } from './rollup-state.js'
 import { type RollupOptions, sourceFiles } from './rollup-writer.js'
@@ -51,10 +52,19 @@ export async function viewOf(options: RollupOptions, version: PinnedVersion): Pr
   const quarantined = currentState(metadata)?.quarantined ?? []
   try {
     const change = await changeIn(files, since)
+    const raw = united(state.pending, state.quarantined, quarantined, change.touched)
+    const hasUse = (file: ReadableFile) => {
+      const days = daysOf(layout, file)
+      return days === null || without([[days.first, days.last]], raw).length > 0
+    }
     return {
       columns: layoutColumns(layout),
-      raw: united(state.pending, state.quarantined, quarantined, change.touched),
-      select: (filter) => index.selectFiles(metadata, snapshot.snapshotId, predicatesOf(layout, filter)),
+      raw,
+      select: async (filter) => {
+        const predicates = predicatesOf(layout, filter)
+        const selection = await index.selectFiles(metadata, snapshot.snapshotId, predicates)
+        return { ...selection, files: selection.files.filter(hasUse) }
+      },
       selectAppended: async (filter) => {
         const added = await filesAdded(files, change, predicatesOf(files.layout, filter))
         return unnumbered.named(version.metadata, added)

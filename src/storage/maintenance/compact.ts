@@ -15,6 +15,7 @@ import type { RowFilter } from '../table.js'
 import type { TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
 import { type CompactionGroup, type CompactionPolicy, compactionGroups, piecesOf } from './compaction-plan.js'
+import type { Derivation } from './derivation.js'
 import { stoppable, type TaskRun } from './task.js'
 
 /** Unlike a flush, a compaction has the time for all partitions that a group of files may become. */
@@ -46,6 +47,10 @@ export interface Compactable {
   readonly engine: FileEngine
   readonly index: FileIndex
   readonly unnumbered: UnnumberedFiles
+  /** Only of a table that is derived from another by a definition. */
+  readonly derivation?: Derivation
+  /** Resolves when what is derived from the table has taken in its newest snapshot, or has failed to. */
+  readonly followed?: () => Promise<void>
 }
 
 /** The groups of files that would be written anew now. `conflict` when the table's rows cannot be written as it asks. */
@@ -168,16 +173,19 @@ async function dropIdleDeletes(head: TableHead, index: FileIndex): Promise<numbe
 
 /** The files that a group has become; null when it was left as it is. */
 async function compactGroup(
-  { head, layout, engine, unnumbered }: Omit<Compactable, 'index'>,
+  { head, layout, engine, unnumbered, derivation }: Omit<Compactable, 'index'>,
   snapshotId: bigint,
   group: CompactionGroup,
   pieces: number,
 ): Promise<readonly DataFile[] | null> {
   const { metadata, context } = head
-  const columns = wholeColumns(layout, currentSchema(metadata))
+  const whole = wholeColumns(layout, currentSchema(metadata))
+  // Nobody else writes what is derived: columns that others have given it are empty.
+  const columns = derivation ? whole.slice(0, layout.columns.length) : whole
   const names = head.claimNames()
   try {
-    const relation = parquetRelation(await unnumbered.named(metadata, group.files), columns)
+    const stored = parquetRelation(await unnumbered.named(metadata, group.files), columns)
+    const relation = derivation?.merged(stored) ?? stored
     const before = await contentOf(engine, relation)
     const added: DataFile[] = []
     for (const where of await cutsOf(engine, layout, relation, pieces)) {
