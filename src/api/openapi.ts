@@ -17,6 +17,7 @@ import { jobRequestSchema, jobSchema, planSchema } from './maintenance-routes.js
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
+import { rollupSchema } from './rollups.js'
 
 const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
   compact:
@@ -246,21 +247,24 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     request: { params: z.object({ id: z.string().meta({ description: '`id` of the load' }) }) },
     responses: { 200: json('The load', envelope(loadSchema)), default: PROBLEM_RESPONSE },
   })
-  registry.registerPath({
-    method: 'get',
-    path: '/admin/tables',
-    summary: 'The tables',
-    tags: ['admin'],
-    responses: { 200: json('All tables', envelope(z.array(tableSchema))), default: PROBLEM_RESPONSE },
-  })
+  for (const [path, summary, item] of [
+    ['/admin/tables', 'The tables', tableSchema],
+    ['/admin/rollups', 'The tables that are derived from others, and what they reflect', rollupSchema],
+    [
+      '/admin/jobs',
+      'The jobs of this process, newest first; ended ones are forgotten after some time',
+      jobSchema,
+    ],
+  ] as const) {
+    const responses = { 200: json('All of them', envelope(z.array(item))), default: PROBLEM_RESPONSE }
+    registry.registerPath({ method: 'get', path, summary, tags: ['admin'], responses })
+  }
   registry.registerPath({
     method: 'get',
     path: '/admin/tables/{table}',
     summary: 'A table and its partitions',
     tags: ['admin'],
-    request: {
-      params: z.object({ table: TABLE }),
-    },
+    request: { params: z.object({ table: TABLE }) },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
   for (const { method, path, summary, body, data } of EVOLUTION_ROUTES) {
@@ -304,13 +308,6 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       },
     })
   }
-  registry.registerPath({
-    method: 'get',
-    path: '/admin/jobs',
-    summary: 'The jobs of this process, newest first; ended ones are forgotten after some time',
-    tags: ['admin'],
-    responses: { 200: json('The jobs', envelope(jobSchema.array())), default: PROBLEM_RESPONSE },
-  })
   for (const [method, path, summary] of [
     ['get', '/admin/jobs/{id}', 'A job'],
     ['post', '/admin/jobs/{id}/cancel', 'Tells a job to stop; what it has committed stays'],

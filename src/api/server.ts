@@ -45,6 +45,7 @@ import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters }
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
 import { sendAnswer } from './response.js'
+import { describeRollup } from './rollups.js'
 
 export interface ApiOptions {
   readonly router: QueryRouter
@@ -57,6 +58,7 @@ export interface ApiOptions {
   readonly iceberg: IcebergOptions
   readonly ingest: IngestRouteOptions
   readonly replay: RecordReplay
+  readonly rollups: Vitals['rollups']
   readonly consumers: Vitals['consumers']
   readonly pressure: Vitals['pressure']
   readonly breakers: Vitals['breakers']
@@ -206,6 +208,10 @@ class ExpressServer implements ApiServer {
     get('/admin/tables/:table', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
+    })
+    get('/admin/rollups', (request, response) => {
+      readParameters(request, NO_PARAMETERS)
+      sendData(response, this.#options.rollups.map(describeRollup))
     })
     app.use('/admin/tables', maintenanceRouter(this.#options.maintenance))
     app.use('/admin/tables', evolutionRouter(tables))

@@ -29,7 +29,13 @@ import {
   Replay,
 } from '#ingest'
 import { QueryRouter } from '#query'
-import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from '#storage'
+import {
+  Maintenance,
+  type MaintenancePolicy,
+  type RollupDefinition,
+  type StreamTable,
+  Warehouse,
+} from '#storage'
 import { loadCalendars } from './calendars.js'
 import { openLog } from './log.js'
 import { openRegistry } from './registry.js'
@@ -121,7 +127,7 @@ export class Lake {
         partitionCount: partitions,
         acceptAddedPartitions,
         flush: config.flush,
-        rollups: await loadRollups([ROLLUPS]),
+        rollups: await rollupsOf(config.rollups),
         fence: lock.fence,
       }),
     )
@@ -199,6 +205,7 @@ export class Lake {
       maintenance,
       iceberg: { catalog: warehouse.catalog, isReadOnly: config.catalog.readOnly },
       ingest: { poster, admit, maxBodyBytes },
+      rollups: warehouse.rollups,
       replay: new Replay({ log, registry, clock, logger }),
       consumers,
       pressure,
@@ -260,6 +267,11 @@ export function inspectionOf(
       logger: logger.child({ table: name }),
       sessions,
     })
+}
+
+/** The definitions that ship with the program, and those of a folder of one's own. */
+function rollupsOf({ shipped, folder }: Config['rollups']): Promise<readonly RollupDefinition[]> {
+  return loadRollups([...(shipped ? [ROLLUPS] : []), ...(folder === null ? [] : [folder])])
 }
 
 /** What the settings ask for. */

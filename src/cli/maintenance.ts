@@ -103,6 +103,16 @@ export function maintenanceCommands(
         print(dataOf(await (await client.get(path, {}, 'application/json', signal)).json()), options)
       }),
     )
+  target(admin.command('rollups').description('tell of the tables that are derived by definition'))
+    .option('--json', 'print them as one line of JSON')
+    .action((options: Options) =>
+      withLake(options, signal, async (client) => {
+        print(
+          dataOf(await (await client.get('/admin/rollups', {}, 'application/json', signal)).json()),
+          options,
+        )
+      }),
+    )
   target(admin.command('jobs').description('tell of the jobs of a server, newest first'))
     .option('--json', 'print them as one line of JSON')
     .action((options: Options) =>

@@ -25,7 +25,10 @@ const ROLLUP = section({
 export async function loadRollups(folders: readonly string[]): Promise<readonly RollupDefinition[]> {
   const definitions: RollupDefinition[] = []
   for (const folder of folders) {
-    const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort()
+    const files = await readdir(folder).catch((cause: unknown) => {
+      throw invalid('rollups.folder', folder, 'the path of a folder', cause)
+    })
+    const names = files.filter((name) => name.endsWith('.yaml')).sort()
     for (const name of names) {
       definitions.push(parseRollup(name, await readFile(join(folder, name), 'utf8')))
     }

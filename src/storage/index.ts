@@ -12,7 +12,7 @@ export {
   type RollupColumn,
   type RollupDefinition,
 } from './derived/definition.js'
-export type { RollupTable } from './derived/rollup-table.js'
+export type { RollupStatus, RollupTable } from './derived/rollup-table.js'
 export type { RollupView } from './derived/rollup-view.js'
 export { placeOfRow, placeOfState } from './derived/states.js'
 export { ROLLUP_SOURCES } from './derived/values.js'

@@ -104,7 +104,7 @@ describe('a rollup', () => {
     let found = 0
     for (let audit = 0; audit < 60 && found === 0; audit++) found = (await rollup.audit()).differences
     expect(found).toBeGreaterThan(0)
-    expect(rollup.counts.mismatches).toBe(1)
+    expect(rollup.status().counts.mismatches).toBe(1)
     expect(rollup.state?.quarantined).toHaveLength(1)
     // Every state of every day is wrong: once all days are found out, no bar comes from it.
     for (let audit = 0; audit < 40; audit++) await rollup.audit()

@@ -25,10 +25,10 @@ const NO_ROWS = { files: [], days: [] }
 /** What a rollup counts since the process began. */
 export interface RollupCounts {
   /** Attempts to follow the source that failed. */
-  failures: number
+  readonly failures: number
   /** Buckets that were compared with the rows of the source, and those that were not what these make. */
-  audits: number
-  mismatches: number
+  readonly audits: number
+  readonly mismatches: number
 }
 
 export interface RollupTableOptions extends RollupOptions {
@@ -39,6 +39,18 @@ export interface RollupTableOptions extends RollupOptions {
 export interface BackfillReport {
   /** Days that were computed from the rows of the source. */
   readonly days: number
+}
+
+/** How a rollup is doing. */
+export interface RollupStatus {
+  /** The snapshot of the source that it reflects; null before it has begun. */
+  readonly sourceSnapshotId: bigint | null
+  /** Whether that is the newest. */
+  readonly isCurrent: boolean
+  /** Days that are read from the source: until they are computed, or until somebody asks. */
+  readonly pending: DayRanges
+  readonly quarantined: DayRanges
+  readonly counts: RollupCounts
 }
 
 /** What an audit has found. */
@@ -58,11 +70,11 @@ export interface AuditReport {
 export class RollupTable implements Derivation {
   readonly definition: RollupDefinition
   readonly layout: TableLayout
-  readonly counts: RollupCounts = { failures: 0, audits: 0, mismatches: 0 }
   readonly #options: RollupTableOptions
   readonly #writer: RollupWriter
   /** What is not taken in yet must not expire. */
   #release: (() => void) | null = null
+  readonly #counts = { failures: 0, audits: 0, mismatches: 0 }
   /** After a failure, which may have been a success. */
   #isUncertain = false
   #isWaiting = false
@@ -82,6 +94,18 @@ export class RollupTable implements Derivation {
   /** Which rows of the source it holds; null before it has begun. */
   get state(): RollupState | null {
     return currentState(this.head.metadata)
+  }
+
+  status(): RollupStatus {
+    const { state } = this
+    const newest = this.#options.source.metadata.currentSnapshotId
+    return {
+      sourceSnapshotId: state?.source ?? null,
+      isCurrent: newest === (state?.source ?? null),
+      pending: state?.pending ?? [],
+      quarantined: state?.quarantined ?? [],
+      counts: { ...this.#counts },
+    }
   }
 
   get isPending(): boolean {
@@ -143,10 +167,10 @@ export class RollupTable implements Derivation {
       const { logger, head } = this.#options
       const audited = state && (await auditBucket(this.#options, state, head.context.random))
       if (!state || !audited) return { buckets: 0, differences: 0 }
-      this.counts.audits++
+      this.#counts.audits++
       const { micros, differences } = audited
       if (differences > 0) {
-        this.counts.mismatches++
+        this.#counts.mismatches++
         const day = dayOfMicros(micros)
         logger.error('a rollup is not what its source makes; the day is read without it', {
           rollup: this.definition.name,
@@ -183,7 +207,7 @@ export class RollupTable implements Derivation {
       this.#hold()
     } catch (error) {
       this.#isUncertain = true
-      this.counts.failures++
+      this.#counts.failures++
       // One that is broken must not keep the source's old snapshots for ever: it may have to begin anew.
       this.#release?.()
       this.#release = null
