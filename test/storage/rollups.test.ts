@@ -7,7 +7,7 @@ import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
 import { Rewrite } from '../../src/storage/rewrite.js'
 import { BARS } from '../support/request-defaults.js'
-import { RolledLake, RUN, SHIPPED } from '../support/rolled-lake.js'
+import { LARGEST_DAY, RolledLake, RUN, SHIPPED } from '../support/rolled-lake.js'
 
 const SEED = 7
 const MINUTES = { ...BARS, intervalSeconds: 60 }
@@ -112,6 +112,25 @@ describe('a rollup', () => {
     await rollup.backfill(RUN, ALL)
     expect(rollup.state).toMatchObject({ pending: [], quarantined: [] })
     expect(await bars()).toMatchObject({ rollup: 'bars_1m' })
+  })
+
+  test('leaves days to the rows whose sums do not fit', async () => {
+    await openLake()
+    await commit(40)
+    await lake.backfilled()
+    await lake.appendLargest(400)
+    await lake.flush('trades')
+    await lake.settled()
+    const { state } = lake.rollup('bars_1m')
+    expect(state).toMatchObject({ pending: [], quarantined: [[LARGEST_DAY, LARGEST_DAY]] })
+    expect(state?.source).toBe(lake.table('trades').metadata().currentSnapshotId)
+    const before = { ...MINUTES, endNanos: BigInt(LARGEST_DAY) * 86_400_000_000_000n }
+    const answer = await lake.router(lake.warehouse.rollups).bars(before, JSON_ROWS)
+    expect(answer.meta.rollup).toBe('bars_1m')
+    await expect(lake.router(lake.warehouse.rollups).bars(MINUTES, JSON_ROWS)).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringContaining('shorter interval'),
+    })
   })
 
   test('holds back no snapshot of its source that it has taken in', async () => {

@@ -33,6 +33,9 @@ const PARTITION_COUNT = 2
 export const RUN = { signal: new AbortController().signal, progress: () => {} }
 export const SHIPPED = await loadRollups([new URL('../../config/rollups', import.meta.url).pathname])
 
+/** After all other events, from 1970-01-01. */
+export const LARGEST_DAY = 20_000
+
 type EventTable = 'trades' | 'quotes'
 
 /** Tables of events with rollups, filled with rows that collide as much as they can, and changed in all ways there are. */
@@ -122,8 +125,25 @@ export class RolledLake {
         log_offset: BigInt(offset),
       }
     })
+    await this.#take(name, rows)
+  }
+
+  /** Trades of one minute of `LARGEST_DAY`, of the largest price and size that there are. */
+  async appendLargest(count: number): Promise<void> {
+    const [row] = eventRows(this.random, 1, 0, 'trades')
+    const largest = 10n ** 18n - 1n
+    const rows = Array.from({ length: count }, (): Row => {
+      const offset = this.#next.trades[0]!++
+      const place = { source_row: BigInt(offset), log_partition: 0, log_offset: BigInt(offset) }
+      const time = BigInt(LARGEST_DAY) * 86_400_000_000n
+      return { ...row, exchange_nanos: 0, exchange_timestamp: time, price: largest, size: largest, ...place }
+    })
+    await this.#take('trades', rows)
+  }
+
+  async #take(name: EventTable, rows: readonly Row[]): Promise<void> {
     const table = this.table(name)
-    const end: OffsetVector = [...next]
+    const end: OffsetVector = [...this.#next[name]]
     await table.append(logRows(table.definition, rows), end, false)
     this.clock.advance(20)
     await table.visible(end, new AbortController().signal)
