@@ -121,6 +121,7 @@ describe('a rollup', () => {
     await lake.appendLargest(400)
     await lake.flush('trades')
     await lake.settled()
+    await lake.backfilled()
     const { state } = lake.rollup('bars_1m')
     expect(state).toMatchObject({ pending: [], quarantined: [[LARGEST_DAY, LARGEST_DAY]] })
     expect(state?.source).toBe(lake.table('trades').metadata().currentSnapshotId)

@@ -153,7 +153,7 @@ export class RollupTable implements Derivation {
       for (const [index, day] of days.entries()) {
         signal.throwIfAborted()
         progress(done, done + days.length - index)
-        await this.#inTurn(() => this.#compute(day))
+        await this.#inTurn(() => this.#compute(day, signal))
         done++
       }
       progress(done, done)
@@ -245,7 +245,6 @@ export class RollupTable implements Derivation {
    * no news, so that they may expire.
    */
   async #take(from: RollupState, history: readonly Snapshot[]): Promise<void> {
-    const { logger } = this.#options
     const source = sourceFiles(this.#options)
     const change = await changeIn(source, history)
     const next = {
@@ -260,12 +259,9 @@ export class RollupTable implements Derivation {
       await this.#writer.append({ files, days: without(ALL_DAYS, raw) }, next)
     } catch (error) {
       if (!isUnfit(error)) throw error
-      const quarantined = united(next.quarantined, ...files.map((file) => this.#daysOf(file)))
-      logger.error('rows do not fit into a rollup; their days are read without it', {
-        rollup: this.definition.name,
-        error: String(error),
-      })
-      await this.#writer.append(NO_ROWS, { ...next, quarantined })
+      // Which of the days it is comes out when they are computed one by one.
+      const pending = united(next.pending, ...files.map((file) => this.#daysOf(file)))
+      await this.#writer.append(NO_ROWS, { ...next, pending })
     }
   }
 
@@ -298,7 +294,7 @@ export class RollupTable implements Derivation {
     return [...days].sort((a, b) => b - a)
   }
 
-  async #compute(day: number): Promise<void> {
+  async #compute(day: number, signal: AbortSignal): Promise<void> {
     const { index, source, logger } = this.#options
     const { state } = this
     if (state === null || !hasDay(state.pending, day)) return
@@ -310,7 +306,7 @@ export class RollupTable implements Derivation {
     const one: DayRanges = [[day, day]]
     const next = { ...state, pending: without(state.pending, one) }
     try {
-      await this.#writer.replaceDay(day, files, state, next)
+      await this.#writer.replaceDay({ day, files, from: state, to: next, signal })
     } catch (error) {
       if (!isUnfit(error)) throw error
       logger.error('rows of a day do not fit into a rollup; the day is read without it', {

@@ -42,6 +42,16 @@ export interface SourceRows {
   readonly days: DayRanges
 }
 
+/** A day whose rows were read in these files. */
+export interface DayReplacement {
+  readonly day: number
+  readonly files: readonly ReadableFile[]
+  readonly from: RollupState
+  readonly to: RollupState
+  /** Its abort ends the computation; the day stays as it is. */
+  readonly signal: AbortSignal
+}
+
 /**
  * Writes states and what they are of, each time in one commit. The position vector of a rollup counts the steps in which
  * it followed its source: one is made once, whatever fails in between.
@@ -70,12 +80,7 @@ export class RollupWriter {
   }
 
   /** Puts the states of a day's rows in the place of those that it had. `conflict`: it is no longer as `from` says. */
-  async replaceDay(
-    day: number,
-    files: readonly ReadableFile[],
-    from: RollupState,
-    to: RollupState,
-  ): Promise<void> {
+  async replaceDay({ day, files, from, to, signal }: DayReplacement): Promise<void> {
     const { definition, head, index } = this.#options
     const { metadata } = head
     const { currentSnapshotId: snapshotId } = metadata
@@ -90,7 +95,7 @@ export class RollupWriter {
         ...(await this.#states({ files, days })),
         ...this.#ofOtherDays(metadata, removed, days),
       ]
-      const written = await this.#written(selects, names.next())
+      const written = await this.#written(selects, names.next(), signal)
       const change = new Rewrite(head.context, {
         operation: written.files.length === 0 && removed.length > 0 ? 'delete' : 'overwrite',
         snapshotId,
@@ -135,12 +140,12 @@ export class RollupWriter {
   }
 
   /** Computes rows once, into a table of DuckDB's: from there they are counted, parted and written. */
-  async #written(selects: readonly string[], fileName: string): Promise<PreparedFiles> {
+  async #written(selects: readonly string[], fileName: string, signal?: AbortSignal): Promise<PreparedFiles> {
     const { definition, engine, head } = this.#options
     const { metadata, context } = head
     if (selects.length === 0) return { files: [], specId: metadata.defaultSpecId }
     const relation = `states_${definition.name}_${fileName.replaceAll('-', '_')}`
-    await engine.run(`CREATE TABLE ${relation} AS ${selects.join(' UNION ALL ')}`)
+    await engine.run(`CREATE TABLE ${relation} AS ${selects.join(' UNION ALL ')}`, signal)
     try {
       const { columns } = await engine.read(
         `SELECT ${dayOf(BUCKET_COLUMN)} AS day, count(*) FROM ${relation} GROUP BY day`,
