@@ -1,8 +1,8 @@
 // The ceiling of a compaction: bare DuckDB reads the same small Parquet files and writes one, sorted as the table is.
-import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock, TRADES } from '#core'
-import { Engine, sqlString } from '#engine'
+import { sqlString } from '#engine'
+import { AS_WRITTEN, type BareInput, bareDuckdb } from '../bare-duckdb.js'
 import { childInput } from '../child.js'
 
 export interface CopyResult {
@@ -11,25 +11,14 @@ export interface CopyResult {
   readonly rowCount: number
 }
 
-const { data, output, threads } = childInput<{ data: string; output: string; threads: number }>()
-await mkdir(output, { recursive: true })
-const engine = await Engine.open({
-  memoryLimit: '2GB',
-  threads,
-  tempDirectory: output,
-  connections: 1,
-  maxWaiting: 100,
-})
-const folder = join(data, 'warehouse/market_data/trades/data')
-const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith('.parquet'))
-const paths = files.map((file) => sqlString(join(folder, file))).join(', ')
+const input = childInput<BareInput>()
+const { engine, files } = await bareDuckdb(input, '2GB')
+const target = sqlString(join(input.output, 'one.parquet'))
 const startedMs = systemClock.monotonicMs()
-await engine.run(`COPY (SELECT * FROM read_parquet([${paths}]) ORDER BY ${TRADES.sortColumns.join(', ')})
-  TO ${sqlString(join(output, 'one.parquet'))} (FORMAT parquet, PARQUET_VERSION v1, COMPRESSION zstd, ROW_GROUP_SIZE 122880)`)
+await engine.run(`COPY (SELECT * FROM read_parquet([${files.map(sqlString).join(', ')}]) ORDER BY ${TRADES.sortColumns.join(', ')})
+  TO ${target} ${AS_WRITTEN}`)
 const seconds = (systemClock.monotonicMs() - startedMs) / 1000
-const { columns } = await engine.query(
-  `SELECT count(*) FROM read_parquet(${sqlString(join(output, 'one.parquet'))})`,
-)
+const { columns } = await engine.query(`SELECT count(*) FROM read_parquet(${target})`)
 await engine.close()
 const result: CopyResult = { seconds, files: files.length, rowCount: Number(columns[0]?.[0]) }
 console.log(JSON.stringify(result))

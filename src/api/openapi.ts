@@ -180,7 +180,9 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     })
   }
   for (const table of ['trades', 'quotes'] as const) {
-    const rows = z.string().meta({ description: `rows of ${table}, by the fields of GET /v1/${table}` })
+    const rows = z.string().meta({
+      description: `rows of ${table}, by the fields of GET /v1/${table} and no others: a row with another one is refused (malformed), and brings no column`,
+    })
     registry.registerPath({
       method: 'post',
       path: `/v1/ingest/${table}`,

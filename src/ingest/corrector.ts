@@ -132,7 +132,7 @@ export class Corrector implements Service {
   }
 
   async #make(pending: readonly PendingCorrection[], from: OffsetVector, signal: AbortSignal): Promise<void> {
-    const { log, rows, table, logger } = this.#options
+    const { corrections, log, rows, table, logger } = this.#options
     const logEnd = log.end(table.definition.topic)
     const refused = new Map<PendingCorrection, string>()
     const made: PendingCorrection[] = []
@@ -144,11 +144,13 @@ export class Corrector implements Service {
         wanted.push(rowCorrection(correction.values, logEnd))
       } else refused.set(correction, problem)
     }
-    await this.#committed(wanted, logEnd, signal)
+    await committed(table, neededOffsets(wanted, logEnd), signal)
     const plan = await rows.plan(wanted)
     for (const [index, problem] of plan.refused) refused.set(made[index]!, problem)
     // Before the commit: when it has gone through, nobody asks for these again.
     await this.#refuse(refused)
+    // So that whoever asks about a time later finds each with what had become of it by then.
+    if (plan.files.length > 0) await committed(corrections, log.end(CORRECTIONS.topic), signal)
     await rows.commit(plan, from, positionAfter(pending, from))
     logger.info('corrections', {
       table: table.definition.name,
@@ -156,22 +158,6 @@ export class Corrector implements Service {
       refused: refused.size,
       files: plan.files.length,
     })
-  }
-
-  /** Resolves when the rows that are meant are in files, if they are anywhere. */
-  async #committed(
-    wanted: readonly RowCorrection[],
-    logEnd: OffsetVector,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { table } = this.#options
-    const needed = logEnd.map((end, partition) =>
-      Math.max(0, ...wanted.map(({ target }) => neededOffset(target, partition, end))),
-    )
-    const isCommitted = () => covers(widened(table.committedOffsets(), needed.length), needed)
-    if (isCommitted()) return
-    await table.visible(needed, signal)
-    if (!isCommitted()) await table.flush()
   }
 
   async #refuse(refused: ReadonlyMap<PendingCorrection, string>): Promise<void> {
@@ -216,7 +202,22 @@ function ownProblem({ values, receivedAtMicros, isRepeated }: PendingCorrection)
   return problem && problemText(problem)
 }
 
-/** Up to where a partition must be committed for the target to be found; not beyond the end of the log. */
+/** Resolves when the rows of a table up to there are in its files. */
+async function committed(table: StreamTable, needed: OffsetVector, signal: AbortSignal): Promise<void> {
+  const isCommitted = () => covers(widened(table.committedOffsets(), needed.length), needed)
+  if (isCommitted()) return
+  await table.visible(needed, signal)
+  if (!isCommitted()) await table.flush()
+}
+
+/** Up to where a table must be committed for the rows that are meant to be found, if they are anywhere. */
+function neededOffsets(wanted: readonly RowCorrection[], logEnd: OffsetVector): OffsetVector {
+  return logEnd.map((end, partition) =>
+    Math.max(0, ...wanted.map(({ target }) => neededOffset(target, partition, end))),
+  )
+}
+
+/** Of one partition; not beyond the end of the log. */
 function neededOffset(target: RowCorrection['target'], partition: number, end: number): number {
   if (target.kind === 'message') return target.before[partition] ?? 0
   return target.partition === partition ? Math.min(end, target.offset + 1) : 0

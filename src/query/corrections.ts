@@ -1,5 +1,5 @@
 import { CORRECTED_COLUMNS, CORRECTIONS, type OffsetVector, type TableName } from '#core'
-import { appliedOffsets, type StreamTable } from '#storage'
+import { type AsOf, appliedOffsets, appliedOffsetsAt, type PinnedVersion, type StreamTable } from '#storage'
 import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { selectionConditions, whereAll } from './conditions.js'
@@ -28,7 +28,7 @@ export const CORRECTION_FIELDS: readonly Field[] = [
   textField('source', 'source', 'who asked for it'),
   textField('table', 'target_table', 'trades or quotes'),
   textField('action', 'action', 'cancel or replace'),
-  textField('state', 'state', 'pending, made or refused: as of now, whatever version the list is of'),
+  textField('state', 'state', 'pending, made or refused: by now, or, with as_of, by then'),
   textField('detail', 'detail', 'why it was refused'),
   textField('reason', 'reason', 'why it was asked for'),
   textField('message_id', 'target_message_id', 'message id of the row that is meant'),
@@ -59,11 +59,23 @@ const TIE = tieOf(['received_at', 'source', 'reason'])
 /** By table, up to where its corrections have been made or refused. */
 export type MadeCorrections = ReadonlyMap<MarketTable, OffsetVector>
 
-export function madeCorrections(tables: ReadonlyMap<TableName, StreamTable>): MadeCorrections {
+/**
+ * As it is now or, of a list of history, as it was at its time: when its snapshot was committed, if none is named. `gone` when a
+ * table that has corrections no longer knows what it held then.
+ */
+export function madeCorrections(
+  tables: ReadonlyMap<TableName, StreamTable>,
+  { metadata, version }: PinnedVersion,
+  asOf: AsOf | undefined,
+): MadeCorrections {
+  const snapshot = metadata.snapshots.find(({ snapshotId }) => snapshotId === version.snapshotId)
+  const timeMs = asOf?.kind === 'time' ? asOf.timeMs : asOf && snapshot ? snapshot.timestampMs : null
   return new Map(
     MARKET_TABLES.flatMap((name) => {
-      const table = tables.get(name)
-      return table ? [[name, appliedOffsets(table.metadata())] as const] : []
+      const corrected = tables.get(name)?.metadata()
+      if (!corrected) return []
+      const made = timeMs === null ? appliedOffsets(corrected) : appliedOffsetsAt(corrected, timeMs)
+      return [[name, made] as const]
     }),
   )
 }

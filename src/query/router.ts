@@ -265,7 +265,7 @@ export class QueryRouter {
       keyForm: ORDER_KEY_FORM,
       usesWatermarks: false,
       read: async (pinned, after) => {
-        const made = madeCorrections(this.#tables)
+        const made = madeCorrections(this.#tables, pinned, request.asOf)
         const scan = await planScan(pinned, {})
         const statement = correctionsStatement(request, scan, made, after, options.encoding)
         return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)

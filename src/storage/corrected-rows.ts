@@ -15,12 +15,19 @@ export interface RowChange {
 export interface PlacedChange extends RowChange {
   readonly partition: number
   readonly offset: number
+  /** What it has besides: another engine may have copied a row, place and all, and called the copy something else. */
+  readonly messageId: string | null
 }
 
 /** What was found odd about a price that is another now. */
 const OF_THE_PRICE = QualityFlag.priceOutlier | QualityFlag.priceMove
 const OF_THE_SIDES = QualityFlag.crossed | QualityFlag.locked
 const PRICES = ['price', 'bid_price', 'ask_price']
+
+/** Columns of a change that say which row it is of. */
+const NAME = ['partition', 'offset', 'message']
+const IS_OF_CHANGE = `before.log_partition = change."partition" AND before.log_offset = change."offset"
+  AND before.message_id IS NOT DISTINCT FROM change."message"`
 
 /** The rows of a relation as they are after changes: DuckDB SQL for use after FROM, in the same columns. */
 export function correctedRelation(
@@ -32,9 +39,9 @@ export function correctedRelation(
   const changed = columns.filter(({ name }) => changes.some(({ values }) => values.has(name)))
   const rows = changes.map((change) => {
     const cells = changed.map((column) => literal(column, change.values.get(column.name)))
-    return `(${[change.partition, change.offset, change.isCancelled, change.flags, ...cells].join(', ')})`
+    return `(${[...nameOf(change), change.isCancelled, change.flags, ...cells].join(', ')})`
   })
-  const names = ['partition', 'offset', 'gone', 'flags', ...changed.map(({ name }) => name)].map(sqlName)
+  const names = [...NAME, 'gone', 'flags', ...changed.map(({ name }) => name)].map(sqlName)
   const isChanged = new Set(changed.map(({ name }) => name))
   const now = (name: string) => {
     const cell = sqlName(name)
@@ -45,15 +52,15 @@ export function correctedRelation(
     return `${cell} AS ${sqlName(name)}`
   })
   return `(SELECT ${cells.join(', ')} FROM ${relation} AS before
-    LEFT JOIN (VALUES ${rows.join(', ')}) AS change(${names.join(', ')})
-      ON before.log_partition = change."partition" AND before.log_offset = change."offset"
+    LEFT JOIN (VALUES ${rows.join(', ')}) AS change(${names.join(', ')}) ON ${IS_OF_CHANGE}
     WHERE change.gone IS DISTINCT FROM true)`
 }
 
 /** The rows of a relation that no change is of. */
 export function untouchedRelation(relation: string, changes: readonly PlacedChange[]): string {
-  const places = changes.map(({ partition, offset }) => `(${partition}, ${offset})`)
-  return `(SELECT * FROM ${relation} WHERE ((log_partition, log_offset) IN (${places.join(', ')})) IS NOT TRUE)`
+  const rows = changes.map((change) => `(${nameOf(change).join(', ')})`)
+  return `(SELECT * FROM ${relation} AS before
+    ANTI JOIN (VALUES ${rows.join(', ')}) AS change(${NAME.map(sqlName).join(', ')}) ON ${IS_OF_CHANGE})`
 }
 
 /** What a row's own values tell is told anew; what the rows around it told of its price is not, and goes with the price. */
@@ -76,6 +83,11 @@ function flagsSql(
   const kept = `coalesce(before.quality_flags, 0) & ~(${without} | ${hasSides ? OF_THE_SIDES : 0})`
   const after = `(${kept}) | change.flags | ${QualityFlag.corrected} | coalesce(${sides}, 0)`
   return `CASE WHEN change."offset" IS NULL THEN before.quality_flags ELSE ${after} END`
+}
+
+/** What the row of a change is known by, as SQL of the columns NAME. */
+function nameOf({ partition, offset, messageId }: PlacedChange): readonly (string | number)[] {
+  return [partition, offset, `CAST(${messageId === null ? 'NULL' : sqlString(messageId)} AS VARCHAR)`]
 }
 
 function literal(column: FileColumn, value: string | undefined): string {

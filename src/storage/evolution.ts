@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { TableLayout } from '#core'
 import type { CommitContext, TableChange } from './commit.js'
 import { fileColumns, isWritable } from './file-columns.js'
+import { checkNames } from './iceberg/column-names.js'
 import { checkColumns, checkDays } from './iceberg/foreign-commit.js'
 import { currentSchema, defaultOrder, defaultSpec, type TableMetadata } from './iceberg/metadata.js'
 import { changeOrder, type SortBy } from './iceberg/order-change.js'
@@ -21,14 +22,6 @@ export type Evolution =
   | { readonly of: 'ref'; readonly make: NewRef }
   /** `type`: as what it is to be dropped. */
   | { readonly of: 'ref'; readonly drop: string; readonly type?: 'branch' | 'tag' }
-
-/** Names that rows of a tail have besides those of the layout, and those that DuckDB gives to the places of rows in files. */
-const OTHER_NAMES = ['source_row', 'filename', 'file_row_number']
-
-/** Names that no other column of a table may have, in small letters. */
-export function reservedNames({ columns }: TableLayout): ReadonlySet<string> {
-  return new Set([...columns.map(({ name }) => name), ...OTHER_NAMES])
-}
 
 /**
  * Makes an evolution of a table that a log fills, once, whatever becomes of the answer to a commit: what an attempt made
@@ -123,7 +116,8 @@ function checkEvolution(
   switch (evolution.of) {
     case 'schema':
       checkColumns(next, layout)
-      checkAdded(layout, base, next)
+      checkNames(base, next, layout)
+      checkAdded(base, next)
       return
     case 'partition-spec':
       checkDays(base, next, layout)
@@ -137,21 +131,15 @@ function checkEvolution(
   }
 }
 
-/** A new column must be one that compaction can carry, and that queries can name. */
-function checkAdded(layout: TableLayout, base: TableMetadata, next: TableMetadata): void {
+/** A new column must be one that compaction can carry. */
+function checkAdded(base: TableMetadata, next: TableMetadata): void {
   const known = new Set(currentSchema(base).fields.map(({ id }) => id))
-  const reserved = reservedNames(layout)
   for (const { id, name, type } of currentSchema(next).fields) {
-    if (known.has(id)) continue
-    if (typeof type !== 'string' || !isWritable(type)) {
-      const what = typeof type === 'string' ? type : 'nested'
-      const right =
-        'boolean, int, long, float, double, date, time, timestamp, timestamptz, string, uuid, binary or a decimal of up to 18, or 36 to 38, digits'
-      throw refused(`column ${name} cannot be ${what}, which ticklake does not write: it may be ${right}`)
-    }
-    if (reserved.has(name.toLowerCase())) {
-      throw refused(`the name ${name} belongs to ticklake in ${layout.name}: choose another`)
-    }
+    if (known.has(id) || (typeof type === 'string' && isWritable(type))) continue
+    const what = typeof type === 'string' ? type : 'nested'
+    const right =
+      'boolean, int, long, float, double, date, time, timestamp, timestamptz, string, uuid, binary or a decimal of up to 18, or 36 to 38, digits'
+    throw refused(`column ${name} cannot be ${what}, which ticklake does not write: it may be ${right}`)
   }
 }
 

@@ -42,6 +42,7 @@ export { parquetRelation } from './parquet-relation.js'
 export type { RecordColumn, RecordColumns } from './record-columns.js'
 export {
   appliedOffsets,
+  appliedOffsetsAt,
   type CorrectionPlan,
   cancelledRows,
   type RowCorrection,

@@ -1,5 +1,6 @@
 import { assert, type TableLayout, TicklakeError } from '#core'
 import type { FileEngine, ParquetFile } from '#engine'
+import { allOrNothing } from './all-or-nothing.js'
 import { type FileColumn, fileSchemaJson, layoutColumns } from './file-columns.js'
 import { formatJson } from './iceberg/json.js'
 import type { DataFile } from './iceberg/manifest.js'
@@ -44,7 +45,7 @@ export interface PreparedFiles {
  * Writes rows as one sorted Parquet file for each partition of the table's default spec, durable, and describes them for
  * a manifest. When that would take more than `maxFiles`, or the spec can't be followed (an unknown transform), they are
  * written by days instead, by a spec that the table had from the beginning: ingest goes on, and compaction moves them on.
- * `fileName` must be new: no path is ever used twice.
+ * `fileName` must be new: no path is ever used twice. When one file cannot be written, none is left.
  *
  * `conflict`: the spec of days has been removed, and the default one can't be followed.
  */
@@ -58,15 +59,17 @@ export async function prepareFiles(
   const order = rowOrder(context.layout, columns, context.metadata)
   // Two partitions may have one folder: null and the text "null", or two names that are cut.
   const isDays = isDayOnly(context.layout, spec)
-  const files: DataFile[] = []
-  for (const [index, one] of partitions.entries()) {
-    files.push(
-      await writePartition(context, rows, columns, one, order, isDays ? fileName : `${fileName}-${index}`),
-    )
-  }
-  const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0)
-  assert(rowCount === rows.rowCount, 'every row is in the file of its partition')
-  return { files, specId: spec.specId }
+  return allOrNothing(context.objects, async (written) => {
+    const files: DataFile[] = []
+    for (const [index, one] of partitions.entries()) {
+      const path = pathOf(context, one, isDays ? fileName : `${fileName}-${index}`)
+      written.push(path)
+      files.push(await writePartition(context, rows, columns, one, order, path))
+    }
+    const rowCount = files.reduce((sum, file) => sum + file.recordCount, 0)
+    assert(rowCount === rows.rowCount, 'every row is in the file of its partition')
+    return { files, specId: spec.specId }
+  })
 }
 
 async function partition(
@@ -95,17 +98,18 @@ async function partition(
   )
 }
 
+function pathOf({ metadata }: PrepareContext, { folder }: RowPartition, fileName: string): string {
+  return [metadata.location, 'data', ...(folder === '' ? [] : [folder]), `${fileName}.parquet`].join('/')
+}
+
 async function writePartition(
-  { engine, objects, metadata }: PrepareContext,
+  { engine, objects }: PrepareContext,
   { relation }: SettledRows,
   columns: readonly FileColumn[],
-  { values, folder, where }: RowPartition,
+  { values, where }: RowPartition,
   order: RowOrder,
-  fileName: string,
+  path: string,
 ): Promise<DataFile> {
-  const path = [metadata.location, 'data', ...(folder === '' ? [] : [folder]), `${fileName}.parquet`].join(
-    '/',
-  )
   const written = await engine.writeParquet({
     select: `SELECT * FROM ${relation} ${where === null ? '' : `WHERE ${where}`} ORDER BY ${order.sql}`,
     path: localPath(path),

@@ -1,5 +1,5 @@
 import type { AddedColumn, AddedType, TableLayout } from '#core'
-import { reservedNames } from './evolution.js'
+import { reservedNames } from './iceberg/column-names.js'
 import { currentSchema, type TableMetadata } from './iceberg/metadata.js'
 import type { SchemaChange } from './iceberg/schema-change.js'
 import { type Column, columnsOf, isWidening, sameType, typeName } from './iceberg/types.js'

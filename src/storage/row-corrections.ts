@@ -8,11 +8,14 @@ import {
   widened,
 } from '#core'
 import { type FileEngine, sqlString } from '#engine'
+import { allOrNothing } from './all-or-nothing.js'
 import { correctedRelation, type PlacedChange, type RowChange, untouchedRelation } from './corrected-rows.js'
 import { type FileColumn, wholeColumns } from './file-columns.js'
 import { overwrittenDays } from './file-days.js'
 import type { DataFile } from './iceberg/manifest.js'
 import { currentSchema, currentSnapshot, type TableMetadata } from './iceberg/metadata.js'
+import { snapshotAsOf } from './iceberg/refs.js'
+import type { Snapshot } from './iceberg/snapshot.js'
 import { parquetRelation } from './parquet-relation.js'
 import { type PreparedFiles, prepareFiles } from './prepare.js'
 import type { FileIndex } from './prune.js'
@@ -75,12 +78,12 @@ export class RowCorrections {
 
   /** Looks for the rows, in the order in which they are to be corrected. Rows of the log that are not committed are not found. */
   async plan(corrections: readonly RowCorrection[]): Promise<CorrectionPlan> {
-    const { metadata } = this.#options.head
+    const { head } = this.#options
+    const { metadata } = head
     const snapshotId = metadata.currentSnapshotId
-    const states = await this.#find(
-      metadata,
-      corrections.map(({ target }) => target),
-    )
+    const targets = corrections.map(({ target }) => target)
+    const release = head.hold(snapshotId)
+    const states = await this.#find(metadata, targets).finally(release)
     const refused = new Map<number, string>()
     for (const [index, { target, change }] of corrections.entries()) {
       const meant = states.filter((state) => isMeant(target, state))
@@ -114,14 +117,7 @@ export class RowCorrections {
       const cancelled = files
         .flatMap(({ changes }) => changes)
         .filter(({ isCancelled }) => isCancelled).length
-      // By specs: files that take too many partitions are by days, as those of a flush are.
-      const bySpec = new Map<number, readonly DataFile[]>()
-      for (const { file, changes } of files) {
-        const written = await this.#write(metadata, file, changes, names)
-        if (written.files.length === 0) continue
-        bySpec.set(written.specId, [...(bySpec.get(written.specId) ?? []), ...written.files])
-      }
-      const added = [...bySpec].map(([specId, files]) => ({ specId, files }))
+      const added = await this.#writeAnew(metadata, files, names)
       const change = new Rewrite(head.context, {
         operation: added.length === 0 ? 'delete' : 'overwrite',
         snapshotId,
@@ -184,38 +180,42 @@ export class RowCorrections {
     return states
   }
 
-  /** The file's rows as they are then, as new files. `corrupt`, when any other row were changed. */
-  async #write(
+  /** The rows of the files as they are then, as new files. `corrupt`, when any other row were changed. */
+  #writeAnew(
     metadata: TableMetadata,
-    file: ReadableFile,
-    changes: readonly PlacedChange[],
+    corrected: CorrectionPlan['files'],
     names: FileNames,
-  ): Promise<PreparedFiles> {
+  ): Promise<readonly PreparedFiles[]> {
     const { layout, engine, head } = this.#options
+    const { objects } = head.context
     const columns = this.#columns(metadata)
-    const before = await this.#relation(metadata, file)
-    const relation = correctedRelation(layout, columns, before, changes)
-    const { rows } = await contentOf(engine, relation)
-    if (rows === 0) return { files: [], specId: metadata.defaultSpecId }
-    const prepared = await prepareFiles(
-      { layout, engine, objects: head.context.objects, metadata },
-      { relation, columns, rowCount: rows, days: null },
-      names.next(),
-    )
-    const untouched = await contentOf(engine, untouchedRelation(before, changes))
-    const after = await contentOf(
-      engine,
-      untouchedRelation(parquetRelation(prepared.files, columns), changes),
-    )
-    const kept = changes.filter(({ isCancelled }) => !isCancelled).length
-    if (untouched.checksum !== after.checksum || rows !== untouched.rows + kept) {
-      const message = `${untouched.rows} other rows (${untouched.checksum}) became ${after.rows} (${after.checksum})`
-      throw new TicklakeError(
-        'corrupt',
-        `a correction of rows in ${file.path} would change others: ${message}`,
-      )
-    }
-    return prepared
+    return allOrNothing(objects, async (written) => {
+      // By specs: files that take too many partitions are by days, as those of a flush are.
+      const bySpec = new Map<number, readonly DataFile[]>()
+      for (const { file, changes } of corrected) {
+        const before = await this.#relation(metadata, file)
+        const relation = correctedRelation(layout, columns, before, changes)
+        const { rows } = await contentOf(engine, relation)
+        if (rows === 0) continue
+        const { files, specId } = await prepareFiles(
+          { layout, engine, objects, metadata },
+          { relation, columns, rowCount: rows, days: null },
+          names.next(),
+        )
+        written.push(...files.map(({ path }) => path))
+        bySpec.set(specId, [...(bySpec.get(specId) ?? []), ...files])
+        const untouched = await contentOf(engine, untouchedRelation(before, changes))
+        const after = await contentOf(engine, untouchedRelation(parquetRelation(files, columns), changes))
+        const kept = changes.filter(({ isCancelled }) => !isCancelled).length
+        if (untouched.checksum === after.checksum && rows === untouched.rows + kept) continue
+        const message = `${untouched.rows} other rows (${untouched.checksum}) became ${after.rows} (${after.checksum})`
+        throw new TicklakeError(
+          'corrupt',
+          `a correction of rows in ${file.path} would change others: ${message}`,
+        )
+      }
+      return [...bySpec].map(([specId, files]) => ({ specId, files }))
+    })
   }
 
   async #relation(metadata: TableMetadata, file: ReadableFile): Promise<string> {
@@ -229,7 +229,24 @@ export class RowCorrections {
 
 /** How far the corrections of a table have been made, as its metadata says. */
 export function appliedOffsets(metadata: TableMetadata): OffsetVector {
-  const text = currentSnapshot(metadata)?.summary[CORRECTIONS_KEY]
+  return appliedIn(currentSnapshot(metadata))
+}
+
+/** The same at a time, in ms since 1970 UTC. `gone` when what the table held then has expired. */
+export function appliedOffsetsAt(metadata: TableMetadata, timeMs: number): OffsetVector {
+  const now = appliedOffsets(metadata)
+  // None was ever made: whether the table still knows that time makes no difference.
+  if (now.length === 0) return now
+  try {
+    return appliedIn(snapshotAsOf(metadata, { kind: 'time', timeMs }))
+  } catch (error) {
+    if (error instanceof TicklakeError && error.code === 'not_found') return []
+    throw error
+  }
+}
+
+function appliedIn(snapshot: Snapshot | null): OffsetVector {
+  const text = snapshot?.summary[CORRECTIONS_KEY]
   return text === undefined ? [] : parseVector(text)
 }
 
@@ -247,24 +264,23 @@ function requirePosition(base: TableMetadata, from: OffsetVector): void {
 
 /** Why the rows that a target names are not one row that can be corrected; null when they are. */
 function problemOf(target: RowTarget, meant: readonly State[]): string | null {
-  const what =
+  const [what, other] =
     target.kind === 'place'
-      ? `at offset ${target.offset} of partition ${target.partition}`
-      : `with message id ${JSON.stringify(target.messageId)}`
+      ? [`at offset ${target.offset} of partition ${target.partition}`, 'message id']
+      : [`with message id ${JSON.stringify(target.messageId)}`, 'place in the log']
   const [found] = meant
   if (!found) return `there is no row ${what}`
-  if (meant.length > 1)
-    return `${meant.length} rows are ${what}: name the one that is meant by its place in the log`
+  if (meant.length > 1) return `${meant.length} rows are ${what}: name the one that is meant by its ${other}`
   if (found.change?.isCancelled) return `the row ${what} was cancelled`
   const wrong = contradiction(target, found)
   return wrong === null ? null : `the row ${what} is another: ${wrong}`
 }
 
 /** A row after one more change: the later value of a column counts. */
-function merged({ partition, offset, change }: State, next: RowChange): PlacedChange {
-  const { isCancelled, values, flags } = next
-  const all = new Map([...(change?.values ?? []), ...values])
-  return { partition, offset, isCancelled, values: all, flags: (change?.flags ?? 0) | flags }
+function merged({ partition, offset, messageId, change }: State, next: RowChange): PlacedChange {
+  const { isCancelled, flags } = next
+  const values = new Map([...(change?.values ?? []), ...next.values])
+  return { partition, offset, messageId, isCancelled, values, flags: (change?.flags ?? 0) | flags }
 }
 
 /** Rows without a place in the log, of other engines, are not among them: nothing tells them apart. */

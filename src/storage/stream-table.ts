@@ -10,6 +10,7 @@ import {
   widened,
 } from '#core'
 import type { TableEngine } from '#engine'
+import { allOrNothing } from './all-or-nothing.js'
 import { Append } from './append.js'
 import { DayStamping } from './day-stamps.js'
 import { type Evolution, Evolve } from './evolution.js'
@@ -337,15 +338,18 @@ export class IcebergStreamTable implements StreamTable {
     const { objects } = context
     const columns = flushedColumns(definition, currentSchema(metadata), segment.added)
     const relation = segment.sealedRelation(segment.addedOf(columns))
-    const prepared = await prepareFiles(
-      { layout: definition, engine, objects, metadata },
-      { relation, columns, rowCount: segment.rowCount, days: segment.days },
-      fileName,
-    )
-    if (segment.ledger === null) return { ...prepared, summary: {} }
-    const ledger = `${metadata.location}/metadata/ledger-${fileName}.json.gz`
-    await writeLedger(objects, ledger, segment.ledger)
-    return { ...prepared, summary: { [LEDGER_KEY]: ledger } }
+    return allOrNothing(objects, async (written) => {
+      const prepared = await prepareFiles(
+        { layout: definition, engine, objects, metadata },
+        { relation, columns, rowCount: segment.rowCount, days: segment.days },
+        fileName,
+      )
+      if (segment.ledger === null) return { ...prepared, summary: {} }
+      written.push(...prepared.files.map(({ path }) => path))
+      const ledger = `${metadata.location}/metadata/ledger-${fileName}.json.gz`
+      await writeLedger(objects, ledger, segment.ledger)
+      return { ...prepared, summary: { [LEDGER_KEY]: ledger } }
+    })
   }
 
   async #commit(segment: TailSegment, { files, specId, summary, names }: PreparedSegment): Promise<void> {

@@ -14,8 +14,11 @@ export interface ReadableFile extends DataFile {
   readonly deletes?: readonly DeleteFile[]
 }
 
-/** Files that are known, by path. Once there are so many, all are forgotten and looked at again. */
-const MAX_KNOWN_FILES = 100_000
+/** The columns at the top of a file, or null when they are numbered. */
+type ColumnNames = readonly string[] | null
+
+/** Files that are remembered, by path. Once there are so many, all are forgotten and looked at again. */
+const MAX_REMEMBERED = 100_000
 
 /**
  * Knows the files whose columns have no field ids. Writers of Iceberg tables number them; files that were written by
@@ -24,11 +27,12 @@ const MAX_KNOWN_FILES = 100_000
  */
 export class UnnumberedFiles {
   readonly #engine: FileEngine
-  /** The columns at the top, or null when they are numbered. */
-  readonly #known = new Map<string, readonly string[] | null>()
+  readonly #maxRemembered: number
+  readonly #remembered = new Map<string, ColumnNames>()
 
-  constructor(engine: FileEngine) {
+  constructor(engine: FileEngine, maxRemembered = MAX_REMEMBERED) {
     this.#engine = engine
+    this.#maxRemembered = maxRemembered
   }
 
   /**
@@ -43,10 +47,10 @@ export class UnnumberedFiles {
     }
     const ids = nameMapping(metadata)
     if (ids === null || files.length === 0) return files
-    await this.#look(files)
+    const found = await this.#look(files)
     return files.map((file) => {
-      const names = this.#known.get(file.path) ?? null
-      if (names === null) return file
+      const names = found.get(file.path)
+      if (!names) return file
       const columnNames = new Map<number, string>()
       for (const name of names) {
         const id = ids.get(name)
@@ -58,19 +62,29 @@ export class UnnumberedFiles {
 
   /** Those of the files that have a column without a field id. */
   async among<T extends Pick<DataFile, 'path'>>(files: readonly T[]): Promise<readonly T[]> {
-    await this.#look(files)
-    return files.filter(({ path }) => this.#known.get(path) !== null)
+    const found = await this.#look(files)
+    return files.filter(({ path }) => found.get(path) !== null)
   }
 
-  async #look(files: readonly Pick<DataFile, 'path'>[]): Promise<void> {
-    if (this.#known.size + files.length > MAX_KNOWN_FILES) this.#known.clear()
-    const unknown = files.filter(({ path }) => !this.#known.has(path))
-    if (unknown.length === 0) return
-    const names = await columnNames(
-      this.#engine,
-      unknown.map(({ path }) => localPath(path)),
-    )
-    for (const { path } of unknown) this.#known.set(path, names.get(localPath(path)) ?? null)
+  /** By path; of each of the files, whatever others make of what is remembered meanwhile. */
+  async #look(files: readonly Pick<DataFile, 'path'>[]): Promise<ReadonlyMap<string, ColumnNames>> {
+    const found = new Map<string, ColumnNames>()
+    const unknown: string[] = []
+    for (const { path } of files) {
+      const names = this.#remembered.get(path)
+      if (names === undefined) unknown.push(path)
+      else found.set(path, names)
+    }
+    if (unknown.length === 0) return found
+    const names = await columnNames(this.#engine, unknown.map(localPath))
+    const news = unknown.map((path) => [path, names.get(localPath(path)) ?? null] as const)
+    this.#remember(news)
+    return new Map([...found, ...news])
+  }
+
+  #remember(news: readonly (readonly [path: string, names: ColumnNames])[]): void {
+    if (this.#remembered.size + news.length > this.#maxRemembered) this.#remembered.clear()
+    for (const [path, names] of news.slice(0, this.#maxRemembered)) this.#remembered.set(path, names)
   }
 }
 

@@ -180,4 +180,29 @@ describe('corrections over HTTP', () => {
     expect(await settled(9)).toEqual(before)
     expect(await trades('symbols=BHP&fields=message_id,size')).toEqual([{ message_id: 'm3', size: '8' }])
   })
+
+  test('are listed as they were known then', async () => {
+    const snapshots = async (table: string): Promise<readonly Row[]> => {
+      const response = await fetch(`${lake.url}/v1/snapshots?table=${table}`)
+      return ((await response.json()) as { data: readonly Row[] }).data
+    }
+    const now = await list()
+    const [first] = await snapshots('corrections')
+    const begun = await list(`as_of=${first!.snapshot_id}`)
+    expect(begun.length).toBeGreaterThan(0)
+    expect(begun).toEqual(now.slice(0, begun.length).map((one) => ({ ...one, state: 'pending' })))
+    const pending = await list(`as_of=${first!.snapshot_id}&state=pending&fields=id`)
+    expect(pending).toHaveLength(begun.length)
+    // When rows are corrected, what became of the corrections so far is in snapshots, refusals too.
+    const corrected = (await snapshots('trades')).filter(({ operation }) => operation !== 'append')
+    expect(corrected.length).toBeGreaterThan(3)
+    for (const { ts } of corrected) {
+      const then = await list(`as_of=${ts}`)
+      for (const [index, one] of then.entries()) {
+        if (one.state !== 'pending') expect(one).toEqual(now[index])
+      }
+      expect(then.some(({ state }) => state === 'made')).toBe(true)
+    }
+    expect(await list(`as_of=${corrected.at(-1)!.ts}`)).toEqual(now)
+  })
 })

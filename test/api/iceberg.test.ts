@@ -116,8 +116,10 @@ describe('the REST catalog', () => {
     expect((await client.ask('DELETE', renamed)).status).toBe(204)
     const registration = { name: 'features', 'metadata-location': Object(made.body)['metadata-location'] }
     expect(await client.ask('POST', '/namespaces/research/register', registration)).toEqual(made)
+    const metrics = () => client.ask('POST', `${TABLE}/metrics`, { 'report-type': 'scan-report' })
+    expect((await metrics()).status).toBe(204)
     expect((await client.ask('DELETE', `${TABLE}?purgeRequested=true`)).status).toBe(204)
-    expect((await client.ask('POST', `${TABLE}/metrics`, { 'report-type': 'scan-report' })).status).toBe(204)
+    expect(await metrics()).toEqual(error(404, 'NoSuchTableException', /research.features/))
   })
 
   test('commits what fits the table, and tells what does not apart by status', async () => {

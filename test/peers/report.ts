@@ -6,16 +6,25 @@ export interface Counts {
   readonly skipped: number
 }
 
+export interface ReportOptions {
+  /** A peer that can't be had is a failure. */
+  readonly peersAreDue: boolean
+  /** Takes text, line breaks included. */
+  readonly write: (text: string) => void
+}
+
 /** What was checked, told line by line, and counted. */
 export class Report {
   #passed = 0
   #failed = 0
   #skipped = 0
   readonly #peersAreDue: boolean
+  /** Text of others that belongs to what is told here. */
+  readonly write: ReportOptions['write']
 
-  /** `peersAreDue`: a peer that can't be had is a failure. */
-  constructor(peersAreDue: boolean) {
+  constructor({ peersAreDue, write }: ReportOptions) {
     this.#peersAreDue = peersAreDue
+    this.write = write
   }
 
   get counts(): Counts {
@@ -23,21 +32,21 @@ export class Report {
   }
 
   say(line: string): void {
-    console.log(`      ${line}`)
+    this.#tell(`      ${line}`)
   }
 
   pass(line: string, checks: number): void {
     this.#passed += checks
-    console.log(`ok    ${line}`)
+    this.#tell(`ok    ${line}`)
   }
 
   /** Some checks of one thing failed and, it may be, others of it passed. */
   fail(line: string, reasons: readonly string[], checks = 1, passed = 0): void {
     this.#failed += checks
     this.#passed += passed
-    console.log(`FAIL  ${line}`)
-    for (const reason of reasons.slice(0, SHOWN_REASONS)) console.log(`        ${reason}`)
-    if (reasons.length > SHOWN_REASONS) console.log(`        and ${reasons.length - SHOWN_REASONS} more`)
+    this.#tell(`FAIL  ${line}`)
+    for (const reason of reasons.slice(0, SHOWN_REASONS)) this.#tell(`        ${reason}`)
+    if (reasons.length > SHOWN_REASONS) this.#tell(`        and ${reasons.length - SHOWN_REASONS} more`)
   }
 
   /** Without the peer nothing is known. On a developer's machine that may be so; in CI it is a failure. */
@@ -46,13 +55,18 @@ export class Report {
       this.fail(`${peer} cannot be had`, [reason])
     } else {
       this.#skipped += 1
-      console.log(`skip  ${peer} cannot be had: ${reason}`)
+      this.#tell(`skip  ${peer} cannot be had: ${reason}`)
     }
   }
 
-  /** One line: N passed, N failed. */
-  summary(): string {
-    const skipped = this.#skipped > 0 ? `, ${this.#skipped} skipped` : ''
-    return `${this.#passed} passed, ${this.#failed} failed${skipped}`
+  #tell(line: string): void {
+    this.write(`${line}\n`)
   }
+}
+
+/** One line: N passed, N failed. */
+export function summary(all: readonly Counts[]): string {
+  const total = (of: keyof Counts) => all.reduce((sum, counts) => sum + counts[of], 0)
+  const skipped = total('skipped') > 0 ? `, ${total('skipped')} skipped` : ''
+  return `${total('passed')} passed, ${total('failed')} failed${skipped}`
 }

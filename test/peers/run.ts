@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Report } from './report.js'
+import { type Counts, Report, summary } from './report.js'
+import type { Suite } from './suite.js'
 import { endSuites, SUITES } from './suites.js'
 
 const names = process.argv.slice(2)
@@ -21,20 +22,38 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => stopping.abort())
 }
 
-const report = new Report(process.env.CI === 'true')
+const chosen = SUITES.filter(({ id }) => names.length === 0 || names.some((name) => isNamed(id, name)))
 const directory = await mkdtemp(join(tmpdir(), 'ticklake-peers-'))
+let counts: readonly Counts[]
 try {
-  for (const suite of SUITES) {
-    if (names.length > 0 && !names.some((name) => isNamed(suite.id, name))) continue
-    if (stopping.signal.aborted) break
-    console.log(`── ${suite.id}`)
-    await suite.run({ report, directory, signal: stopping.signal })
-  }
+  // Brokers take their time, with little to do: the others go on beside them.
+  const lanes = [chosen.filter(({ waits }) => !waits), chosen.filter(({ waits }) => waits)]
+  counts = (await Promise.all(lanes.map(runLane))).flat()
 } finally {
   await endSuites()
   // What a server that is being killed still writes may be in the way for a moment.
   await rm(directory, { recursive: true, force: true, maxRetries: 5 })
 }
-if (stopping.signal.aborted) report.fail('stopped before the end', [])
-console.log(report.summary())
-process.exitCode = report.counts.failed > 0 ? 1 : 0
+if (stopping.signal.aborted) console.log('FAIL  stopped before the end')
+console.log(summary(counts))
+process.exitCode = stopping.signal.aborted || counts.some(({ failed }) => failed > 0) ? 1 : 0
+
+/** Runs suites one after the other; what each tells is printed whole, once it has ended. */
+async function runLane(suites: readonly Suite[]): Promise<readonly Counts[]> {
+  const counts: Counts[] = []
+  for (const suite of suites) {
+    if (stopping.signal.aborted) break
+    const told: string[] = [`── ${suite.id}\n`]
+    // Alone it need not wait for its end.
+    const write =
+      chosen.length === 1 ? (text: string) => process.stdout.write(text) : (text: string) => told.push(text)
+    const report = new Report({ peersAreDue: process.env.CI === 'true', write })
+    try {
+      await suite.run({ report, directory, signal: stopping.signal })
+    } finally {
+      process.stdout.write(told.join(''))
+    }
+    counts.push(report.counts)
+  }
+  return counts
+}

@@ -27,6 +27,8 @@ export interface Service {
 export interface ServerSuiteOptions {
   readonly id: string
   readonly title: string
+  /** See Suite. Absent: no. */
+  readonly waits?: boolean
   /** The folder of its `*.peer.test.ts`, from the project's root. */
   readonly tests: string
   /** Installs what `start` needs and gives the way to start it. What it throws says why the peer can't be had. */
@@ -36,12 +38,14 @@ export interface ServerSuiteOptions {
 /** Tests that vitest runs while a foreign server is there for them. */
 export class ServerSuite implements Suite {
   readonly id: string
+  readonly waits: boolean
   readonly #title: string
   readonly #tests: string
   readonly #install: ServerSuiteOptions['install']
 
-  constructor({ id, title, tests, install }: ServerSuiteOptions) {
+  constructor({ id, title, waits = false, tests, install }: ServerSuiteOptions) {
     this.id = id
+    this.waits = waits
     this.#title = title
     this.#tests = tests
     this.#install = install
@@ -76,8 +80,9 @@ export class ServerSuite implements Suite {
       cwd: root,
       // What its tests leave behind when they are ended goes with our own files.
       env: { ...process.env, ...service.env, TMPDIR: directory },
-      stdio: 'inherit',
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
+    for (const output of [child.stdout, child.stderr]) output?.setEncoding('utf8').on('data', report.write)
     const closed = once(child, 'close')
     const end = () => signalGroup(child, 'SIGTERM')
     signal.addEventListener('abort', end)

@@ -13,6 +13,8 @@ export interface SuiteRun {
 export interface Suite {
   /** Its name on the command line. A family shares the first word: `kafka` names `kafka-3.9` and `kafka-4.4`. */
   readonly id: string
+  /** It waits more than it works: others run beside it. */
+  readonly waits: boolean
   /** Tells what it finds to the report; throws for nothing that a peer does. */
   run(run: SuiteRun): Promise<void>
 }

@@ -41,6 +41,7 @@ export const SUITES: readonly Suite[] = [
   new ServerSuite({
     id: 'kafka-cluster',
     title: 'Apache Kafka on three nodes',
+    waits: true,
     tests: 'test/peers/kafka-cluster/',
     install: async () => {
       const home = await installKafka(KAFKA_4)
@@ -52,6 +53,7 @@ export const SUITES: readonly Suite[] = [
   new ServerSuite({
     id: 'registry',
     title: 'Apicurio Registry',
+    waits: true,
     tests: 'test/peers/registry/',
     install: async () => {
       const home = await installRegistry(APICURIO)
@@ -61,6 +63,7 @@ export const SUITES: readonly Suite[] = [
   new ServerSuite({
     id: 'python',
     title: 'Python clients',
+    waits: true,
     tests: 'test/peers/python/',
     install: async () => {
       const home = await installKafka(KAFKA_4)
@@ -95,6 +98,7 @@ function kafkaSuite(id: string, version: string): Suite {
   return new ServerSuite({
     id,
     title: 'Apache Kafka',
+    waits: true,
     tests: 'test/peers/kafka/',
     install: async () => {
       const home = await installKafka(version)

@@ -1,5 +1,7 @@
-import { join } from 'node:path'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { TicklakeError } from '#core'
 import { sqlString } from '#engine'
 import { localPath, type TableMetadata } from '#storage'
 import {
@@ -225,6 +227,35 @@ describe('rows are written by the default spec of their table', () => {
   test('no rows are no files', async () => {
     expect(await prepare(metadataOf([['moment', 'hour']]), [])).toEqual({ files: [], specId: 1 })
   })
+})
+
+test('of files of which one cannot be written none is left', async () => {
+  const location = join(lab.directory, 'full')
+  const written: string[] = []
+  const full = {
+    read: lab.engine.read.bind(lab.engine),
+    writeParquet: async (request: Parameters<typeof lab.engine.writeParquet>[0]) => {
+      written.push(request.path)
+      if (written.length < 3) return lab.engine.writeParquet(request)
+      await mkdir(dirname(request.path), { recursive: true })
+      await writeFile(request.path, 'PAR1')
+      throw new TicklakeError('unavailable', 'injected: no room for the rest of the file')
+    },
+  }
+  await createTyped(
+    lab.engine,
+    'in_vain',
+    [0, 1, 2, 3, 4].map((at) => [0n, 'BHP', `X${at}`, null, null, null, null, null]),
+  )
+  const metadata = typedTable(localLocation(location), [['exchange', 'identity']], null)
+  const prepared = prepareFiles(
+    { layout: TYPED, engine: full, objects, metadata },
+    { relation: 'in_vain', rowCount: 5, days: new Set([0]) },
+    'in_vain',
+  )
+  await expect(prepared).rejects.toThrow('injected')
+  expect(written).toHaveLength(3)
+  expect(await objects.list(localLocation(location))).toEqual([])
 })
 
 describe('what cannot be written by the default spec is written by days', () => {

@@ -1,13 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError } from '#core'
-import { changeSpec, type RowChange, type RowCorrection } from '#storage'
+import { formatDecimal, MICROS_PER_DAY, QualityFlag, TicklakeError, TRADES } from '#core'
+import { appliedOffsetsAt, changeSpec, type RowChange, type RowCorrection, RowCorrections } from '#storage'
+import { expireSnapshots } from '../../src/storage/maintenance/expire.js'
 import { currentOffsets } from '../../src/storage/position.js'
+import { FileIndex } from '../../src/storage/prune.js'
 import { CorrectionTable, type Trade, trade } from '../support/correction-table.js'
 import { engineFixture } from '../support/engine-fixture.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
 /** Trades of the model are of so many days. */
 const DAYS = 3
+
+const RUN = { signal: new AbortController().signal, progress: () => {} }
 
 const lab = engineFixture('corrections')
 
@@ -100,6 +104,28 @@ describe('a corrected row', () => {
     expect(table.head.metadata.snapshots.at(-1)?.summary['total-data-files']).toBe('40')
   })
 
+  test('is told from a copy of it that another engine has made, place and all', async () => {
+    const table = await CorrectionTable.open(lab.engine, lab.directory, 8)
+    await table.append([trade(0), trade(1, { messageId: null })])
+    const copies = [trade(0, { messageId: 'copy' }), trade(0, { messageId: null })]
+    await table.append([...copies, trade(2)])
+    // All in one file.
+    await table.compact()
+    const refused = await correct(table, [
+      of('m0', replace({ price: '2.5' })),
+      at(1, CANCEL),
+      at(0, CANCEL),
+      of('copy', CANCEL),
+    ])
+    expect([...refused.values()]).toEqual([
+      '3 rows are at offset 0 of partition 0: name the one that is meant by its message id',
+    ])
+    const corrected = trade(0, { price: 250_000_000n, flags: QualityFlag.corrected })
+    const left = await table.trades()
+    expect(left).toHaveLength(3)
+    expect(left).toEqual(expect.arrayContaining([corrected, trade(0, { messageId: null }), trade(2)]))
+  })
+
   test('leaves nothing of its file when it was alone in it', async () => {
     const table = await CorrectionTable.open(lab.engine, lab.directory, 4)
     await table.append([trade(0)])
@@ -145,6 +171,30 @@ describe('a correction is refused', () => {
   })
 })
 
+test('files that are looked into for rows are not removed by an expiry meanwhile [inv 4]', async () => {
+  const table = await CorrectionTable.open(lab.engine, lab.directory, 9)
+  await table.append([trade(0)])
+  await table.append([trade(1)])
+  const { head } = table
+  const { manifests } = head.context
+  let isExpired = false
+  const engine = {
+    writeParquet: lab.engine.writeParquet.bind(lab.engine),
+    read: async (sql: string) => {
+      if (!isExpired) {
+        isExpired = true
+        await table.compact()
+        await expireSnapshots(head, { maxAgeMs: 1, minToKeep: 1, maxCount: 1 }, RUN)
+      }
+      return lab.engine.read(sql)
+    },
+  }
+  const rows = new RowCorrections({ head, layout: TRADES, engine, index: new FileIndex(manifests) })
+  const plan = await rows.plan([of('m0', CANCEL), of('m1', CANCEL)])
+  expect(plan.refused.size).toBe(0)
+  expect(plan.files).toHaveLength(2)
+})
+
 describe('a commit of corrections', () => {
   test('that meets a compaction is planned again, and is not lost to it', async () => {
     const table = await CorrectionTable.open(lab.engine, lab.directory, 6)
@@ -167,6 +217,23 @@ describe('a commit of corrections', () => {
     await expect(table.rows.commit(plan, [0], [1])).rejects.toMatchObject({ code: 'conflict' })
     expect(table.rows.position(1)).toEqual([1])
   })
+})
+
+test('how far corrections had come at a time is told while the table knows that time, and never guessed', async () => {
+  const table = await CorrectionTable.open(lab.engine, lab.directory, 10)
+  await table.append([trade(0), trade(1)])
+  const { head } = table
+  const newestMs = () => head.metadata.snapshots.at(-1)!.timestampMs
+  const before = newestMs()
+  expect(appliedOffsetsAt(head.metadata, before)).toEqual([])
+  await correct(table, [of('m0', replace({ price: '2' }))])
+  const between = newestMs()
+  await correct(table, [of('m1', CANCEL)])
+  const at = (timeMs: number) => appliedOffsetsAt(head.metadata, timeMs)
+  expect([0, before, between, newestMs(), newestMs() + 1].map(at)).toEqual([[], [], [1], [2], [2]])
+  await expireSnapshots(head, { maxAgeMs: 1, minToKeep: 1, maxCount: 1 }, RUN)
+  expect(at(newestMs())).toEqual([2])
+  expect(() => at(between)).toThrow(expect.objectContaining({ code: 'gone' }))
 })
 
 describe('corrections in the order of their log', () => {

@@ -1,8 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { covers, createLogger, type OffsetVector, systemClock, TRADES, type Version } from '#core'
+import {
+  covers,
+  createLogger,
+  EMPTY_LEDGER,
+  type OffsetVector,
+  systemClock,
+  TRADES,
+  type Version,
+} from '#core'
 import { Engine, sqlString } from '#engine'
 import {
   type Json,
@@ -190,6 +198,26 @@ describe('a stream table', () => {
     expect(table.committedOffsets()).toEqual(next)
     expect(await read(table.pin())).toEqual(expected(rows, next))
     expect(head.metadata.partitionSpecs.map(({ specId }) => specId)).toEqual([0])
+    await warehouse.stop()
+  })
+
+  test('leaves no file of a segment whose ledger cannot be written', async () => {
+    const warehouse = await openWarehouse(1)
+    const table = trades(warehouse)
+    const folder = localPath(table.metadata().location)
+    // Nobody else gives a file this name: what is tested is that it can't be written.
+    await writeFile(join(folder, 'metadata/ledger-000001-000000.json.gz'), '')
+    const market = new MarketRows(TRADES, {
+      seed: 1,
+      partitionCount: PARTITION_COUNT,
+      days: [19_000, 19_001],
+    })
+    const feeds = [{ partition: 0, exchange: 'ASX', newestMicros: 1 }]
+    const rows = { ...logRows(TRADES, market.take(50)), ledger: { ...EMPTY_LEDGER, feeds } }
+    await table.append(rows, market.next, false)
+    await expect(table.flush()).rejects.toMatchObject({ code: 'conflict' })
+    const left = await readdir(join(folder, 'data'), { recursive: true })
+    expect(left.filter((name) => name.endsWith('.parquet'))).toEqual([])
     await warehouse.stop()
   })
 

@@ -133,6 +133,17 @@ describe('an evolution is made once', () => {
 })
 
 describe('what would break ingest, or could not be written anew, is refused with the reason', () => {
+  test('a column that is there already gets no name either that queries have for another', async () => {
+    const { head } = await newHead()
+    await evolve(head, schema({ change: 'add', name: 'note', type: 'int' }))
+    await expect(
+      evolve(head, schema({ change: 'rename', name: 'note', to: 'filename' })),
+    ).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringContaining('belongs to ticklake'),
+    })
+  })
+
   test.each<[evolution: Evolution, reason: string]>([
     [
       schema({ change: 'drop', name: 'venue' }),

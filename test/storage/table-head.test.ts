@@ -1,26 +1,18 @@
 import { expect, test } from 'vitest'
-import { TRADES } from '#core'
-import { Append } from '../../src/storage/append.js'
 import { withoutSnapshots } from '../../src/storage/iceberg/expiry.js'
-import { newTableMetadata } from '../../src/storage/iceberg/metadata.js'
 import { MemoryObjectStore } from '../../src/storage/objects/memory.js'
 import { currentOffsets } from '../../src/storage/position.js'
-import { TableHead } from '../../src/storage/table-head.js'
+import type { TableHead } from '../../src/storage/table-head.js'
 import { commitContext } from '../support/commit-context.js'
 import { ManualClock } from '../support/manual-clock.js'
+import { emptyFlush, tradesHead } from '../support/trades-head.js'
 
 const clock = new ManualClock()
 
-async function newHead(): Promise<TableHead> {
+function newHead(): Promise<TableHead> {
   const objects = new MemoryObjectStore(clock)
-  const context = commitContext(objects, 'memory:///w', { clock })
-  const location = 'memory:///w/trades'
-  const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
-  return new TableHead('trades', (await context.catalog.create('trades', first)).metadata, context)
+  return tradesHead(commitContext(objects, 'memory:///w', { clock }), 'memory:///w')
 }
-
-const append = ({ context }: TableHead, from: number) =>
-  new Append(context, { files: [], from: [from], to: [from + 1], summary: {} })
 
 test('changes are made one after the other, and each is told in the turn in which it is seen', async () => {
   const head = await newHead()
@@ -29,7 +21,7 @@ test('changes are made one after the other, and each is told in the turn in whic
     expect(head.metadata).toBe(metadata)
     told.push(currentOffsets(metadata)[0]!)
   })
-  await Promise.all([0, 1, 2].map((from) => head.commit(append(head, from))))
+  await Promise.all([0, 1, 2].map((from) => head.commit(emptyFlush(head, from))))
   expect(told).toEqual([1, 2, 3])
 })
 
@@ -37,8 +29,8 @@ test('a change that fails is not told, and the next one is made', async () => {
   const head = await newHead()
   let told = 0
   head.onChange(() => told++)
-  const failing = head.commit(append(head, 7))
-  const next = head.commit(append(head, 0))
+  const failing = head.commit(emptyFlush(head, 7))
+  const next = head.commit(emptyFlush(head, 0))
   await expect(failing).rejects.toMatchObject({ code: 'conflict' })
   await next
   expect(told).toBe(1)
@@ -47,7 +39,7 @@ test('a change that fails is not told, and the next one is made', async () => {
 test('a snapshot is held, with what follows it, until everybody who holds it has let go', async () => {
   const head = await newHead()
   expect(head.heldFrom).toBe(Number.POSITIVE_INFINITY)
-  for (const from of [0, 1]) await head.commit(append(head, from))
+  for (const from of [0, 1]) await head.commit(emptyFlush(head, from))
   const [first, second] = head.metadata.snapshots
   const releases = [first, first, second].map((snapshot) => head.hold(snapshot!.snapshotId))
   expect(head.heldFrom).toBe(1)
@@ -66,7 +58,7 @@ test('a snapshot is held, with what follows it, until everybody who holds it has
 
 test('a snapshot that leaves the table while it is held lingers until it has been let go', async () => {
   const head = await newHead()
-  for (const from of [0, 1, 2]) await head.commit(append(head, from))
+  for (const from of [0, 1, 2]) await head.commit(emptyFlush(head, from))
   const [first, second] = head.metadata.snapshots
   const release = head.hold(second!.snapshotId)
   let isDone = false
@@ -79,7 +71,7 @@ test('a snapshot that leaves the table while it is held lingers until it has bee
     },
   })
   expect(head.lingering).toEqual([second])
-  await head.commit(append(head, 3))
+  await head.commit(emptyFlush(head, 3))
   expect(head.lingering).toEqual([second])
   release()
   expect(head.lingering).toEqual([])

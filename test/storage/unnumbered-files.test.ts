@@ -80,6 +80,18 @@ describe('files without field ids', () => {
     )
   })
 
+  test('are known to whoever asks, though what was remembered is forgotten while others are looked at', async () => {
+    const file = (name: string) => write(name, `SELECT '${name}' AS symbol`)
+    const [a, b, c, d, e] = await Promise.all(['a', 'b', 'c', 'd', 'e'].map(file))
+    const unnumbered = new UnnumberedFiles(lab.engine, 3)
+    const names = async (...files: DataFile[]) =>
+      (await unnumbered.named(metadataWith(MAPPING), files)).map(({ columnNames }) => columnNames?.get(1))
+    await names(a!)
+    // The second is of more files than are remembered with those that the first counts on.
+    const asked = [names(a!, b!), names(c!, d!, e!), names(a!, b!, c!, d!, e!)]
+    expect((await Promise.all(asked)).flat()).toEqual(Array.from({ length: 10 }, () => 'symbol'))
+  })
+
   test('are told from others, one missing id being enough, ids within a column not counting', async () => {
     const none = await write('none', `SELECT 1 AS a, 2 AS b`)
     const one = await write('one', `SELECT 1 AS a, 2 AS b`, ', FIELD_IDS {a: 1}')

@@ -52,6 +52,28 @@ export function tradesFile(path: string, rows: readonly PrunedRow[]): DataFile {
   }
 }
 
+/** What a manifest says of a file by a writer that keeps no statistics. */
+export function bareFile(
+  path: string,
+  partition: DataFile['partition'],
+  recordCount: number,
+  fileSizeBytes: number,
+): DataFile {
+  return {
+    path,
+    partition,
+    recordCount,
+    fileSizeBytes,
+    columnSizes: new Map(),
+    valueCounts: new Map(),
+    nullValueCounts: new Map(),
+    lowerBounds: new Map(),
+    upperBounds: new Map(),
+    splitOffsets: [],
+    sortOrderId: null,
+  }
+}
+
 function textsOf(rows: readonly PrunedRow[], column: 'symbol' | 'exchange'): readonly string[] {
   return rows.flatMap((row) => row[column] ?? []).sort(byUtf8)
 }

@@ -28,6 +28,7 @@ import type {
 import { fileColumns } from '#storage'
 import { icebergSchema } from '../../src/storage/iceberg/schema.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
+import { bareFile } from './data-file.js'
 import type { CellValue, Row } from './row-batch.js'
 
 /** A run of rows, first in a DuckDB table, then in a Parquet file. */
@@ -117,7 +118,7 @@ export class FixtureTable implements StreamTable {
         `COPY (SELECT * FROM ${batch.name} ORDER BY ${order}) TO ${sqlString(path)}
          (FORMAT parquet, FIELD_IDS {${ids.join(', ')}})`,
       )
-      batch.file = dataFile(path, batch.rows.length)
+      batch.file = bareFile(pathToFileURL(path).href, [], batch.rows.length, statSync(path).size)
     }
     this.#flushed = this.#batches.length
   }
@@ -313,21 +314,5 @@ export function literal(type: ColumnType, value: CellValue): string {
     case 'int':
     case 'long':
       return String(value)
-  }
-}
-
-function dataFile(path: string, recordCount: number): DataFile {
-  return {
-    path: pathToFileURL(path).href,
-    partition: [],
-    recordCount,
-    fileSizeBytes: statSync(path).size,
-    columnSizes: new Map(),
-    valueCounts: new Map(),
-    nullValueCounts: new Map(),
-    lowerBounds: new Map(),
-    upperBounds: new Map(),
-    splitOffsets: [],
-    sortOrderId: null,
   }
 }

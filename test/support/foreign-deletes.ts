@@ -5,6 +5,7 @@ import { FILE_PATH_ID, POSITION_ID } from '../../src/storage/deletes.js'
 import type { ForeignFields } from '../../src/storage/iceberg/manifest.js'
 import type { Value } from '../../src/storage/iceberg/values.js'
 import { localLocation } from '../../src/storage/objects/local.js'
+import { bareFile } from './data-file.js'
 
 /** A delete file to write. */
 interface NewDeletes {
@@ -64,17 +65,7 @@ function deleteFile(
   foreign: Pick<ForeignFields, 'content' | 'equalityIds' | 'referencedDataFile'>,
 ): DataFile {
   return {
-    path: localLocation(path),
-    partition,
-    recordCount,
-    fileSizeBytes: statSync(path).size,
-    columnSizes: new Map(),
-    valueCounts: new Map(),
-    nullValueCounts: new Map(),
-    lowerBounds: new Map(),
-    upperBounds: new Map(),
-    splitOffsets: [],
-    sortOrderId: null,
+    ...bareFile(localLocation(path), partition, recordCount, statSync(path).size),
     foreign: { ...foreign, format: 'PARQUET', nanValueCounts: new Map(), keyMetadata: null },
   }
 }

@@ -12,7 +12,7 @@ import { inParallel } from '../in-parallel.js'
 /**
  * Reads the manifests that the new snapshots of `next` bring, and looks for the files that they add. What can't be read,
  * can't be written again or is not there would stop every query or every flush of the table, a file elsewhere would be
- * lost to those that look after its folder: `invalid_input`. What was read here is cached, so a plan of the next query
+ * lost to those that look after its folder, one that comes again would be read twice: `invalid_input`. What was read here is cached, so a plan of the next query
  * finds it. The files of data and deletes are not opened, but their sizes are compared, and they are made durable.
  */
 export async function checkBroughtFiles(
@@ -36,6 +36,7 @@ export async function checkBroughtFiles(
     await inParallel(untrusted, (manifest) =>
       reading(snapshot, () => checkManifest(context, next, snapshot, manifest)),
     )
+    await checkListedOnce(context, manifests, untrusted)
     for (const { path } of untrusted) trusted.add(path)
   }
   await checkSpecsStay(context, base, next)
@@ -112,6 +113,27 @@ function checkWritable(
       { cause },
     )
   }
+}
+
+/** A file that is listed twice would be read twice: each of its rows would be there two times. */
+async function checkListedOnce(
+  { manifests }: CommitContext,
+  listed: readonly ManifestFile[],
+  brought: readonly ManifestFile[],
+): Promise<void> {
+  const paths = new Set<string>()
+  for (const manifest of brought) {
+    for (const { file } of await manifests.live(manifest)) {
+      if (paths.has(file.path)) throw refused(`${file.path} is brought twice: a snapshot lists a file once`)
+      paths.add(file.path)
+    }
+  }
+  if (paths.size === 0) return
+  const others = listed.filter((manifest) => !brought.includes(manifest))
+  await inParallel(others, async (manifest) => {
+    const again = (await manifests.live(manifest)).find(({ file }) => paths.has(file.path))
+    if (again) throw refused(`${again.file.path} is in the table already: a snapshot lists a file once`)
+  })
 }
 
 /** A file that is missing would make each query of the table an error. It is made durable, as our own files are. */

@@ -1,6 +1,6 @@
 import { assert, TicklakeError } from '#core'
 import { logPrevious, type TableMetadata } from '../iceberg/metadata.js'
-import { formatMetadata, parseMetadata } from '../iceberg/metadata-file.js'
+import { metadataBytes, parseMetadata } from '../iceberg/metadata-file.js'
 import type { ObjectStore } from '../objects/object-store.js'
 import type { Catalog, LoadedTable } from './catalog.js'
 
@@ -46,7 +46,9 @@ export class FileCatalog implements Catalog {
 
   async create(table: string, metadata: TableMetadata): Promise<LoadedTable> {
     assert(metadata.location === this.tableLocation(table), 'a table lives in the folder of its name')
-    return this.#write(table, 1, metadata)
+    const created = await this.#create(table, 1, metadata)
+    await this.#writeHint(table, created.version)
+    return created
   }
 
   async commit(table: string, base: LoadedTable, next: TableMetadata): Promise<LoadedTable> {
@@ -55,18 +57,21 @@ export class FileCatalog implements Catalog {
       throw new TicklakeError('conflict', `${base.metadataLocation} is not the current metadata any more`)
     }
     const logged = logPrevious(next, base.metadata, base.metadataLocation)
-    const written = await this.#write(table, versionOf(base.metadataLocation) + 1, logged)
-    await this.#removeUnlogged(base.metadata, logged)
+    const written = await this.#create(table, versionOf(base.metadataLocation) + 1, logged)
+    await Promise.all([this.#writeHint(table, written.version), this.#removeUnlogged(base.metadata, logged)])
     return written
   }
 
-  async #write(table: string, version: number, metadata: TableMetadata): Promise<LoadedTable> {
+  async #create(table: string, version: number, metadata: TableMetadata): Promise<KnownTable> {
     const metadataLocation = this.#location(table, version)
-    await this.#objects.create(metadataLocation, Buffer.from(formatMetadata(metadata), 'utf8'))
+    await this.#objects.create(metadataLocation, metadataBytes(metadata))
     const written = { metadata, metadataLocation, version }
     this.#remember(table, written)
-    await this.#objects.replace(this.#hintLocation(table), Buffer.from(String(version), 'latin1'))
     return written
+  }
+
+  async #writeHint(table: string, version: number): Promise<void> {
+    await this.#objects.replace(this.#hintLocation(table), Buffer.from(String(version), 'latin1'))
   }
 
   /** A version that exists, from which on the newer ones follow without a gap. */

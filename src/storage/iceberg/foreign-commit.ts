@@ -1,4 +1,5 @@
 import type { TableLayout } from '#core'
+import { checkNames } from './column-names.js'
 import { asRequest } from './json.js'
 import { currentSchema, currentSnapshot, MAIN, type TableMetadata } from './metadata.js'
 import { nameMapping } from './name-mapping.js'
@@ -17,7 +18,8 @@ const GC_KEY = 'gc.enabled'
  * What another engine's commit (`base` became `next`) makes of a table that a log fills: its new snapshots carry our keys
  * forward from their parents, so that ingest goes on where it is. `invalid_input`, with the reason, for what would break
  * that: main taken back to an older position or away, our properties or the location changed, a column that ingest
- * writes dropped or made what it does not write; and for a name mapping that no reader could read. Pure.
+ * writes dropped or made what it does not write, a name taken that queries have for another column; and for a name mapping
+ * that no reader could read. Pure.
  */
 export function foreignCommit(base: TableMetadata, next: TableMetadata, layout: TableLayout): TableMetadata {
   if (next === base) return base
@@ -26,6 +28,7 @@ export function foreignCommit(base: TableMetadata, next: TableMetadata, layout: 
   // Not while the updates were made: they may have taken main away, and put it back afterwards.
   if (base.currentSnapshotId !== null) checkReadable(base, currentSchema(next))
   checkColumns(next, layout)
+  checkNames(base, next, layout)
   checkDays(base, next, layout)
   if (next.location !== base.location) {
     throw refused(

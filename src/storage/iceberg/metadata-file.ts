@@ -51,8 +51,13 @@ export function parseMetadata(text: string, location: string): TableMetadata {
   return checked
 }
 
-/** The text of a metadata.json, checked before it is written. */
+/** The text of a metadata.json, checked before it is given. */
 export function formatMetadata(metadata: TableMetadata): string {
+  return metadataBytes(metadata).toString()
+}
+
+/** The same as it is stored. */
+export function metadataBytes(metadata: TableMetadata): Buffer {
   checkMetadata(metadata, metadata.location)
   const rest = formatJson({
     'format-version': metadata.formatVersion,
@@ -77,33 +82,43 @@ export function formatMetadata(metadata: TableMetadata): string {
     'partition-statistics': metadata.partitionStatistics,
     ...metadata.extra,
   })
-  const lists = [
-    `"snapshots":${listText(metadata.snapshots, snapshotJson)}`,
-    `"snapshot-log":${listText(metadata.snapshotLog, snapshotLogEntryJson)}`,
-    `"metadata-log":${listText(metadata.metadataLog, metadataLogEntryJson)}`,
-  ]
-  return `${rest.slice(0, -1)},${lists.join(',')}}`
+  return Buffer.concat([
+    Buffer.from(rest.slice(0, -1)),
+    ...listBytes('snapshots', metadata.snapshots, snapshotJson),
+    ...listBytes('snapshot-log', metadata.snapshotLog, snapshotLogEntryJson),
+    ...listBytes('metadata-log', metadata.metadataLog, metadataLogEntryJson),
+    CLOSING_BRACE,
+  ])
 }
 
-/** By the element: it never changes once it is made, and from commit to commit most of the file stays. */
-const TEXTS = new WeakMap<object, string>()
+const [CLOSING_BRACE, CLOSING_BRACKET] = [Buffer.from('}'), Buffer.from(']')]
 
-function listText<T extends object>(elements: readonly T[], json: (element: T) => Json): string {
-  const texts = elements.map((element) => {
-    const known = TEXTS.get(element)
-    if (known !== undefined) return known
-    // In one piece: a text that was put together from others is put together anew each time it is read.
-    const text = Buffer.from(formatJson(json(element))).toString()
-    TEXTS.set(element, text)
-    return text
-  })
-  return `[${texts.join(',')}]`
+/** By the element, with a comma before: it never changes once it is made, and from commit to commit most of the file stays. */
+const BYTES = new WeakMap<object, Buffer>()
+
+/** A member behind others whose value is a list. */
+function* listBytes<T extends object>(
+  name: string,
+  elements: readonly T[],
+  json: (element: T) => Json,
+): Generator<Buffer> {
+  yield Buffer.from(`,"${name}":[`)
+  for (const [index, element] of elements.entries()) {
+    let bytes = BYTES.get(element)
+    if (!bytes) {
+      bytes = Buffer.from(`,${formatJson(json(element))}`)
+      BYTES.set(element, bytes)
+    }
+    yield index === 0 ? bytes.subarray(1) : bytes
+  }
+  yield CLOSING_BRACKET
 }
 
 /** The invariants that Iceberg's Java library enforces when it reads; one that fails is `corrupt`. */
 export function checkMetadata(metadata: TableMetadata, location: string): void {
+  const broken = (problem: string) => new TicklakeError('corrupt', `${location}: ${problem}`)
   const check = (holds: boolean, problem: string) => {
-    if (!holds) throw new TicklakeError('corrupt', `${location}: ${problem}`)
+    if (!holds) throw broken(problem)
   }
   const { snapshots, snapshotLog, metadataLog, currentSnapshotId } = metadata
   check(metadata.location !== '', 'the location is empty')
@@ -122,10 +137,15 @@ export function checkMetadata(metadata: TableMetadata, location: string): void {
   const ids = new Set(snapshots.map((snapshot) => snapshot.snapshotId))
   check(ids.size === snapshots.length, 'two snapshots have the same id')
   for (const { snapshotId, sequenceNumber, timestampMs } of snapshots) {
-    const problem = `snapshot ${snapshotId} has sequence number ${sequenceNumber}, above the last, ${metadata.lastSequenceNumber}`
-    check(sequenceNumber <= metadata.lastSequenceNumber, problem)
-    const late = `snapshot ${snapshotId} is from ${timestampMs}, after the last update, ${metadata.lastUpdatedMs}`
-    check(timestampMs <= metadata.lastUpdatedMs + CLOCK_TOLERANCE_MS, late)
+    // There are hundreds of them: a message is written only when it is needed.
+    const { lastSequenceNumber, lastUpdatedMs } = metadata
+    if (sequenceNumber > lastSequenceNumber) {
+      const above = `has sequence number ${sequenceNumber}, above the last, ${lastSequenceNumber}`
+      throw broken(`snapshot ${snapshotId} ${above}`)
+    }
+    if (timestampMs > lastUpdatedMs + CLOCK_TOLERANCE_MS) {
+      throw broken(`snapshot ${snapshotId} is from ${timestampMs}, after the last update, ${lastUpdatedMs}`)
+    }
   }
   for (const [name, ref] of Object.entries(metadata.refs)) {
     check(ids.has(ref.snapshotId), `the ref ${name} points at snapshot ${ref.snapshotId}, which is absent`)

@@ -63,8 +63,10 @@ export interface MetadataLogEntry {
 
 export const MAIN = 'main'
 const PREVIOUS_VERSIONS_KEY = 'write.metadata.previous-versions-max'
-/** Metadata files are kept at least so long, whatever the property says: readers hold on to old ones. */
+/** So many older metadata files are kept at least, whatever the property says: readers hold on to old ones. */
 const PREVIOUS_VERSIONS_MIN = 100
+/** And so many at most: each commit writes all their names. */
+const PREVIOUS_VERSIONS_MAX = 1_000
 
 export interface NewTable {
   readonly location: string
@@ -178,7 +180,8 @@ export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMe
  * files does, a REST catalog does it on its own side.
  */
 export function logPrevious(next: TableMetadata, base: TableMetadata, baseLocation: string): TableMetadata {
-  const keep = Math.max(PREVIOUS_VERSIONS_MIN, Number(next.properties[PREVIOUS_VERSIONS_KEY]) || 0)
+  const asked = Number(next.properties[PREVIOUS_VERSIONS_KEY]) || 0
+  const keep = Math.min(Math.max(asked, PREVIOUS_VERSIONS_MIN), PREVIOUS_VERSIONS_MAX)
   const log = [...base.metadataLog, { metadataFile: baseLocation, timestampMs: base.lastUpdatedMs }]
   return { ...next, metadataLog: log.slice(-keep) }
 }

@@ -1,5 +1,6 @@
 import { type LayoutColumn, type TableLayout, TicklakeError } from '#core'
 import { type FileEngine, sqlString } from '#engine'
+import { allOrNothing } from '../all-or-nothing.js'
 import { wholeColumns } from '../file-columns.js'
 import type { DataFile } from '../iceberg/manifest.js'
 import { currentSchema, defaultSpec, type TableMetadata } from '../iceberg/metadata.js'
@@ -12,10 +13,11 @@ import { Rewrite } from '../rewrite.js'
 import { contentOf } from '../row-content.js'
 import { rowOrder } from '../row-order.js'
 import type { RowFilter } from '../table.js'
-import type { TableHead } from '../table-head.js'
+import type { FileNames, TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
 import { type CompactionGroup, type CompactionPolicy, compactionGroups, piecesOf } from './compaction-plan.js'
 import type { Derivation } from './derivation.js'
+import type { RestingFiles } from './resting-files.js'
 import { stoppable, type TaskRun } from './task.js'
 
 /** Unlike a flush, a compaction has the time for all partitions that a group of files may become. */
@@ -26,6 +28,8 @@ export interface CompactionOptions extends Pick<RowFilter, 'startMicros' | 'endM
   readonly targetBytes: number
   readonly minInputs: number
   readonly patient: boolean
+  /** Of a compaction of all rows: leave files alone that rest, and have those rest that it is not to try again at once. */
+  readonly resting?: RestingFiles
 }
 
 /** What a compaction would do, or has done. */
@@ -69,7 +73,7 @@ export async function compactionPlan(
   }
   const predicates = predicatesOf(layout, options)
   const { live } = await index.liveFiles(metadata, metadata.currentSnapshotId, predicates)
-  return compactionGroups(live, policy)
+  return compactionGroups(options.resting?.awake(live) ?? live, policy)
 }
 
 /** What these groups would become, by their sizes alone. */
@@ -109,6 +113,7 @@ export async function compact(
     for (const [done, group] of groups.entries()) {
       signal.throwIfAborted()
       progress(done, groups.length)
+      options.resting?.rest(group.files)
       const added = await compactGroup(own, snapshotId, group, piecesOf(group, options.targetBytes))
       report =
         added === null ? { ...report, passedOver: report.passedOver + 1 } : counting(report, group, added)
@@ -173,17 +178,43 @@ async function dropIdleDeletes(head: TableHead, index: FileIndex): Promise<numbe
 
 /** The files that a group has become; null when it was left as it is. */
 async function compactGroup(
-  { head, layout, engine, unnumbered, derivation }: Omit<Compactable, 'index'>,
+  table: Omit<Compactable, 'index'>,
   snapshotId: bigint,
   group: CompactionGroup,
   pieces: number,
 ): Promise<readonly DataFile[] | null> {
+  const { head } = table
   const { metadata, context } = head
+  const names = head.claimNames()
+  try {
+    const files = await writeAnew(table, metadata, group, pieces, names)
+    const added = files.length === 0 ? [] : [{ files, specId: metadata.defaultSpecId }]
+    const request = { operation: 'replace', snapshotId, removed: group.files, added } as const
+    await head.commit(new Rewrite(context, request))
+    return files
+  } catch (error) {
+    // Somebody else has rewritten these files, deleted rows of them, or removed the spec of the new ones: the next plan
+    // sees what there is then.
+    if (error instanceof TicklakeError && ['conflict', 'gone'].includes(error.code)) return null
+    throw error
+  } finally {
+    names.release()
+  }
+}
+
+/** The rows of a group in new files, all of which are counted again. */
+function writeAnew(
+  { head, layout, engine, unnumbered, derivation }: Omit<Compactable, 'index'>,
+  metadata: TableMetadata,
+  group: CompactionGroup,
+  pieces: number,
+  names: FileNames,
+): Promise<readonly DataFile[]> {
+  const { objects } = head.context
   const whole = wholeColumns(layout, currentSchema(metadata))
   // Nobody else writes what is derived: columns that others have given it are empty.
   const columns = derivation ? whole.slice(0, layout.columns.length) : whole
-  const names = head.claimNames()
-  try {
+  return allOrNothing(objects, async (written) => {
     const stored = parquetRelation(await unnumbered.named(metadata, group.files), columns)
     const relation = derivation?.merged(stored) ?? stored
     const before = await contentOf(engine, relation)
@@ -192,11 +223,12 @@ async function compactGroup(
       const rows = `(SELECT * FROM ${relation} WHERE ${where})`
       const counted = await engine.read(`SELECT count(*) FROM ${rows}`)
       const { files } = await prepareFiles(
-        { layout, engine, objects: context.objects, metadata, maxFiles: MAX_FILES, byDefaultOnly: true },
+        { layout, engine, objects, metadata, maxFiles: MAX_FILES, byDefaultOnly: true },
         { relation: rows, columns, rowCount: Number(counted.columns[0]?.[0]), days: null },
         names.next(),
       )
       added.push(...files)
+      written.push(...files.map(({ path }) => path))
     }
     // Of a group whose rows are all deleted there is no file.
     const after =
@@ -208,19 +240,8 @@ async function compactGroup(
       const message = `${before.rows} rows (${before.checksum}) became ${after.rows} (${after.checksum})`
       throw new TicklakeError('corrupt', `a compaction of ${paths} would change rows: ${message}`)
     }
-    const { defaultSpecId: specId } = metadata
-    const rewritten = added.length === 0 ? [] : [{ files: added, specId }]
-    const request = { operation: 'replace', snapshotId, removed: group.files, added: rewritten } as const
-    await head.commit(new Rewrite(context, request))
     return added
-  } catch (error) {
-    // Somebody else has rewritten these files, deleted rows of them, or removed the spec of the new ones: the next plan
-    // sees what there is then.
-    if (error instanceof TicklakeError && ['conflict', 'gone'].includes(error.code)) return null
-    throw error
-  } finally {
-    names.release()
-  }
+  })
 }
 
 /**

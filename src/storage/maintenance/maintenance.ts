@@ -13,6 +13,7 @@ import type { Derivation } from './derivation.js'
 import { expireSnapshots } from './expire.js'
 import { type Job, type JobKind, Jobs } from './jobs.js'
 import { removeOrphans } from './orphans.js'
+import { RestingFiles } from './resting-files.js'
 import { rewriteManifests } from './rewrite-manifests.js'
 import type { TaskRun } from './task.js'
 import { verify } from './verify.js'
@@ -59,12 +60,13 @@ export class Maintenance implements Service {
   readonly jobs: Jobs
   readonly #options: MaintenanceOptions
   readonly #tables: ReadonlyMap<string, Compactable>
+  /** By table, when they were last looked for, in monotonic time. */
   readonly #orphansLookedFor = new Map<string, number>()
   readonly #audited = new Map<string, number>()
   /** Why a table is not compacted, as it was told last. */
   readonly #obstacles = new Map<string, string>()
-  /** By table, the files of a compaction that the policy asked for and that came to nothing: left alone until there are others. */
-  readonly #passedOver = new Map<string, ReadonlySet<string>>()
+  /** By table, of what the policy has compacted. */
+  readonly #resting: ReadonlyMap<string, RestingFiles>
   #cancelLook: (() => void) | null = null
   #looking: Promise<unknown> = Promise.resolve()
   #isStopping = false
@@ -72,6 +74,7 @@ export class Maintenance implements Service {
   constructor(options: MaintenanceOptions) {
     this.#options = options
     this.#tables = new Map(options.tables.map((table) => [table.head.name, table]))
+    this.#resting = new Map(options.tables.map(({ head }) => [head.name, new RestingFiles(options.clock)]))
     this.jobs = new Jobs(options.clock, options.logger)
   }
 
@@ -127,17 +130,6 @@ export class Maintenance implements Service {
   async #compact(table: Compactable, options: CompactionOptions, run: TaskRun): Promise<object> {
     const plan = predicted(await compactionPlan(table, options), options.targetBytes)
     return { predicted: plan, measured: await compact(table, options, run) }
-  }
-
-  async #compactByPolicy(table: Compactable, options: CompactionOptions, run: TaskRun): Promise<object> {
-    const groups = await compactionPlan(table, options)
-    const measured = await compact(table, options, run)
-    // Such as files whose rows are of more partitions than can be written: to read them again and again helps nobody.
-    if (measured.filesBefore === 0) {
-      const paths = groups.flatMap(({ files }) => files.map(({ path }) => path))
-      this.#passedOver.set(table.head.name, new Set(paths))
-    }
-    return { predicted: predicted(groups, options.targetBytes), measured }
   }
 
   #compaction({ targetBytes, startMicros, endMicros }: JobRequest, patient: boolean): CompactionOptions {
@@ -197,8 +189,7 @@ export class Maintenance implements Service {
     try {
       const plan = await compactionPlan(table, options)
       this.#obstacles.delete(name)
-      const passedOver = this.#passedOver.get(name)
-      return plan.some(({ files }) => files.some(({ path }) => !passedOver?.has(path)))
+      return plan.length > 0
     } catch (error) {
       if (!(error instanceof TicklakeError) || error.code !== 'conflict') throw error
       const { message } = error
@@ -215,26 +206,26 @@ export class Maintenance implements Service {
   ): Promise<readonly (readonly [JobKind, (run: TaskRun) => Promise<object>])[]> {
     const { policy, clock } = this.#options
     const { head } = table
-    const nowMs = clock.nowMs()
     const due: [JobKind, (run: TaskRun) => Promise<object>][] = []
-    const options = this.#compaction({}, true)
+    const options = { ...this.#compaction({}, true), resting: this.#resting.get(head.name)! }
     if (await this.#hasGain(table, options)) {
-      due.push(['compact', (run) => this.#compactByPolicy(table, options, run)])
+      due.push(['compact', (run) => this.#compact(table, options, run)])
     }
-    const { snapshots, refs } = expirable(head.metadata, policy.snapshots, nowMs, head.held(head.metadata))
+    const { metadata } = head
+    const { snapshots, refs } = expirable(metadata, policy.snapshots, clock.nowMs(), head.held(metadata))
     if (snapshots.size >= EXPIRE_AT_LEAST || refs.size > 0) {
       due.push(['expire-snapshots', (run) => expireSnapshots(head, policy.snapshots, run)])
     }
     const { derivation } = table
     if (derivation?.isPending) due.push(['backfill', (run) => derivation.backfill(run, [])])
     const audited = this.#audited.get(head.name)
-    if (derivation && (audited === undefined || nowMs - audited >= AUDIT_EVERY_MS)) {
-      this.#audited.set(head.name, nowMs)
+    if (derivation && (audited === undefined || clock.monotonicMs() - audited >= AUDIT_EVERY_MS)) {
+      this.#audited.set(head.name, clock.monotonicMs())
       due.push(['audit', (run) => derivation.audit(run)])
     }
     const lookedFor = this.#orphansLookedFor.get(head.name)
-    if (lookedFor === undefined || nowMs - lookedFor >= ORPHANS_EVERY_MS) {
-      this.#orphansLookedFor.set(head.name, nowMs)
+    if (lookedFor === undefined || clock.monotonicMs() - lookedFor >= ORPHANS_EVERY_MS) {
+      this.#orphansLookedFor.set(head.name, clock.monotonicMs())
       const orphans = { olderThanMs: policy.orphansOlderThanMs, dryRun: false }
       due.push(['remove-orphans', (run) => removeOrphans(head, orphans, run)])
     }

@@ -1,4 +1,4 @@
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { invalid, TicklakeError } from '#core'
 import type { ObjectStore, StoredObject } from './object-store.js'
@@ -23,9 +23,6 @@ export function localPath(location: string): string {
  * name is taken, where rename(2) would replace silently, and nobody ever sees a file that is not whole.
  */
 export class LocalObjectStore implements ObjectStore {
-  /** Shared by all stores of the process, so that their temporary names differ. */
-  static #temporaries = 0
-
   /** Folders whose own names are known to be durable. */
   readonly #durableFolders = new Set<string>()
 
@@ -34,13 +31,10 @@ export class LocalObjectStore implements ObjectStore {
     const folder = dirname(path)
     await attempt('write', location, async () => {
       await this.#makeFolder(folder)
-      const temporary = await writeTemporary(path, bytes, LocalObjectStore.#temporaries++)
-      try {
+      await throughTemporary(path, bytes, async (temporary) => {
         await link(temporary, path)
         await sync(folder)
-      } finally {
-        await unlink(temporary)
-      }
+      })
     })
   }
 
@@ -48,7 +42,7 @@ export class LocalObjectStore implements ObjectStore {
     const path = localPath(location)
     await attempt('replace', location, async () => {
       await this.#makeFolder(dirname(path))
-      await rename(await writeTemporary(path, bytes, LocalObjectStore.#temporaries++), path)
+      await throughTemporary(path, bytes, (temporary) => rename(temporary, path))
       await sync(dirname(path))
     })
   }
@@ -107,17 +101,31 @@ export class LocalObjectStore implements ObjectStore {
   }
 }
 
-/** A file beside `path` that no reader takes for a table's own: its name ends in .tmp. */
-async function writeTemporary(path: string, bytes: Uint8Array, count: number): Promise<string> {
-  const temporary = `${path}.${process.pid}-${count}.tmp`
-  const file = await open(temporary, 'w')
+/** How many temporary files this process has had: no two bear one name. */
+let temporaries = 0
+
+/**
+ * Writes a file beside `path` that no reader takes for a table's own (its name ends in .tmp), durably, and hands it over.
+ * It is gone afterwards, also when the disk was full.
+ */
+async function throughTemporary(
+  path: string,
+  bytes: Uint8Array,
+  use: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${process.pid}-${temporaries++}.tmp`
   try {
-    await file.writeFile(bytes)
-    await file.sync()
+    const file = await open(temporary, 'w')
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await use(temporary)
   } finally {
-    await file.close()
+    await rm(temporary, { force: true })
   }
-  return temporary
 }
 
 async function sync(path: string): Promise<void> {

@@ -12,7 +12,9 @@ DIALECT = Dialect(
     micros="toUnixTimestamp64Micro({})",
     day="toInt32(toDate32({}, 'UTC'))",
     wide="toDecimal256({}, 8)",
+    date="toInt32({})",
     decimal_literal="toDecimal64('{}', 8)",
+    date_literal="toDate32({})",
     time_literal="fromUnixTimestamp64Micro(toInt64({}), 'UTC')",
 )
 

@@ -13,7 +13,9 @@ DIALECT = Dialect(
     day="date_diff('day', DATE '1970-01-01', ({} AT TIME ZONE 'UTC')::DATE)",
     # Products of narrower decimals overflow: DuckDB keeps them at 18 digits.
     wide="{}::DECIMAL(38, 8)",
+    date="date_diff('day', DATE '1970-01-01', {})",
     decimal_literal="{}::DECIMAL(18, 8)",
+    date_literal="(DATE '1970-01-01' + {})",
     time_literal="make_timestamptz({})",
 )
 

@@ -1,8 +1,9 @@
-import { dayOfMicros, type TableDefinition } from '#core'
+import { dayOfMicros } from '#core'
 import { type CellValue, long, type Row } from '../../support/row-batch.js'
 import type { FixtureTable } from './fixtures.js'
 import {
   type ColumnAnswer,
+  isSummed,
   type Predicate,
   productName,
   type TableAnswer,
@@ -10,14 +11,12 @@ import {
 } from './question.js'
 
 /** The pairs of a table that a notional is made of. */
-const PRODUCTS: Readonly<Record<TableDefinition['name'], TableQuestion['products']>> = {
+const PRODUCTS: Readonly<Record<string, TableQuestion['products']>> = {
   trades: [['price', 'size']],
   quotes: [
     ['bid_price', 'bid_size'],
     ['ask_price', 'ask_size'],
   ],
-  corrections: [],
-  quarantine: [],
 }
 
 /** Asks for everything there is, with predicates at and around the values where file statistics may mislead. */
@@ -32,7 +31,7 @@ export function questionOf(
     snapshotId: snapshotId === null ? null : String(snapshotId),
     columns: definition.columns.map((column) => ({ name: column.name, type: column.type })),
     dayColumn: definition.partitionColumn,
-    products: PRODUCTS[definition.name],
+    products: PRODUCTS[definition.name] ?? [],
     predicates: definition.columns
       // Not every reader compares binary values.
       .filter((column) => column.type !== 'binary' && (swept?.includes(column.name) ?? true))
@@ -44,15 +43,23 @@ export function questionOf(
 function predicatesOf(column: string, rows: readonly Row[]): Predicate[] {
   const values = [...new Set(rows.map((row) => row[column] ?? null))].filter((value) => value !== null)
   const sorted = values.sort(compareCells)
+  const ask = (op: Predicate['op'], ...compared: readonly Present[]): Predicate => ({
+    column,
+    op,
+    values: compared.map(cellText),
+  })
   const [min, middle, max] = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)]
-  if (min === undefined || middle === undefined || max === undefined) return [{ column, op: 'is null' }]
+  if (min === undefined || middle === undefined || max === undefined) return [ask('is null')]
   return [
-    { column, op: '=', value: cellText(min) },
-    { column, op: '=', value: cellText(max) },
-    { column, op: '<', value: cellText(middle) },
-    { column, op: '>=', value: cellText(middle) },
-    { column, op: '>=', value: cellText(max) },
-    { column, op: 'is null' },
+    ask('=', min),
+    ask('=', max),
+    ask('<', middle),
+    ask('<=', min),
+    ask('<=', middle),
+    ask('>=', middle),
+    ask('>=', max),
+    ask('in', min, middle, max),
+    ask('is null'),
   ]
 }
 
@@ -65,7 +72,7 @@ export function expectedAnswer(question: TableQuestion, rows: readonly Row[]): T
   }
   return {
     count: String(rows.length),
-    columns: Object.fromEntries(question.columns.map(({ name }) => [name, columnAnswer(name, rows)])),
+    columns: Object.fromEntries(question.columns.map((column) => [column.name, columnAnswer(column, rows)])),
     days: Object.fromEntries([...days].map(([day, count]) => [String(day), String(count)])),
     products: Object.fromEntries(
       question.products.map((pair) => [productName(pair), sumOfProducts(pair, rows)]),
@@ -76,13 +83,16 @@ export function expectedAnswer(question: TableQuestion, rows: readonly Row[]): T
   }
 }
 
-function columnAnswer(column: string, rows: readonly Row[]): ColumnAnswer {
-  const values = rows.map((row) => row[column] ?? null).filter((value) => value !== null)
+function columnAnswer({ name, type }: TableQuestion['columns'][number], rows: readonly Row[]): ColumnAnswer {
+  const values = rows.map((row) => row[name] ?? null).filter((value) => value !== null)
   const [first] = values
-  if (first === undefined) return { min: null, max: null, nulls: String(rows.length) }
+  if (first === undefined) return { min: null, max: null, nulls: String(rows.length), sum: null }
   const min = values.reduce((a, b) => (compareCells(a, b) <= 0 ? a : b))
   const max = values.reduce((a, b) => (compareCells(a, b) >= 0 ? a : b))
-  return { min: cellText(min), max: cellText(max), nulls: String(rows.length - values.length) }
+  const sum = isSummed(type)
+    ? String(values.reduce<bigint>((total, value) => total + BigInt(cellText(value)), 0n))
+    : null
+  return { min: cellText(min), max: cellText(max), nulls: String(rows.length - values.length), sum }
 }
 
 function sumOfProducts([a, b]: readonly [string, string], rows: readonly Row[]): string | null {
@@ -91,15 +101,22 @@ function sumOfProducts([a, b]: readonly [string, string], rows: readonly Row[]):
   return String(both.reduce((sum, row) => sum + long(row[a]) * long(row[b]), 0n))
 }
 
-function meets(value: CellValue, { op, value: bound }: Predicate): boolean {
+function meets(value: CellValue, { op, values }: Predicate): boolean {
   if (op === 'is null') return value === null
-  if (value === null || bound === undefined) return false
-  const order = compareCells(value, parseCell(bound, value))
+  if (value === null) return false
+  return values.some((bound) => isMet(op, compareCells(value, parseCell(bound, value))))
+}
+
+/** By how a value compares with the bound. */
+function isMet(op: Exclude<Predicate['op'], 'is null'>, order: number): boolean {
   switch (op) {
     case '=':
+    case 'in':
       return order === 0
     case '<':
       return order < 0
+    case '<=':
+      return order <= 0
     case '>=':
       return order >= 0
   }

@@ -40,8 +40,8 @@ function questionOf(table: FedTable, path: string): TableQuestion {
     dayColumn: 'exchange_timestamp',
     products: PRODUCTS[table],
     predicates: [
-      { column: 'symbol', op: '=', value: 'S1' },
-      { column: 'exchange_timestamp', op: '<', value: '1725050000000000' },
+      { column: 'symbol', op: '=', values: ['S1'] },
+      { column: 'exchange_timestamp', op: '<', values: ['1725050000000000'] },
     ],
   }
 }

@@ -1,5 +1,12 @@
 import { join } from 'node:path'
-import { createLogger, dayOfMicros, EMPTY_LEDGER, systemClock, type TableDefinition } from '#core'
+import {
+  createLogger,
+  dayOfMicros,
+  EMPTY_LEDGER,
+  systemClock,
+  type TableDefinition,
+  type TableLayout,
+} from '#core'
 import type { Engine } from '#engine'
 import { type LogRows, localPath, type PinnedVersion, type StreamTable, Warehouse } from '#storage'
 import { withoutThird } from '../../support/deleted-rows.js'
@@ -74,10 +81,10 @@ export const FIXTURES: readonly FixtureOptions[] = [
 export interface FixtureTable {
   /** "2-snapshots/trades" */
   readonly name: string
-  readonly definition: TableDefinition
+  readonly definition: TableLayout
   readonly rows: readonly Row[]
   /** The newest version. All of it is committed. */
-  readonly pinned: PinnedVersion
+  readonly pinned: Pick<PinnedVersion, 'columns' | 'tail' | 'select' | 'release'>
   /** Local path of the table's folder. */
   readonly path: string
   /** The state that is asked for; null: the newest. */
@@ -109,7 +116,7 @@ export async function writeFixture(
       const head = warehouse.compactables.get(definition.name)!.head
       const rows = fixture.deletes ? await withoutThird(engine, head, filled, fixture.deletes) : filled
       const pinned = table.pin()
-      const path = localPath(pinned.metadata.location)
+      const path = localPath(head.metadata.location)
       return { name: `${fixture.name}/${definition.name}`, definition, rows, pinned, path, snapshotId: null }
     }),
   )

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import { icebergMetadata, icebergRead } from 'icebird'
-import type { ColumnType } from '#core'
+import type { LayoutColumn } from '#core'
 import { localPath } from '#storage'
 import type { CellValue, Row } from '../../support/row-batch.js'
 import { expectedAnswer } from './expected.js'
@@ -50,11 +50,14 @@ function asOf(metadata: TableMetadata, snapshotId: string | null): TableMetadata
 }
 
 /** icebird's value as ours. Its decimals are doubles: rounded to 8 places. */
-function cellOf(type: ColumnType, value: unknown): CellValue {
+function cellOf(type: LayoutColumn['type'], value: unknown): CellValue {
   if (value === null || value === undefined) return null
   switch (type) {
     case 'timestamptz':
       if (value instanceof Date) return BigInt(value.getTime()) * 1000n
+      break
+    case 'date':
+      if (value instanceof Date) return Math.floor(value.getTime() / 86_400_000)
       break
     case 'decimal':
       if (typeof value === 'number') return BigInt(value.toFixed(8).replace('.', ''))

@@ -1,7 +1,7 @@
 import { type Engine, type SqlValue, sqlString } from '#engine'
 import { parquetRelation } from '#storage'
 import type { FixtureTable } from './fixtures.js'
-import { type Predicate, productName, type TableAnswer, type TableQuestion } from './question.js'
+import { isSummed, type Predicate, productName, type TableAnswer, type TableQuestion } from './question.js'
 
 /** The answer along our own read path: the files of a pinned version, chosen by our metadata, read by our engine. */
 export async function ownAnswer(
@@ -21,11 +21,11 @@ export async function ownAnswer(
 
 async function answerFrom(engine: Engine, relation: string, question: TableQuestion): Promise<TableAnswer> {
   const facts = question.columns.flatMap(({ name, type }) => {
-    const value =
-      type === 'timestamptz' ? `epoch_us(${name})` : type === 'binary' ? `lower(hex(${name}))` : name
+    const value = comparedBy(name, type)
     const scaled = (fact: string) =>
-      type === 'decimal' ? `(${fact}::DECIMAL(38, 8) * 100000000)::HUGEINT` : fact
-    return [scaled(`min(${value})`), scaled(`max(${value})`), `count(*) - count(${name})`]
+      type === 'decimal' ? `replace((${fact})::DECIMAL(38, 8)::VARCHAR, '.', '')::HUGEINT` : fact
+    const sum = isSummed(type) ? scaled(`sum(${name})`) : 'NULL'
+    return [scaled(`min(${value})`), scaled(`max(${value})`), `count(*) - count(${name})`, sum]
   })
   const sums = question.products.map(
     ([a, b]) => `replace(sum(${a}::DECIMAL(38, 8) * ${b}::DECIMAL(38, 8))::VARCHAR, '.', '')::HUGEINT`,
@@ -42,7 +42,10 @@ async function answerFrom(engine: Engine, relation: string, question: TableQuest
   return {
     count: next() ?? '',
     columns: Object.fromEntries(
-      question.columns.map(({ name }) => [name, { min: next(), max: next(), nulls: next() ?? '' }]),
+      question.columns.map(({ name }) => [
+        name,
+        { min: next(), max: next(), nulls: next() ?? '', sum: next() },
+      ]),
     ),
     products: Object.fromEntries(question.products.map((pair) => [productName(pair), next()])),
     predicates: question.predicates.map(() => next() ?? ''),
@@ -56,23 +59,30 @@ function textOf(value: SqlValue | undefined): string | null {
   return value === null || value === undefined ? null : String(value)
 }
 
-function sqlOf({ column, op, value }: Predicate, question: TableQuestion): string {
-  if (op === 'is null' || value === undefined) return `${column} IS NULL`
-  const type = question.columns.find(({ name }) => name === column)?.type
+/** What a column is compared by: whole numbers, texts, bytes in hex, decimals. */
+function comparedBy(name: string, type: string | undefined): string {
   switch (type) {
     case 'timestamptz':
-      return `epoch_us(${column}) ${op} ${value}`
-    case 'decimal':
-      return `${column}::DECIMAL(38, 8) * 100000000 ${op} ${value}`
-    case 'string':
-      return `${column} ${op} ${sqlString(value)}`
+      return `epoch_us(${name})`
+    case 'date':
+      return `date_diff('day', DATE '1970-01-01', ${name})`
+    case 'binary':
+      return `lower(hex(${name}))`
     default:
-      return `${column} ${op} ${value}`
+      return name
   }
 }
 
+function sqlOf({ column, op, values }: Predicate, question: TableQuestion): string {
+  if (op === 'is null') return `${column} IS NULL`
+  const type = question.columns.find(({ name }) => name === column)?.type
+  const bounds = type === 'string' ? values.map(sqlString) : values
+  const value = type === 'decimal' ? `${column}::DECIMAL(38, 8) * 100000000` : comparedBy(column, type)
+  return `${value} ${op} ${op === 'in' ? `(${bounds.join(', ')})` : bounds[0]}`
+}
+
 function noRows(question: TableQuestion): TableAnswer {
-  const none = { min: null, max: null, nulls: '0' }
+  const none = { min: null, max: null, nulls: '0', sum: null }
   return {
     count: '0',
     columns: Object.fromEntries(question.columns.map(({ name }) => [name, none])),

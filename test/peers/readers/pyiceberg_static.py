@@ -5,10 +5,10 @@ from datetime import datetime, timedelta, timezone
 import pyarrow
 import pyiceberg
 from pyiceberg.catalog import load_catalog
-from pyiceberg.expressions import BooleanExpression, EqualTo, GreaterThanOrEqual, IsNull, LessThan
+from pyiceberg.expressions import BooleanExpression, EqualTo, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 from pyiceberg.table import StaticTable, Table
 
-from question import SCALE, answer, decimal_of, number_text
+from question import NUMBERS, SCALE, answer, decimal_of, number_text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROS_PER_DAY = 86_400_000_000
@@ -26,7 +26,7 @@ def answer_table(table: dict) -> dict:
     kinds = {column["name"]: column["type"] for column in table["columns"]}
     return {
         "count": str(rows.num_rows),
-        "columns": {name: column_answer(values) for name, values in columns.items()},
+        "columns": {name: column_answer(values, kinds[name]) for name, values in columns.items()},
         "days": {day: str(count) for day, count in days.items()},
         "products": {f"{a}*{b}": sum_of_products(columns[a], columns[b]) for a, b in table["products"]},
         "predicates": [
@@ -48,6 +48,8 @@ def values_of(rows: pyarrow.Table, column: dict) -> list:
     match column["type"]:
         case "timestamptz":
             return values.cast(pyarrow.int64()).to_pylist()
+        case "date":
+            return values.cast(pyarrow.int32()).to_pylist()
         case "decimal":
             return [None if value is None else int(number_text(value, SCALE)) for value in values.to_pylist()]
         case "string":
@@ -58,12 +60,13 @@ def values_of(rows: pyarrow.Table, column: dict) -> list:
             return values.to_pylist()
 
 
-def column_answer(values: list) -> dict:
+def column_answer(values: list, kind: str) -> dict:
     present = [value for value in values if value is not None]
     return {
         "min": text_of(min(present)) if present else None,
         "max": text_of(max(present)) if present else None,
         "nulls": str(len(values) - len(present)),
+        "sum": str(sum(present)) if present and kind in NUMBERS else None,
     }
 
 
@@ -80,8 +83,11 @@ def expression_of(predicate: dict, kinds: dict) -> BooleanExpression:
     name = predicate["column"]
     if predicate["op"] == "is null":
         return IsNull(name)
-    expression = {"=": EqualTo, "<": LessThan, ">=": GreaterThanOrEqual}[predicate["op"]]
-    return expression(name, literal(kinds[name], predicate["value"]))
+    values = [literal(kinds[name], value) for value in predicate["values"]]
+    if predicate["op"] == "in":
+        return In(name, values)
+    expression = {"=": EqualTo, "<": LessThan, "<=": LessThanOrEqual, ">=": GreaterThanOrEqual}[predicate["op"]]
+    return expression(name, values[0])
 
 
 def literal(kind: str, value: str):
@@ -90,6 +96,8 @@ def literal(kind: str, value: str):
             return value
         case "timestamptz":
             return (EPOCH + timedelta(microseconds=int(value))).isoformat(timespec="microseconds")
+        case "date":
+            return (EPOCH + timedelta(days=int(value))).date().isoformat()
         case "decimal":
             return decimal_of(value)
         case _:

@@ -7,6 +7,7 @@ from decimal import Decimal, localcontext
 from typing import Any, Callable
 
 SCALE = 8
+NUMBERS = ("int", "long", "decimal")
 
 
 def answer(version: str, answer_table: Callable[[dict], dict]) -> None:
@@ -46,7 +47,9 @@ class Dialect:
     micros: str
     day: str
     wide: str
+    date: str
     decimal_literal: str
+    date_literal: str
     time_literal: str
 
 
@@ -58,7 +61,8 @@ def answer_by_sql(table: dict, relation: str, query: Callable[[str], list], dial
     columns = table["columns"]
     values = [column_text(column, dialect) for column in columns]
     products = [f"sum({dialect.wide.format(a)} * {dialect.wide.format(b)})" for a, b in table["products"]]
-    facts = [f"{part}({value})" for value in values for part in ("min", "max", "count")] + products + ["count(*)"]
+    facts = [fact for column, value in zip(columns, values, strict=True) for fact in facts_of(column, value, dialect)]
+    facts += products + ["count(*)"]
     row = query(f"SELECT {', '.join(dialect.text.format(fact) for fact in facts)} FROM {relation}")[0]
     count = int(row[-1])
     day = dialect.day.format(table["dayColumn"])
@@ -67,15 +71,16 @@ def answer_by_sql(table: dict, relation: str, query: Callable[[str], list], dial
         "count": str(count),
         "columns": {
             column["name"]: {
-                "min": value_text(column, row[3 * index]),
-                "max": value_text(column, row[3 * index + 1]),
-                "nulls": str(count - int(row[3 * index + 2])),
+                "min": value_text(column, row[4 * index]),
+                "max": value_text(column, row[4 * index + 1]),
+                "nulls": str(count - int(row[4 * index + 2])),
+                "sum": number_text(row[4 * index + 3], SCALE if column["type"] == "decimal" else 0),
             }
             for index, column in enumerate(columns)
         },
         "days": dict(days),
         "products": {
-            f"{a}*{b}": number_text(row[3 * len(columns) + index], 2 * SCALE)
+            f"{a}*{b}": number_text(row[4 * len(columns) + index], 2 * SCALE)
             for index, (a, b) in enumerate(table["products"])
         },
         "predicates": [
@@ -85,10 +90,17 @@ def answer_by_sql(table: dict, relation: str, query: Callable[[str], list], dial
     }
 
 
+def facts_of(column: dict, value: str, dialect: Dialect) -> list[str]:
+    total = f"sum({dialect.wide.format(column['name'])})" if column["type"] in NUMBERS else "NULL"
+    return [f"min({value})", f"max({value})", f"count({value})", total]
+
+
 def column_text(column: dict, dialect: Dialect) -> str:
     match column["type"]:
         case "timestamptz":
             return dialect.micros.format(column["name"])
+        case "date":
+            return dialect.date.format(column["name"])
         case "binary":
             return f"lower(hex({column['name']}))"
         case _:
@@ -104,7 +116,8 @@ def condition_of(predicate: dict, columns: list, dialect: Dialect) -> str:
     if op == "is null":
         return f"{name} IS NULL"
     kind = next(column["type"] for column in columns if column["name"] == name)
-    return f"{name} {op} {literal(kind, predicate['value'], dialect)}"
+    values = [literal(kind, value, dialect) for value in predicate["values"]]
+    return f"{name} IN ({', '.join(values)})" if op == "in" else f"{name} {op} {values[0]}"
 
 
 def literal(kind: str, value: str, dialect: Dialect) -> str:
@@ -113,6 +126,8 @@ def literal(kind: str, value: str, dialect: Dialect) -> str:
             return "'" + value.replace("'", "''") + "'"
         case "timestamptz":
             return dialect.time_literal.format(value)
+        case "date":
+            return dialect.date_literal.format(value)
         case "decimal":
             return dialect.decimal_literal.format(f"{decimal_of(value):f}")
         case _:

@@ -1,9 +1,9 @@
-import type { ColumnType } from '#core'
+import type { LayoutColumn } from '#core'
 
 /**
  * What a peer is asked, as JSON on its standard input; the answer is JSON on its standard output.
  * Values travel as text that every language can write alike: strings as they are, binary in hex, whole numbers in
- * decimal, timestamptz as µs since 1970, decimals scaled by 10^8.
+ * decimal, dates as days and timestamptz as µs since 1970, decimals scaled by 10^8.
  */
 export interface Question {
   readonly tables: readonly TableQuestion[]
@@ -17,7 +17,7 @@ export interface TableQuestion {
   readonly catalog: string | null
   /** The state that is asked for, 63 bits; null: the newest. */
   readonly snapshotId: string | null
-  readonly columns: readonly { readonly name: string; readonly type: ColumnType }[]
+  readonly columns: readonly { readonly name: string; readonly type: LayoutColumn['type'] }[]
   /** The timestamptz column whose UTC days are counted. */
   readonly dayColumn: string
   /** Pairs of decimal columns whose product is summed over the rows that have both. */
@@ -27,9 +27,9 @@ export interface TableQuestion {
 
 export interface Predicate {
   readonly column: string
-  readonly op: '=' | '<' | '>=' | 'is null'
-  /** Absent for `is null`. */
-  readonly value?: string
+  readonly op: '=' | '<' | '<=' | '>=' | 'in' | 'is null'
+  /** What the column is compared with: of `in` any number, of `is null` none, else one. */
+  readonly values: readonly string[]
 }
 
 export interface Answer {
@@ -54,6 +54,15 @@ export interface ColumnAnswer {
   readonly min: string | null
   readonly max: string | null
   readonly nulls: string
+  /** Exact; null for what is no number, too. */
+  readonly sum: string | null
+}
+
+const NUMBERS: ReadonlySet<string> = new Set(['int', 'long', 'decimal'])
+
+/** Whether the values of a type are added up. */
+export function isSummed(type: string): boolean {
+  return NUMBERS.has(type)
 }
 
 export function productName([a, b]: readonly [string, string]): string {

@@ -9,6 +9,7 @@ import { ask } from './ask.js'
 import { differences, FACETS } from './compare.js'
 import { expectedAnswer, questionOf } from './expected.js'
 import { FEW, FIXTURES, type FixtureTable, writeFixture } from './fixtures.js'
+import { writeGaps } from './gap-fixture.js'
 import { LONG_LIFE, type LongLife, liveLong } from './long-life.js'
 import { ownAnswer } from './own-answer.js'
 import type { TableAnswer, TableQuestion } from './question.js'
@@ -93,22 +94,29 @@ async function writeTables({ directory, report }: SuiteRun): Promise<readonly As
   report.say(`seed ${SEED}`)
   const startedMs = systemClock.monotonicMs()
   const asked: Asked[] = []
+  const read = async (engine: Engine, table: FixtureTable, swept: readonly string[] | null) => {
+    const question = questionOf(table, swept)
+    asked.push({ table, question })
+    const own = await ownAnswer(engine, table, question)
+    check(report, 'ticklake', table.name, own, expectedAnswer(question, table.rows))
+  }
   for (const [index, options] of FIXTURES.entries()) {
     const engine = await openEngine(directory)
     for (const table of await writeFixture(directory, engine, options, SEED + index)) {
-      const question = questionOf(table, options.swept)
-      asked.push({ table, question })
-      const own = await ownAnswer(engine, table, question)
-      check(report, 'ticklake', table.name, own, expectedAnswer(question, table.rows))
+      await read(engine, table, options.swept)
     }
     engine.close()
   }
+  const engine = await openEngine(directory)
+  await read(engine, await writeGaps(directory, engine, SEED), null)
+  engine.close()
   report.say(`${asked.length} tables written and read in ${secondsSince(startedMs)}`)
   return asked
 }
 
 /** A foreign reader of Iceberg is asked what our tables hold. */
 export class ReaderSuite implements Suite {
+  readonly waits = false
   readonly #reader: Reader
   readonly #tables: SharedTables
 
@@ -205,7 +213,7 @@ function check(
   const sums = Object.entries(products).map(
     ([pair, sum]) => `, ${pair} = ${sum === null ? 'none' : decimalText(sum)}`,
   )
-  const rest = `min and max of ${Object.keys(columns).length} columns, ${predicates.length} predicates`
+  const rest = `min, max and sum of ${Object.keys(columns).length} columns, ${predicates.length} predicates`
   report.pass(`${line}: ${count} rows, ${Object.keys(days).length} days${sums.join('')}, ${rest}`, right)
 }
 

@@ -83,8 +83,8 @@ export const READERS: readonly Reader[] = [
  * Iceberg's day transform rounds down. DuckDB 1.5.5 truncates towards zero and ClickHouse 26.9 clamps, so that before
  * 1970 both prune the very files that hold a bound's day. (With pruning off they find the rows.)
  */
-function boundsBefore1970({ column, value }: Predicate, { dayColumn }: TableQuestion): boolean {
-  return column === dayColumn && Number(value) < 0
+function boundsBefore1970({ column, values }: Predicate, { dayColumn }: TableQuestion): boolean {
+  return column === dayColumn && values.some((value) => Number(value) < 0)
 }
 
 /**
@@ -96,7 +96,7 @@ function throughJavaScript(row: Row): Row {
     Object.entries(row).map(([name, value]) => {
       if (value instanceof Uint8Array) return [name, new TextDecoder().decode(value)]
       if (typeof value !== 'bigint') return [name, value]
-      if (/timestamp|received_at/.test(name)) return [name, (value / 1000n) * 1000n]
+      if (/timestamp|_at$/.test(name)) return [name, (value / 1000n) * 1000n]
       if (/price|size/.test(name)) return [name, BigInt((Number(value) * 1e-8).toFixed(8).replace('.', ''))]
       return [name, value]
     }),

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import { createLogger, TRADES } from '#core'
+import { TRADES } from '#core'
 import { checkBroughtFiles } from '../../../src/storage/catalog/brought-files.js'
-import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
 import type { CommitContext } from '../../../src/storage/commit.js'
 import {
   type DataFile,
@@ -13,10 +12,10 @@ import { encodeManifestList, type ManifestFile } from '../../../src/storage/iceb
 import { defaultSpec, newTableMetadata, type TableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import type { PartitionSpec } from '../../../src/storage/iceberg/partition.js'
 import { icebergSchema, type Schema } from '../../../src/storage/iceberg/schema.js'
-import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
+import { commitContext } from '../../support/commit-context.js'
+import { bareFile } from '../../support/data-file.js'
 import { ManualClock } from '../../support/manual-clock.js'
-import { SeededRandom } from '../../support/seeded-random.js'
 import { foreignAppend, updated } from '../../support/table-metadata.js'
 
 const clock = new ManualClock()
@@ -34,6 +33,9 @@ interface Brought {
   readonly spec?: PartitionSpec
   /** Of the table and of the manifest: by price, which its writer takes for a text. */
   readonly isByPrice?: boolean
+  /** How often the manifest lists the file, and the list the manifest. Default: once. */
+  readonly copies?: number
+  readonly manifests?: number
 }
 
 /** What becomes of a commit that brings one manifest of one file; all that is not said is right. */
@@ -44,51 +46,42 @@ async function bring({
   listed = {},
   spec,
   isByPrice,
+  copies = 1,
+  manifests = 1,
 }: Brought): Promise<void> {
   const objects = new MemoryObjectStore(clock)
   await objects.create(DATA, new Uint8Array(SIZE_BYTES))
-  const made = newTableMetadata(TRADES, {
-    location: LOCATION,
-    uuid: 'u',
-    nowMs: clock.nowMs(),
-    partitionCount: 1,
-  })
+  const made = newTrades()
   const base = isByPrice ? { ...made, partitionSpecs: [BY_PRICE] } : made
   const list = `${LOCATION}/metadata/list.avro`
-  const path = `${LOCATION}/metadata/manifest.avro`
+  const whole: ManifestEntry = {
+    status: 'added',
+    snapshotId: SNAPSHOT,
+    sequenceNumber: null,
+    fileSequenceNumber: null,
+    file: { ...FILE, ...file, ...(foreign && { foreign: { ...PLAIN, ...foreign } }) },
+    ...entry,
+  }
   const manifest = encodeManifest(
     isByPrice ? PRICE_AS_TEXT : icebergSchema(TRADES),
     spec ?? defaultSpec(base),
-    [
-      {
-        status: 'added',
-        snapshotId: SNAPSHOT,
-        sequenceNumber: null,
-        fileSequenceNumber: null,
-        file: { ...FILE, ...file, ...(foreign && { foreign: { ...PLAIN, ...foreign } }) },
-        ...entry,
-      },
-    ],
+    Array.from({ length: copies }, () => whole),
   )
-  await objects.create(path, manifest)
+  const paths = Array.from({ length: manifests }, (_, index) => `${LOCATION}/metadata/manifest-${index}.avro`)
+  for (const path of paths) await objects.create(path, manifest)
   const owner = { snapshotId: SNAPSHOT, parentSnapshotId: null, sequenceNumber: 1 }
-  await objects.create(
-    list,
-    encodeManifestList(owner, [{ ...LISTED, path, lengthBytes: manifest.length, ...listed }]),
-  )
+  const files = paths.map((path) => ({ ...LISTED, path, lengthBytes: manifest.length, ...listed }))
+  await objects.create(list, encodeManifestList(owner, files))
   await checkBroughtFiles(contextOf(objects), base, appended(base, list))
 }
 
 function contextOf(objects: MemoryObjectStore): CommitContext {
-  return {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
+  return commitContext(objects, 'memory:///w', { clock })
+}
+
+/** The table of trades before anybody has written to it. */
+function newTrades(): TableMetadata {
+  return newTableMetadata(TRADES, { location: LOCATION, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
 }
 
 function appended(base: TableMetadata, manifestList: string): TableMetadata {
@@ -96,19 +89,7 @@ function appended(base: TableMetadata, manifestList: string): TableMetadata {
   return { ...next, snapshots: next.snapshots.map((snapshot) => ({ ...snapshot, manifestList })) }
 }
 
-const FILE: DataFile = {
-  path: DATA,
-  partition: [19_000],
-  recordCount: 3,
-  fileSizeBytes: SIZE_BYTES,
-  columnSizes: new Map(),
-  valueCounts: new Map(),
-  nullValueCounts: new Map(),
-  lowerBounds: new Map(),
-  upperBounds: new Map(),
-  splitOffsets: [],
-  sortOrderId: null,
-}
+const FILE = bareFile(DATA, [19_000], 3, SIZE_BYTES)
 const PLAIN: ForeignFields = {
   content: 'data',
   format: 'PARQUET',
@@ -178,6 +159,8 @@ const WRONG: readonly (readonly [RegExp, Brought])[] = [
   [/has sequence number 2/, { entry: { sequenceNumber: 2, fileSequenceNumber: 1 } }],
   [/has 1 live files, and the manifest list says that it has none/, { listed: { addedFiles: 0 } }],
   [/spec 5, which the table does not have/, { listed: { partitionSpecId: 5 } }],
+  [/theirs\.parquet is brought twice/, { copies: 2 }],
+  [/theirs\.parquet is brought twice/, { manifests: 2 }],
   [/not partitioned as partition spec 0/, { spec: UNPARTITIONED, file: { partition: [] } }],
   [
     /has partition values that its spec does not have, or that ticklake cannot write/,
@@ -208,13 +191,7 @@ test('a partition spec stays while a manifest is of it', async () => {
       { ...LISTED, path: `${LOCATION}/metadata/m.avro`, lengthBytes: 1 },
     ]),
   )
-  const empty = newTableMetadata(TRADES, {
-    location: LOCATION,
-    uuid: 'u',
-    nowMs: clock.nowMs(),
-    partitionCount: 1,
-  })
-  const base = appended(empty, list)
+  const base = appended(newTrades(), list)
   const unpartitioned = updated(
     base,
     clock.nowMs(),

@@ -1,31 +1,24 @@
 import { expect, test } from 'vitest'
 import { TicklakeError, TRADES } from '#core'
-import { type Json, parseTableCommit } from '#storage'
+import { type DataFile, type Json, parseTableCommit } from '#storage'
 import { Append } from '../../../src/storage/append.js'
 import { OwnTable } from '../../../src/storage/catalog/own-table.js'
-import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
 import type { ObjectStore } from '../../../src/storage/objects/object-store.js'
-import { TableHead } from '../../../src/storage/table-head.js'
+import type { TableHead } from '../../../src/storage/table-head.js'
 import { commitContext } from '../../support/commit-context.js'
 import { tradesFile } from '../../support/data-file.js'
+import { additionRequest } from '../../support/foreign-commit.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { emptyFlush, tradesHead } from '../../support/trades-head.js'
 
 const clock = new ManualClock()
 
 /** Trades, up to offset 2, whose last commits made two snapshots. */
 async function tradesIn(objects: ObjectStore): Promise<TableHead> {
-  const context = commitContext(objects, 'memory:///w', { clock })
-  const location = 'memory:///w/trades'
-  const first = newTableMetadata(TRADES, { location, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 })
-  await context.catalog.create('trades', first)
-  const head = await TableHead.open('trades', context)
-  for (const from of [0, 1]) await head.commit(flush(head, from))
+  const head = await tradesHead(commitContext(objects, 'memory:///w', { clock }), 'memory:///w')
+  for (const from of [0, 1]) await head.commit(emptyFlush(head, from))
   return head
-}
-
-function flush({ context }: TableHead, from: number): Append {
-  return new Append(context, { files: [], from: [from], to: [from + 1], summary: {} })
 }
 
 function commitOf(...updates: readonly Json[]) {
@@ -67,6 +60,27 @@ test('a partition spec that files are written by is not removed: no manifest of 
   expect(head.metadata.partitionSpecs.map(({ specId }) => specId)).toEqual([0, 1])
 })
 
+test('a file that the table has already is not taken again: its rows would be there twice [inv 1]', async () => {
+  const objects = new MemoryObjectStore(clock)
+  const head = await tradesIn(objects)
+  const file = tradesFile('memory:///w/trades/data/a.parquet', [{ symbol: 'BHP', micros: 0n }])
+  await objects.create(file.path, new Uint8Array(file.fileSizeBytes))
+  const added = async (snapshotId: bigint, { path }: Pick<DataFile, 'path'>) => {
+    const addition = { data: [{ specId: 0, files: [{ ...file, path }] }], deletes: [], snapshotId }
+    const request = await additionRequest(head.context, head.metadata, addition)
+    return new OwnTable(head, TRADES).commit(parseTableCommit(request, 'body'))
+  }
+  await added(77n, file)
+  const other = { path: 'memory:///w/trades/data/b.parquet' }
+  await objects.create(other.path, new Uint8Array(file.fileSizeBytes))
+  await added(78n, other)
+  await expect(added(79n, file)).rejects.toMatchObject({
+    code: 'invalid_input',
+    message: expect.stringContaining('a.parquet is in the table already'),
+  })
+  expect(head.metadata.currentSnapshotId).toBe(78n)
+})
+
 test('a commit that was made and could not be read back is known to be made, though a flush was waiting', async () => {
   let isAway = false
   class FailingStore extends MemoryObjectStore {
@@ -84,7 +98,7 @@ test('a commit that was made and could not be read back is known to be made, tho
   }
   const head = await tradesIn(new FailingStore(clock))
   const made = new OwnTable(head, TRADES).commit(commitOf({ action: 'set-properties', updates: { a: 'b' } }))
-  const flushed = head.commit(flush(head, 2))
+  const flushed = head.commit(emptyFlush(head, 2))
   expect((await made).metadata.properties).toMatchObject({ a: 'b' })
   await flushed
   expect(head.metadata.properties).toMatchObject({ a: 'b', 'ticklake.offsets': '{"0":3}' })

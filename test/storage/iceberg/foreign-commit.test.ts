@@ -60,6 +60,21 @@ test('main may go back over snapshots that did not move the position', () => {
   expect([next.currentSnapshotId, currentOffsets(next)]).toEqual([2n, [9]])
 })
 
+test('a name that queries have for another column stays where it is, but no other one gets it', () => {
+  const named = (...names: readonly [id: number, name: string][]) => [
+    {
+      action: 'add-schema',
+      schema: schemaWith(table, ...names.map(([id, name]) => optional(id, name, 'string'))),
+    },
+    LAST_SCHEMA,
+  ]
+  const before = updated(table, LATER, ...named([19, 'filename']))
+  expect(currentSchema(commit(before, ...named([19, 'filename'], [20, 'note']))).fields.at(-1)?.name).toBe(
+    'note',
+  )
+  expect(() => commit(before, ...named([19, 'filename'], [20, 'source_row']))).toThrow('source_row belongs')
+})
+
 test('columns may be added, renamed and widened; properties, refs and partitions may change', () => {
   const widened = JSON.parse(
     JSON.stringify(schemaWith(table, optional(19, 'note', 'string'))).replace('"venue"', '"place"'),
@@ -78,8 +93,11 @@ test('columns may be added, renamed and widened; properties, refs and partitions
   expect(commit(table)).toBe(table)
 })
 
+/** A problem, the table that has it, and the updates that would make it so. */
+type Refusal = readonly [problem: RegExp, base: TableMetadata, updates: readonly Json[]]
+
 /** Numbers after which there is no next one, or none that other engines can read. */
-const outOfBounds: readonly [RegExp, TableMetadata, readonly Json[]][] = [
+const outOfBounds: readonly Refusal[] = [
   [
     /snapshot 9223372036854775808: an id is above 0 and has 63 bits/,
     table,
@@ -101,16 +119,18 @@ const outOfBounds: readonly [RegExp, TableMetadata, readonly Json[]][] = [
       },
     ],
   ],
-  ...[Number.MAX_SAFE_INTEGER, 2 ** 31, 999, -1].map((id): [RegExp, TableMetadata, readonly Json[]] => [
-    new RegExp(`the partition field p has the id ${id}, and ids are 1000 to 2147483647`),
-    table,
-    [
-      {
-        action: 'add-spec',
-        spec: { fields: [{ 'source-id': 1, 'field-id': id, name: 'p', transform: 'bucket[4]' }] },
-      },
+  ...[Number.MAX_SAFE_INTEGER, 2 ** 31, 999, -1].map(
+    (id): Refusal => [
+      new RegExp(`the partition field p has the id ${id}, and ids are 1000 to 2147483647`),
+      table,
+      [
+        {
+          action: 'add-spec',
+          spec: { fields: [{ 'source-id': 1, 'field-id': id, name: 'p', transform: 'bucket[4]' }] },
+        },
+      ],
     ],
-  ]),
+  ),
 ]
 
 test('totals that another engine does not state as numbers stay unknown, and ingest goes on', () => {
@@ -137,7 +157,7 @@ test('what would break ingest or its readers is refused, with the reason', () =>
     schemaOf((field) => [field.name === 'side' ? { ...field, ...change } : { ...field }])
   const dropped = schemaOf((field) => (field.name === 'side' ? [] : [{ ...field }]))
   const [orphan, set] = foreignAppend({ ...table, currentSnapshotId: null }, 77n, LATER)
-  const refusals: readonly [problem: RegExp, base: TableMetadata, updates: readonly Json[]][] = [
+  const refusals: readonly Refusal[] = [
     [
       /snapshot 1, which has the log up to \{"0":5\}, while the table has it up to \{"0":9\}/,
       table,
@@ -175,6 +195,29 @@ test('what would break ingest or its readers is refused, with the reason', () =>
       EMPTY_TRADES,
       [
         { action: 'add-schema', schema: schemaWith(EMPTY_TRADES, { ...note('string'), required: true }) },
+        LAST_SCHEMA,
+      ],
+    ],
+    ...(['Price', 'LOG_OFFSET', 'source_row', 'filename', 'File_Row_Number'] as const).map(
+      (name): Refusal => [
+        new RegExp(`the name ${name} belongs to ticklake in trades`),
+        table,
+        [{ action: 'add-schema', schema: schemaWith(table, optional(19, name, 'string')) }, LAST_SCHEMA],
+      ],
+    ),
+    [
+      /the name filename belongs to ticklake in trades/,
+      noted,
+      [{ action: 'add-schema', schema: schemaWith(table, optional(19, 'filename', 'string')) }, LAST_SCHEMA],
+    ],
+    [
+      /there is a column (note|Note) already: (note|Note) needs another name/,
+      noted,
+      [
+        {
+          action: 'add-schema',
+          schema: schemaWith(table, note('string'), optional(20, 'Note', 'string')),
+        },
         LAST_SCHEMA,
       ],
     ],

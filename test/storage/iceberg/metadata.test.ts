@@ -194,6 +194,19 @@ describe('metadata on disk', () => {
     expect(metadata.metadataLog.at(-1)).toEqual({ metadataFile: 'v150', timestampMs: NOW })
   })
 
+  test.each([
+    ['500', 500],
+    ['1', 100],
+    ['many', 100],
+    ['1000000000', 1000],
+    ['Infinity', 1000],
+  ])('logs as many as are asked for, from a hundred to a thousand: %s', (asked, kept) => {
+    const properties = { ...empty.properties, 'write.metadata.previous-versions-max': asked }
+    const entry = { metadataFile: 'v', timestampMs: NOW }
+    const long = { ...empty, properties, metadataLog: Array.from({ length: 1500 }, () => entry) }
+    expect(logPrevious(long, long, 'newest').metadataLog).toHaveLength(kept)
+  })
+
   type Change = [problem: RegExp, change: (json: Record<string, unknown>) => void]
   const listOf = (json: Record<string, unknown>, key: string) => json[key] as Record<string, unknown>[]
   test.each<Change>([

@@ -1,16 +1,11 @@
 import { expect, test } from 'vitest'
-import { createLogger, TicklakeError, TRADES } from '#core'
-import { Append } from '../../../src/storage/append.js'
-import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
-import type { CommitContext } from '../../../src/storage/commit.js'
-import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
+import { TicklakeError } from '#core'
 import { expireSnapshots } from '../../../src/storage/maintenance/expire.js'
 import { removeOrphans } from '../../../src/storage/maintenance/orphans.js'
-import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
-import { TableHead } from '../../../src/storage/table-head.js'
+import { commitContext } from '../../support/commit-context.js'
 import { ManualClock } from '../../support/manual-clock.js'
-import { SeededRandom } from '../../support/seeded-random.js'
+import { emptyFlush, tradesHead } from '../../support/trades-head.js'
 
 const HOUR_MS = 3_600_000
 const RUN = { signal: new AbortController().signal, progress: () => {} }
@@ -31,20 +26,9 @@ class WatchedStore extends MemoryObjectStore {
 async function threeSnapshots() {
   const clock = new ManualClock(1_400_000_000_000)
   const objects = new WatchedStore(clock)
-  const context: CommitContext = {
-    objects,
-    manifests: new Manifests(objects),
-    catalog: new FileCatalog(objects, 'memory:///w'),
-    clock,
-    random: new SeededRandom(1),
-    fence: 1,
-    logger: createLogger({ level: 'silent', format: 'json' }),
-  }
-  const made = { location: LOCATION, uuid: 'u', nowMs: clock.nowMs(), partitionCount: 1 }
-  await context.catalog.create('trades', newTableMetadata(TRADES, made))
-  const head = await TableHead.open('trades', context)
+  const head = await tradesHead(commitContext(objects, 'memory:///w', { clock }), 'memory:///w')
   for (const from of [0, 1, 2]) {
-    await head.commit(new Append(context, { files: [], from: [from], to: [from + 1], summary: {} }))
+    await head.commit(emptyFlush(head, from))
     clock.advance(1000)
   }
   const [oldest] = head.metadata.snapshots

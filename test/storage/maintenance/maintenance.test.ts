@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createLogger, TRADES } from '#core'
-import { changeSpec, Maintenance } from '#storage'
+import { changeSpec, type Job, type JobKind, Maintenance } from '#storage'
 import { FileIndex } from '../../../src/storage/prune.js'
 import { UnnumberedFiles } from '../../../src/storage/unnumbered-files.js'
 import { CorrectionTable, trade } from '../../support/correction-table.js'
@@ -25,35 +25,104 @@ const OPTIONS = {
 
 const lab = engineFixture('maintenance')
 
-test('what comes to nothing is not tried again and again, and leaves no file behind', async () => {
-  const table = await ThinnedTable.create(lab.engine, join(lab.directory, 'many'), 1)
-  await table.change((base) =>
-    changeSpec(base, [{ change: 'add', column: 'number', transform: 'identity' }], 0),
-  )
-  // Together of more partitions than a compaction writes, and so they stay in files by days.
-  for (const half of [0, 1]) {
-    const row = (at: number): TypedRow => [0n, 'A', 'X', 1n, BigInt(half * 6000 + at), 1, 1, null]
-    await table.append(Array.from({ length: 6000 }, (_, at) => row(at)))
+/** Counts what waits for its time: of a policy, the looks that have ended, and one for its start. */
+class CountingClock extends ManualClock {
+  waits = 0
+
+  override after(delayMs: number, callback: () => void): () => void {
+    this.waits++
+    return super.after(delayMs, callback)
   }
-  const { context, metadata } = table.head
-  const paths = async () => (await context.objects.list(metadata.location)).map(({ location }) => location)
-  const before = await paths()
-  const clock = new ManualClock(1_400_000_000_000)
+}
+
+/** A table that is maintained by policy, an hour from one look to the next. */
+async function maintained({ compactable }: ThinnedTable) {
+  const clock = new CountingClock(1_400_000_000_000)
   const policy = { ...POLICY, orphansOlderThanMs: 10 ** 12 }
-  const maintenance = new Maintenance({ ...OPTIONS, tables: [table.compactable], policy, clock })
+  const maintenance = new Maintenance({ ...OPTIONS, tables: [compactable], policy, clock })
   await maintenance.start()
-  const jobs = () =>
-    maintenance.jobs.list().filter(({ kind, endedMs }) => kind === 'compact' && endedMs !== null)
-  const looked = async () => {
-    clock.advance(3_600_000)
-    for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve))
-    while (!maintenance.jobs.isIdle) await new Promise((resolve) => setImmediate(resolve))
+  const jobs = (kind: JobKind) => maintenance.jobs.list().filter((job) => job.kind === kind)
+  const looked = async (afterMs = 3_600_000) => {
+    const { waits } = clock
+    clock.advance(afterMs)
+    while (clock.waits === waits) await new Promise((resolve) => setImmediate(resolve))
   }
-  while (jobs().length === 0) await looked()
-  expect(jobs()).toMatchObject([{ report: { measured: { filesBefore: 0, passedOver: 1 } } }])
-  for (let looks = 0; looks < 5; looks++) await looked()
-  expect(jobs()).toHaveLength(1)
-  expect(await paths()).toEqual(before)
+  return { maintenance, clock, jobs, looked }
+}
+
+describe('a compaction that comes to nothing', () => {
+  /** Together of more partitions than a compaction writes, and so they stay in files by days. */
+  async function tooMany(folder: string): Promise<ThinnedTable> {
+    const table = await ThinnedTable.create(lab.engine, join(lab.directory, folder), 1)
+    await table.change((base) =>
+      changeSpec(base, [{ change: 'add', column: 'number', transform: 'identity' }], 0),
+    )
+    for (const half of [0, 1]) {
+      await table.append(Array.from({ length: 6000 }, (_, at) => row(half * 6000 + at)))
+    }
+    return table
+  }
+  const row = (number: number): TypedRow => [0n, 'A', 'X', 1n, BigInt(number), 1, 1, null]
+  const measured = ({ report }: Job) => Object(Object(report).measured)
+
+  test('is tried ever more seldom, and leaves no file behind', async () => {
+    const table = await tooMany('many')
+    const { context, metadata } = table.head
+    const paths = async () => (await context.objects.list(metadata.location)).map(({ location }) => location)
+    const before = await paths()
+    const { maintenance, looked, jobs } = await maintained(table)
+    await looked()
+    expect(jobs('compact').map(measured)).toMatchObject([{ filesBefore: 0, passedOver: 1 }])
+    for (let hours = 0; hours < 24; hours++) await looked()
+    // After ten minutes, twenty and so on: at the hours 1, 2, 3, 5, 8, 14.
+    expect(jobs('compact')).toHaveLength(7)
+    expect(await paths()).toEqual(before)
+    await maintenance.stop()
+  })
+
+  test('is not tried again because of others that do not', async () => {
+    const table = await tooMany('among others')
+    const { maintenance, looked, jobs } = await maintained(table)
+    await looked()
+    for (let others = 1; others < 5; others++) {
+      for (let files = 0; files < 2; files++) await table.append([row(others)])
+      await looked(60_000)
+    }
+    const [first, ...others] = jobs('compact').reverse().map(measured)
+    expect(first).toMatchObject({ passedOver: 1 })
+    expect(others).toEqual(others.map(() => expect.objectContaining({ filesBefore: 2, passedOver: 0 })))
+    expect(others).toHaveLength(4)
+    await maintenance.stop()
+  })
+
+  test('because a file cannot be read, does not keep others from theirs', async () => {
+    const table = await ThinnedTable.create(lab.engine, join(lab.directory, 'lost'), 3)
+    await table.change((base) =>
+      changeSpec(base, [{ change: 'add', column: 'number', transform: 'identity' }], 0),
+    )
+    for (const number of [1, 1, 2, 2]) await table.append([row(number)])
+    const { live } = await table.index.liveFiles(table.head.metadata, table.snapshotId, [])
+    await table.head.context.objects.remove(live[0]!.file.path)
+    const { maintenance, looked, jobs } = await maintained(table)
+    for (let looks = 0; looks < 3; looks++) await looked(60_000)
+    const states = jobs('compact').map(({ state }) => state)
+    expect(states.sort()).toEqual(['done', 'failed'])
+    expect(jobs('compact').map(measured)).toContainEqual(
+      expect.objectContaining({ filesBefore: 2, filesAfter: 1 }),
+    )
+    await maintenance.stop()
+  })
+})
+
+test('orphans are looked for each day, whatever becomes of the time on the wall', async () => {
+  const table = await ThinnedTable.create(lab.engine, join(lab.directory, 'back'), 2)
+  const { maintenance, looked, jobs, clock } = await maintained(table)
+  await looked()
+  clock.setWall(clock.nowMs() - 365 * 86_400_000)
+  for (let hours = 0; hours < 23; hours++) await looked()
+  expect(jobs('remove-orphans')).toHaveLength(1)
+  await looked()
+  expect(jobs('remove-orphans')).toHaveLength(2)
   await maintenance.stop()
 })
 

@@ -1,14 +1,12 @@
 import { expect, test } from 'vitest'
-import { TRADES } from '#core'
 import { Append, commitAppend } from '../../../src/storage/append.js'
-import { newTableMetadata } from '../../../src/storage/iceberg/metadata.js'
 import { removeOrphans } from '../../../src/storage/maintenance/orphans.js'
 import { Manifests } from '../../../src/storage/manifests.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
-import { TableHead } from '../../../src/storage/table-head.js'
 import { commitContext } from '../../support/commit-context.js'
 import { tradesFile } from '../../support/data-file.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { tradesHead } from '../../support/trades-head.js'
 
 const HOUR_MS = 3_600_000
 const RUN = { signal: new AbortController().signal, progress: () => {} }
@@ -28,9 +26,7 @@ async function newTable() {
   const clock = new ManualClock()
   const objects = new WatchedStore(clock)
   const context = commitContext(objects, 'memory:///w', { clock })
-  const first = newTableMetadata(TRADES, { location: LOCATION, uuid: 'u', nowMs: 0, partitionCount: 1 })
-  await context.catalog.create('trades', first)
-  const head = await TableHead.open('trades', context)
+  const head = await tradesHead(context, 'memory:///w')
   const put = (path: string) => objects.create(`${LOCATION}/${path}`, Buffer.from('x'))
   const find = async (dryRun = false) => {
     clock.advance(2 * HOUR_MS)

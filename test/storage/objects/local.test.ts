@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -33,6 +33,19 @@ test('nothing but the file is left in its folder, whether it was created, refuse
   )
   await objects.replace(localLocation(join(folder, 'b')), Uint8Array.of(3))
   expect((await readdir(folder)).sort()).toEqual(['a', 'b'])
+})
+
+test.each(['create', 'replace'] as const)('a %s on a full disk leaves nothing behind', async (operation) => {
+  const folder = await temporaryFolder()
+  const path = join(folder, 'a')
+  // Whichever temporary file is written next, its disk is full.
+  const names = Array.from({ length: 1000 }, (_, count) => `a.${process.pid}-${count}.tmp`)
+  for (const name of names) await symlink('/dev/full', join(folder, name))
+  const failure = await new LocalObjectStore()
+    [operation](localLocation(path), Uint8Array.of(1))
+    .catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'unavailable', message: expect.stringContaining('ENOSPC') })
+  expect(await readdir(folder)).toHaveLength(names.length - 1)
 })
 
 test('locations are paths with a scheme, and nothing is escaped', () => {
