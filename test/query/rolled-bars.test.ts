@@ -16,6 +16,13 @@ describe('bars by rollups', () => {
       const lake = await RolledLake.open(seed)
       const { random } = lake
       try {
+        // So that there is something to lose.
+        for (const table of ['trades', 'quotes'] as const) {
+          await lake.append(table, 120)
+          await lake.flush(table)
+        }
+        await lake.settled()
+        await lake.backfilled()
         let rolledUp = 0
         for (let step = 0; step < STEPS; step++) {
           const table = random.pick(['trades', 'quotes'] as const)

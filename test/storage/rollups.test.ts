@@ -1,5 +1,6 @@
+import { rm, writeFile } from 'node:fs/promises'
 import { afterEach, describe, expect, test } from 'vitest'
-import { ROLLUP_SOURCES, type RollupDefinition } from '#storage'
+import { localPath, ROLLUP_SOURCES, type RollupDefinition } from '#storage'
 import { layoutColumns } from '../../src/storage/file-columns.js'
 import { currentSchema } from '../../src/storage/iceberg/metadata.js'
 import { parquetRelation } from '../../src/storage/parquet-relation.js'
@@ -132,6 +133,21 @@ describe('a rollup', () => {
       code: 'invalid_input',
       message: expect.stringContaining('shorter interval'),
     })
+  })
+
+  test('that cannot be written harms nobody, and catches up once it can', async () => {
+    await openLake()
+    // Where its files were to be.
+    const folder = localPath(`${lake.rollup('bars_1m').head.metadata.location}/data`)
+    await writeFile(folder, '')
+    for (let round = 0; round < 3; round++) await commit(40)
+    await expect(lake.rollup('bars_1m').backfill(RUN)).rejects.toThrow()
+    await commit(40)
+    expect(await bars()).toMatchObject({ rollup: null })
+    await rm(folder)
+    await commit(40)
+    await lake.backfilled()
+    expect(await bars()).toMatchObject({ rollup: 'bars_1m' })
   })
 
   test('holds back no snapshot of its source that it has taken in', async () => {
