@@ -67,6 +67,11 @@ export interface Config {
     readonly criticalHeapPercent: number
   }
   readonly catalog: { readonly readOnly: boolean }
+  readonly rollups: {
+    readonly shipped: boolean
+    /** Absolute path; null: there are no others. */
+    readonly folder: string | null
+  }
   readonly maintenance: {
     readonly everyMs: number
     readonly targetFileBytes: number
@@ -240,6 +245,12 @@ const SETTINGS = section({
     criticalHeapPercent: whole(1, 100),
   }),
   catalog: section({ readOnly: yesOrNo() }),
+  rollups: section({
+    shipped: yesOrNo(),
+    folder: z
+      .string('the path of a folder, or empty')
+      .transform((path) => (path === '' ? null : resolve(path))),
+  }),
   maintenance: section({
     everyMs: whole(0, 86_400_000),
     targetFileBytes: whole(1_048_576, 2 ** 40),

@@ -56,6 +56,7 @@ async function serve(parts: Parts) {
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
     maintenance: maintenanceOf([], systemClock),
+    rollups: [],
     iceberg: { catalog, isReadOnly: config.catalog.readOnly },
     ingest: {
       poster: new Poster({

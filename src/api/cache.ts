@@ -1,5 +1,7 @@
+import type { Request, Response } from 'express'
 import { z } from 'zod'
 import type { AnswerCache } from '#query'
+import { NO_PARAMETERS, readParameters } from './request.js'
 
 const count = z.int().min(0)
 
@@ -24,6 +26,22 @@ export const clearedLayerSchema = z
   })
   .meta({ id: 'ClearedLayer' })
 
-export function cacheJson(cache: AnswerCache): readonly z.output<typeof cacheLayerSchema>[] {
-  return cache.status().map((layer) => ({ ...layer }))
+/** GET and DELETE /admin/cache. */
+export function cacheRoutes(cache: AnswerCache) {
+  return {
+    get: (request: Request, response: Response) => {
+      readParameters(request, NO_PARAMETERS)
+      const layers: readonly z.output<typeof cacheLayerSchema>[] = cache.status()
+      answer(response, layers)
+    },
+    clear: async (request: Request, response: Response) => {
+      readParameters(request, NO_PARAMETERS)
+      const cleared: readonly z.output<typeof clearedLayerSchema>[] = await cache.clear()
+      answer(response, cleared)
+    },
+  }
+}
+
+function answer(response: Response, data: unknown): void {
+  response.json({ data, complete: true, next_page_token: null })
 }

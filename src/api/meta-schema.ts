@@ -13,7 +13,7 @@ const TABLE_META = {
 
 /** What that took. */
 const TABLE_COST = {
-  files_total: z.int().meta({ description: 'data files of the snapshot' }),
+  files_total: z.int().meta({ description: 'data files of the snapshot, and of a rollup that was read' }),
   files_read: z.int().meta({ description: 'of these, the files that statistics could not leave out' }),
   rows_scanned: z.int().meta({ description: 'rows of the files and tail segments that were read' }),
   bytes_read: z.int().meta({ description: 'size of the files that were read, in bytes' }),
@@ -24,7 +24,13 @@ export const META = z
   .object({
     ...TABLE_META,
     engine: z.literal('duckdb').meta({ description: 'what ran the query' }),
-    cache: z.literal('none').meta({ description: 'there is no cache yet' }),
+    cache: z
+      .enum(['none', 'memory', 'redis'])
+      .meta({ description: 'the farthest layer of the cache that had some of the rows' }),
+    rollup: z
+      .string()
+      .nullable()
+      .meta({ description: 'table that parts of the bars were read from; null: none was' }),
     ...TABLE_COST,
     elapsed_ms: z.number().meta({ description: 'time spent on the query, in milliseconds' }),
     gaps: z

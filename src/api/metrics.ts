@@ -3,6 +3,7 @@ import type { ConsumerStatus, PressureState } from '#ingest'
 import type { TableStatus } from '#storage'
 import type { Vitals } from './health.js'
 import type { Loads } from './loads.js'
+import { addRollups } from './rollups.js'
 
 /** How long answers take, by route and by the status they end with; `cut` when the client left before. */
 export type QueryDurations = Durations<'path' | 'status'>
@@ -20,6 +21,7 @@ export function lakeMetrics(
   const metrics = new Metrics()
   addIngest(metrics, vitals)
   addTables(metrics, vitals, clock)
+  addRollups(metrics, vitals.rollups)
   const isState = <S extends string>(states: readonly S[], now: S, labels = {}): Sample[] =>
     states.map((state) => ({ labels: { ...labels, state }, value: state === now ? 1 : 0 }))
   metrics.gauge(

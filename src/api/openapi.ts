@@ -2,6 +2,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import { z } from 'zod'
 import { JOB_KINDS, type JobKind } from '#storage'
 import { tableDetailSchema, tableSchema } from './admin.js'
+import { cacheLayerSchema, clearedLayerSchema } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
 import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
@@ -18,6 +19,7 @@ import { META } from './meta-schema.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
+import { rollupSchema } from './rollups.js'
 
 const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
   compact:
@@ -26,6 +28,9 @@ const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
   'expire-snapshots': 'Lets old snapshots go, and the files that nobody else needs',
   'remove-orphans': 'Removes files that belong to no snapshot, or tells which there are',
   verify: 'Reads every data file and compares it with what its manifest says',
+  backfill:
+    'Computes the days of a rollup that are waiting, and those that are asked for, from the rows of its source',
+  audit: 'Computes a bucket of a rollup that is drawn from the rows of its source, and compares',
 }
 
 const PROBLEM = z
@@ -201,21 +206,35 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     request: { params: z.object({ id: z.string().meta({ description: '`id` of the load' }) }) },
     responses: { 200: json('The load', envelope(loadSchema)), default: PROBLEM_RESPONSE },
   })
+  for (const [path, summary, item] of [
+    ['/admin/tables', 'The tables', tableSchema],
+    ['/admin/rollups', 'The tables that are derived from others, and what they reflect', rollupSchema],
+    ['/admin/cache', 'The layers of the cache, the nearest first', cacheLayerSchema],
+    [
+      '/admin/jobs',
+      'The jobs of this process, newest first; ended ones are forgotten after some time',
+      jobSchema,
+    ],
+  ] as const) {
+    const responses = { 200: json('All of them', envelope(z.array(item))), default: PROBLEM_RESPONSE }
+    registry.registerPath({ method: 'get', path, summary, tags: ['admin'], responses })
+  }
   registry.registerPath({
-    method: 'get',
-    path: '/admin/tables',
-    summary: 'The tables',
+    method: 'delete',
+    path: '/admin/cache',
+    summary: 'Forgets all that is kept',
     tags: ['admin'],
-    responses: { 200: json('All tables', envelope(z.array(tableSchema))), default: PROBLEM_RESPONSE },
+    responses: {
+      200: json('What was forgotten', envelope(z.array(clearedLayerSchema))),
+      default: PROBLEM_RESPONSE,
+    },
   })
   registry.registerPath({
     method: 'get',
     path: '/admin/tables/{table}',
     summary: 'A table and its partitions',
     tags: ['admin'],
-    request: {
-      params: z.object({ table: TABLE }),
-    },
+    request: { params: z.object({ table: TABLE }) },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
   for (const { method, path, summary, body, data } of EVOLUTION_ROUTES) {
@@ -259,13 +278,6 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       },
     })
   }
-  registry.registerPath({
-    method: 'get',
-    path: '/admin/jobs',
-    summary: 'The jobs of this process, newest first; ended ones are forgotten after some time',
-    tags: ['admin'],
-    responses: { 200: json('The jobs', envelope(jobSchema.array())), default: PROBLEM_RESPONSE },
-  })
   for (const [method, path, summary] of [
     ['get', '/admin/jobs/{id}', 'A job'],
     ['post', '/admin/jobs/{id}/cancel', 'Tells a job to stop; what it has committed stays'],

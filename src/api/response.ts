@@ -108,6 +108,7 @@ function metaJson(meta: AnswerMeta) {
     snapshot_id: meta.snapshotId,
     engine: meta.engine,
     cache: meta.cache,
+    rollup: meta.rollup,
     files_total: meta.filesTotal,
     files_read: meta.filesRead,
     rows_scanned: meta.rowsScanned,

@@ -23,7 +23,7 @@ import type { EmbeddedRegistry } from '#ingest'
 import type { AnswerCache, LimitStatus, QueryLimits, QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
-import { cacheJson } from './cache.js'
+import { cacheRoutes } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
 import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
@@ -53,6 +53,7 @@ import {
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
 import { sendAnswer } from './response.js'
+import { describeRollup } from './rollups.js'
 import { type TimeBounds, TimeLimit } from './time-limit.js'
 
 export interface ApiOptions {
@@ -69,6 +70,7 @@ export interface ApiOptions {
   readonly iceberg: IcebergOptions
   readonly ingest: IngestRouteOptions
   readonly replay: RecordReplay
+  readonly rollups: Vitals['rollups']
   readonly consumers: Vitals['consumers']
   readonly pressure: Vitals['pressure']
   readonly breakers: Vitals['breakers']
@@ -156,19 +158,8 @@ class ExpressServer implements ApiServer {
   }
 
   #routes(): Express {
-    const {
-      router,
-      tables,
-      cache,
-      loads,
-      ingest,
-      replay,
-      schemaRegistry,
-      clock,
-      ready,
-      tempDirectory,
-      version,
-    } = this.#options
+    const { router, tables, loads, ingest, replay, schemaRegistry, clock, ready, tempDirectory, version } =
+      this.#options
     const app = express()
     app.disable('x-powered-by').disable('etag')
     app.use((request, response, next) => this.#receive(request, response, next))
@@ -230,17 +221,12 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
-    app
-      .route('/admin/cache')
-      .get((request, response) => {
-        readParameters(request, NO_PARAMETERS)
-        sendData(response, cacheJson(cache))
-      })
-      .delete(async (request, response) => {
-        readParameters(request, NO_PARAMETERS)
-        sendData(response, await cache.clear())
-      })
-      .all(refuseMethod('GET, HEAD, DELETE'))
+    const kept = cacheRoutes(this.#options.cache)
+    app.route('/admin/cache').get(kept.get).delete(kept.clear).all(refuseMethod('GET, HEAD, DELETE'))
+    get('/admin/rollups', (request, response) => {
+      readParameters(request, NO_PARAMETERS)
+      sendData(response, this.#options.rollups.map(describeRollup))
+    })
     app.use('/admin/tables', maintenanceRouter(this.#options.maintenance))
     app.use('/admin/tables', evolutionRouter(tables))
     app.use('/admin/jobs', jobRouter(this.#options.maintenance))

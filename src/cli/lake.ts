@@ -30,11 +30,18 @@ import {
   Replay,
 } from '#ingest'
 import { AnswerCache, Headroom, MemoryLayer, QueryLimits, QueryRouter, RedisLayer } from '#query'
-import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from '#storage'
+import {
+  Maintenance,
+  type MaintenancePolicy,
+  type RollupDefinition,
+  type StreamTable,
+  Warehouse,
+} from '#storage'
 import { loadCalendars } from './calendars.js'
 import { loadConditions } from './conditions.js'
 import { openLog } from './log.js'
 import { openRegistry } from './registry.js'
+import { loadRollups } from './rollups.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -48,6 +55,7 @@ export interface LakeSurroundings {
 const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
 export const CALENDARS = fileURLToPath(new URL('../../config/calendars', import.meta.url))
 const CONDITIONS = fileURLToPath(new URL('../../config/conditions', import.meta.url))
+const ROLLUPS = fileURLToPath(new URL('../../config/rollups', import.meta.url))
 
 /**
  * The whole system on one data folder, and the only place that knows all modules: it builds them from the
@@ -123,6 +131,7 @@ export class Lake {
         partitionCount: partitions,
         acceptAddedPartitions,
         flush: config.flush,
+        rollups: await rollupsOf(config.rollups),
         fence: lock.fence,
       }),
     )
@@ -197,7 +206,17 @@ export class Lake {
     const cache = openCache(config.cache, { clock, random, logger })
     steps.onUndo(async () => cache.stop())
     const api = createApi({
-      router: new QueryRouter({ tables, engine, sessions, conditions, limits, cache, clock, tempDirectory }),
+      router: new QueryRouter({
+        tables,
+        rollups: warehouse.rollups,
+        engine,
+        sessions,
+        conditions,
+        limits,
+        cache,
+        clock,
+        tempDirectory,
+      }),
       cache,
       limits,
       timeouts: queries,
@@ -207,6 +226,7 @@ export class Lake {
       maintenance,
       iceberg: { catalog: warehouse.catalog, isReadOnly: config.catalog.readOnly },
       ingest: { poster, admit, maxBodyBytes },
+      rollups: warehouse.rollups,
       replay: new Replay({ log, registry, clock, logger }),
       consumers,
       pressure,
@@ -276,6 +296,11 @@ function headroomOf(
 ): Headroom {
   const maxResidentShare = maxResidentPercent / 100
   return new Headroom({ residentShare, maxResidentShare, directory, minFreeBytes: minFreeDiskBytes })
+}
+
+/** The definitions that ship with the program, and those of a folder of one's own. */
+function rollupsOf({ shipped, folder }: Config['rollups']): Promise<readonly RollupDefinition[]> {
+  return loadRollups([...(shipped ? [ROLLUPS] : []), ...(folder === null ? [] : [folder])])
 }
 
 /** What the settings ask for. */

@@ -53,6 +53,7 @@ export {
   type TableDefinition,
   type TableLayout,
   type TableName,
+  type WideDecimal,
 } from './table-definition.js'
 export {
   dayOfMicros,

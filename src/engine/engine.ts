@@ -105,8 +105,8 @@ export class Engine {
   }
 
   /** Runs one statement for its effect, on the side of the queries: it never waits for their connections. */
-  async run(sql: string): Promise<void> {
-    await this.#aside((connection) => connection.run(sql))
+  async run(sql: string, signal?: AbortSignal): Promise<void> {
+    await this.#aside((connection) => connection.run(sql), signal)
   }
 
   /** As `query`, but on the side of the queries: for what a table wants to know of its own rows. */

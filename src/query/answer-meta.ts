@@ -29,7 +29,8 @@ export function answerMeta(
   gaps: OpenGaps | null,
 ): AnswerMeta {
   const cache = sources.layer ?? 'none'
-  return { ...tableMeta(pinned, sources), engine: 'duckdb', cache, ...measured(elapsedMs), gaps }
+  const rollup = sources.scans.find((scan) => scan.rollup !== undefined)?.rollup ?? null
+  return { ...tableMeta(pinned, sources), engine: 'duckdb', cache, rollup, ...measured(elapsedMs), gaps }
 }
 
 /** A table at a version, and where rows of it came from. */
@@ -55,6 +56,7 @@ export function tablesMeta(
     snapshotId: null,
     engine: 'duckdb',
     cache: 'none',
+    rollup: null,
     filesTotal: total('filesTotal'),
     filesRead: total('filesRead'),
     rowsScanned: total('rowsScanned'),
@@ -71,7 +73,8 @@ function tableMeta({ version, metadata }: PinnedVersion, { planned, scans }: Sou
     route: routeOf(planned),
     receipt: encodeReceipt(metadata.tableUuid, version),
     snapshotId: version.snapshotId === null ? null : String(version.snapshotId),
-    filesTotal: planned[0]?.filesTotal ?? 0,
+    // Of those of a rollup too, where one was read.
+    filesTotal: Math.max(0, ...[...planned, ...scans].map((scan) => scan.filesTotal)),
     filesRead: sum((scan) => scannedFiles(scan).length),
     rowsScanned: sum(rowsScanned),
     bytesRead: sum(bytesRead),

@@ -20,6 +20,8 @@ export interface AnswerMeta {
   readonly engine: 'duckdb'
   /** The farthest layer that had some of the rows. */
   readonly cache: LayerName | 'none'
+  /** The rollup that a part of it was read from; null: none was. */
+  readonly rollup: string | null
   readonly filesTotal: number
   readonly filesRead: number
   /** Rows of the files and tail slices that were read, before any filter. */

@@ -9,6 +9,9 @@ export interface BarInput {
   readonly columns: readonly string[]
   /** The price of a row; NULL or 0 (a quote's empty side) where it has none. */
   readonly price: string
+  /** Of one row; NULL of quotes, which have neither. */
+  readonly volume: string
+  readonly notional: string
   /** Further cells of an event that the aggregates read. */
   readonly cells: readonly string[]
   /** Rows of other kinds are in no bar. */
@@ -23,20 +26,24 @@ const SUM = 'DECIMAL(38,8)'
 const PRODUCT_SUM = 'DECIMAL(38,16)'
 // DuckDB multiplies two DECIMAL(18,8) into 18 digits; two of 19 give the 38 that every product needs.
 const WIDE = 'DECIMAL(19,8)'
-const NOTIONAL = `sum(CAST(price AS ${WIDE}) * CAST(size AS ${WIDE}))`
+const PRODUCT = `CAST(price AS ${WIDE}) * CAST(size AS ${WIDE})`
+const NOTIONAL = `sum(${PRODUCT})`
 const PRICES = [
   'arg_min(price, position) AS open, max(price) AS high,',
   'min(price) AS low, arg_max(price, position) AS close',
 ].join(' ')
 /** Volume, notional and count of trades, exact, over `price` and `size`. */
 export const TRADE_SUMS = `sum(size) AS volume, ${NOTIONAL} AS notional, count(*) AS count`
-const NO_SUMS = `CAST(NULL AS ${SUM}) AS volume, CAST(NULL AS ${PRODUCT_SUM}) AS notional`
+const NO_SUM = { volume: `CAST(NULL AS ${SUM})`, notional: `CAST(NULL AS ${PRODUCT_SUM})` }
+const NO_SUMS = `${NO_SUM.volume} AS volume, ${NO_SUM.notional} AS notional`
 const ZERO_SUMS = `CAST(0 AS ${SUM}) AS volume, CAST(0 AS ${PRODUCT_SUM}) AS notional`
 
 const TRADES: BarInput = {
   table: 'trades',
   columns: ['price', 'size'],
   price: 'price',
+  volume: 'size',
+  notional: PRODUCT,
   cells: ['size'],
   conditions: [],
   aggregates: `${PRICES}, ${TRADE_SUMS}`,
@@ -45,6 +52,7 @@ const TRADES: BarInput = {
 
 const QUOTES = {
   table: 'quotes',
+  ...NO_SUM,
   cells: [],
   conditions: [],
   aggregates: `${PRICES}, ${NO_SUMS}, count(*) AS count`,

@@ -1,5 +1,7 @@
 import { MICROS_PER_DAY } from '#core'
+import type { RollupTable } from '#storage'
 import type { Statement } from './answer.js'
+import { type BarEvents, rowEvents } from './bar-events.js'
 import { BAR_FIELDS, VWAP } from './bar-fields.js'
 import { filledBars } from './bar-fill.js'
 import { type BarInput, barInput } from './bar-input.js'
@@ -14,17 +16,16 @@ import {
   type Stretch,
   stretchesOf,
 } from './buckets.js'
-import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
+import { utcDaysOf } from './calendar.js'
 import { chooseFields, type Encoding, encodeRow } from './field.js'
-import { INSTRUMENT } from './instrument.js'
 import type { MarketRules } from './market-rules.js'
-import { keyText, ORDER_COLUMNS, orderKey } from './order-key.js'
+import { keyText } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
-import type { PagedList } from './paged-list.js'
+import type { PagedList, Reading } from './paged-list.js'
+import type { Part } from './part.js'
 import type { BarsRequest } from './request.js'
-import { relation, type Scan } from './scan.js'
-import { type Slice, sliceConditions } from './slices.js'
+import { openRolled } from './rolled-bars.js'
 
 /** Which time zones there are, and when their clocks change: another version of the data, other bars. */
 const TIME_ZONES = process.versions.tz ?? process.versions.icu
@@ -33,7 +34,11 @@ const TIME_ZONES = process.versions.tz ?? process.versions.icu
 const ALLOWED_LATENESS_MICROS = 300_000_000n
 
 /** Bars, by bucket, exchange and symbol. */
-export function barsList(request: BarsRequest, { sessions, conditions }: MarketRules): PagedList {
+export function barsList(
+  request: BarsRequest,
+  { sessions, conditions }: MarketRules,
+  rollups: readonly RollupTable[],
+): PagedList {
   const input = barInput(request.of, request.prints, conditions)
   return {
     name: 'bars',
@@ -45,8 +50,15 @@ export function barsList(request: BarsRequest, { sessions, conditions }: MarketR
     },
     keyForm: BUCKET_KEY_FORM,
     usesWatermarks: true,
-    at: ({ watermarks }, after) => {
+    at: (pinned, after) => {
+      const { watermarks } = pinned
       const selection = bucketSelectionAfter(request, after)
+      const statement = (
+        events: BarEvents,
+        stretches: readonly Stretch[] | null,
+        { limit, encoding }: Reading,
+      ) =>
+        barsStatement({ ...selection, limit }, { input, events, stretches, watermarks }, after, encoding)
       return {
         fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
         selection,
@@ -57,12 +69,27 @@ export function barsList(request: BarsRequest, { sessions, conditions }: MarketR
         }),
         statement: async (scan, slice, reading) => {
           const stretches = await stretchesOf(selection, scan, sessions, reading)
-          const context = { input, stretches, watermarks, slice }
-          return barsStatement({ ...selection, limit: reading.limit }, scan, context, after, reading.encoding)
+          return statement(rowEvents(input, selection, scan, slice), stretches, reading)
         },
+        ...(rollups.length > 0 && isMerged(request) && {
+          openDerived: async (part: Part, reading: Reading) => {
+            // Which days there are would have to be looked up in all rows.
+            if (request.timeZone !== 'UTC' && utcDaysOf(selection) === null) return null
+            const stretches = await stretchesOf(selection, part.scan, sessions, reading)
+            const rolled = await openRolled(rollups, { request: selection, part, pinned, input, stretches })
+            if (rolled === null) return null
+            const { scan, events, release } = rolled
+            return { scan, statement: (reading: Reading) => statement(events, stretches, reading), release }
+          },
+        }),
       }
     },
   }
+}
+
+/** Whether states of rollups come to the same bars: eligible prints and sessions are told by rows alone. */
+function isMerged({ of, prints, session, fill }: BarsRequest): boolean {
+  return (of !== 'trades' || prints === 'all') && session === null && fill === 'none'
 }
 
 function isByUtcDay({ timeZone, session, fill }: BarsRequest): boolean {
@@ -88,46 +115,27 @@ function finalBy(
 
 interface BarsContext {
   readonly input: BarInput
+  readonly events: BarEvents
   /** What holds every event of the selection; null: UTC days. */
   readonly stretches: readonly Stretch[] | null
   /** Newest event time by exchange, µs. */
   readonly watermarks: ReadonlyMap<string, bigint>
-  /** Only events of it count. */
-  readonly slice: Slice | null
 }
 
 /**
- * One page of bars by bucket, exchange and symbol. Open and close are those of the first and last row in the total order
- * (foreign rows that tie: the lowest and the highest price).
+ * One page of bars by bucket, exchange and symbol. Open and close are those of the first and last row in the total order.
  */
 function barsStatement(
   request: BarsRequest,
-  scan: Scan,
-  { input, stretches, watermarks, slice }: BarsContext,
+  { input, events, stretches, watermarks }: BarsContext,
   after: PagePosition | null,
   encoding: Encoding,
 ): Statement {
-  const source = relation(scan, [...new Set([...SELECTION_COLUMNS, ...ORDER_COLUMNS, ...input.columns])])
   const bindings = new Bindings()
-  const conditions = [
-    'exchange_timestamp IS NOT NULL',
-    `${input.price} IS NOT NULL`,
-    ...input.conditions,
-    ...selectionConditions(request, bindings),
-    ...(slice ? sliceConditions(slice) : []),
-  ]
-  const cells = [
-    INSTRUMENT,
-    'epoch_us(exchange_timestamp) AS micros',
-    `${input.price} AS price`,
-    ...input.cells,
-    `${orderKey(input.price)} AS position`,
-  ]
-  const events = `SELECT ${cells.join(', ')} FROM ${source} ${whereAll(conditions)}`
   const key = BUCKET_KEY.join(', ')
   const bars = [
-    `SELECT ${key}, ${input.aggregates}`,
-    `FROM (${inBuckets(events, request.intervalSeconds, stretches, bindings)}) GROUP BY ${key}`,
+    `SELECT ${key}, ${events.aggregates}`,
+    `FROM (${inBuckets(events.select(bindings), request.intervalSeconds, stretches, bindings)}) GROUP BY ${key}`,
   ].join(' ')
   const filled =
     request.fill === 'none' || stretches === null

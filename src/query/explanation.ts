@@ -2,6 +2,7 @@ import { formatMicros } from '#core'
 import type { Answer } from './answer.js'
 import { type Estimate, estimateOf } from './estimate.js'
 import type { ListReading } from './list-reading.js'
+import { sourced } from './part-source.js'
 import type { Plan, PlannedPart } from './plan.js'
 import { encodeReceipt } from './receipt.js'
 import { RowData } from './row-data.js'
@@ -21,7 +22,7 @@ export function explanation({ list, at, pinned }: ListReading, { parts }: Plan) 
     receipt: encodeReceipt(metadata.tableUuid, version),
     snapshot_id: version.snapshotId === null ? null : String(version.snapshotId),
     fields: at.fields,
-    files_total: scans[0]?.filesTotal ?? 0,
+    files_total: Math.max(0, ...scans.map(({ filesTotal }) => filesTotal)),
     files_read: scans.reduce((sum, scan) => sum + scannedFiles(scan).length, 0),
     parts: parts.map(partJson),
     estimate: estimateJson(scans.map(estimateOf)),
@@ -29,11 +30,12 @@ export function explanation({ list, at, pinned }: ListReading, { parts }: Plan) 
 }
 
 /** The answer to whoever asks for a plan. */
-export function explained(
+export async function explained(
   from: ListReading,
   plan: Plan,
-): Pick<Answer, 'encoding' | 'columns' | 'data' | 'single'> {
-  const data = RowData.of([Buffer.from(JSON.stringify(explanation(from, plan)))])
+): Promise<Pick<Answer, 'encoding' | 'columns' | 'data' | 'single'>> {
+  const parts = await Promise.all(plan.parts.map((part) => sourced(part, from)))
+  const data = RowData.of([Buffer.from(JSON.stringify(explanation(from, { parts })))])
   return { encoding: 'json', columns: null, data, single: true }
 }
 
@@ -41,6 +43,7 @@ function partJson({ slice, scan, key, isSettled }: PlannedPart) {
   const files = scannedFiles(scan)
   return {
     ...sliceJson(slice),
+    rollup: scan.rollup ?? null,
     files_read: files.length,
     rows: rowsScanned(scan),
     bytes: bytesRead(scan),

@@ -4,6 +4,8 @@ import type { PinnedVersion } from '#storage'
 import type { Statement } from './answer.js'
 import type { Encoding } from './field.js'
 import type { Key, KeyForm, PagePosition } from './page-token.js'
+import type { Part } from './part.js'
+import type { PartSource } from './part-source.js'
 import type { Order, Page, Selection } from './request.js'
 import type { Scan } from './scan.js'
 import type { Slice } from './slices.js'
@@ -37,6 +39,11 @@ export interface ListAt {
   readonly selection: Selection
   /** The statement of (row, key) over what was planned for the selection, or for a slice of it. */
   statement(scan: Scan, slice: Slice | null, reading: Reading): Statement | Promise<Statement>
+  /**
+   * A part of it by what is derived of its table at the version: other files, the same rows, byte for byte. Null: nothing
+   * derived has any of them. Absent: it is always read from rows.
+   */
+  openDerived?(part: Part, reading: Reading): Promise<PartSource | null>
   /** Its statement keeps the rows of a page, and goes through the others: absent, it sorts or groups them all. */
   readonly holdsPage?: boolean
   /** Its rows come by time, those of a UTC day of none but that day's events: absent, it is read whole. */

@@ -7,6 +7,7 @@ import { isText } from './field.js'
 import { needOf, type QueryLimits } from './limits.js'
 import type { ListReading } from './list-reading.js'
 import type { PagePosition } from './page-token.js'
+import { openPart } from './part-source.js'
 import type { Plan, PlannedPart } from './plan.js'
 import { RowData } from './row-data.js'
 import type { PageRows, ReadRows, RowReader } from './row-reader.js'
@@ -49,7 +50,7 @@ export class PartReader {
     let hasMore = false
     for (const part of plan.parts) {
       const found = await this.#part(part, from, limit - rowCount)
-      if (found.layer === null) scans.push(part.scan)
+      if (found.layer === null) scans.push(found.scan)
       else if (layer !== 'redis') layer = found.layer
       bytes.push(found.rows.bytes)
       rowCount += found.rows.rowCount
@@ -64,34 +65,47 @@ export class PartReader {
   async #part(part: PlannedPart, from: ListReading, limit: number) {
     const { pinned, options } = from
     if (part.key === null || !part.isSettled || options.encoding === 'parquet') {
-      return { rows: await this.#fresh(part, from, limit, options.signal), layer: null }
+      return { ...(await this.#fresh(part, from, limit, options.signal)), layer: null }
     }
+    // Where others are reading it already, it is told of as it was planned.
+    let { scan } = part
     const read = async (signal: AbortSignal) => {
       // Others may go on waiting when whoever began it has left.
       const release = pinned.retain()
       try {
-        return await this.#fresh(part, from, limit, signal)
+        const fresh = await this.#fresh(part, from, limit, signal)
+        ;({ scan } = fresh)
+        return fresh.rows
       } finally {
         release()
       }
     }
-    return this.#cache.get(`${part.key}/${limit}`, read, options.signal)
+    const found = await this.#cache.get(`${part.key}/${limit}`, read, options.signal)
+    return { ...found, scan }
   }
 
   async #fresh(
-    { scan, slice }: PlannedPart,
-    { list, at, after, reading, options }: ListReading,
+    part: PlannedPart,
+    from: ListReading,
     limit: number,
     signal: AbortSignal | undefined,
-  ): Promise<CachedRows> {
+  ): Promise<{ readonly rows: CachedRows; readonly scan: Scan }> {
+    const { list, at, after, options } = from
     const page = { limit, after, unique: list.isUnique ?? isAlwaysUnique }
     const { encoding } = options
-    const need = needOf(scan, at.holdsPage ? { heldRows: sortedRows(limit) } : {})
-    const { data, ...read } = await this.#limits.run(need, signal, async () => {
-      const statement = await at.statement(scan, slice, { ...reading, limit, signal })
-      return this.#reader.page(statement, page, { encoding, ...(signal && { signal }) })
-    })
-    return { ...read, bytes: await data.bytes() }
+    const reading = { ...from.reading, limit, signal }
+    const source = await openPart(part, from, reading)
+    try {
+      const { scan } = source
+      const need = needOf(scan, at.holdsPage ? { heldRows: sortedRows(limit) } : {})
+      const { data, ...read } = await this.#limits.run(need, signal, async () => {
+        const statement = await source.statement(reading)
+        return this.#reader.page(statement, page, { encoding, ...(signal && { signal }) })
+      })
+      return { rows: { ...read, bytes: await data.bytes() }, scan }
+    } finally {
+      source.release()
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Version } from '#core'
 import type { AsOf, PinnedVersion, StreamTable } from '#storage'
 import type { Answer } from './answer.js'
+import type { RowData } from './row-data.js'
 
 /** The version that a request means: the one of its page token, a state of history, or the newest. */
 export function pinOf(
@@ -42,8 +43,11 @@ export async function usingAll(
   return releasing(versions, () => use(versions))
 }
 
-/** Lets versions go once the answer is there, or, where its data are streamed, once these have been read. */
-async function releasing(pins: readonly PinnedVersion[], answerOf: () => Promise<Answer>): Promise<Answer> {
+/** Lets what is held go once the data are there, or, where these are streamed, once they have been read. */
+export async function releasing<Read extends { readonly data: RowData }>(
+  pins: readonly Pick<PinnedVersion, 'release'>[],
+  answerOf: () => Promise<Read>,
+): Promise<Read> {
   let isHeld = false
   try {
     const answer = await answerOf()

@@ -4,8 +4,10 @@ import { decimalField, type Field, nanosField, timeField } from './field.js'
 const BID = 'CAST(nullif(bid_price, 0) AS DECIMAL(19,8))'
 const ASK = 'CAST(nullif(ask_price, 0) AS DECIMAL(19,8))'
 
+export const MID_TYPE = 'DECIMAL(20,9)'
+
 /** The middle of a quote; NULL where a side is empty. Half of a sum of two numbers of 8 decimals has 9, exactly. */
-export const MID = `CAST((${BID} + ${ASK}) * 0.5 AS DECIMAL(20,9))`
+export const MID = `CAST((${BID} + ${ASK}) * 0.5 AS ${MID_TYPE})`
 
 /** Ask less bid; NULL where a side is empty. */
 const SPREAD = `CAST(${ASK} - ${BID} AS DECIMAL(20,8))`

@@ -6,7 +6,7 @@ import {
   type SessionCalendars,
   type TableName,
 } from '#core'
-import type { PinnedVersion, StreamTable } from '#storage'
+import type { PinnedVersion, RollupTable, StreamTable } from '#storage'
 import {
   type Answer,
   type AnswerMeta,
@@ -32,7 +32,8 @@ import { marketSnapshotList } from './market-snapshot.js'
 import { decodePageToken, encodePageToken, requestFingerprint } from './page-token.js'
 import type { PagedList, Reading } from './paged-list.js'
 import { PartReader, type ReadList, type ReadPage } from './part-reader.js'
-import { pinOf, using, usingAll } from './pinned.js'
+import { openPart } from './part-source.js'
+import { pinOf, releasing, using, usingAll } from './pinned.js'
 import { type Plan, planList, tagOf } from './plan.js'
 import { qualityList } from './quality.js'
 import { quarantineList } from './quarantine.js'
@@ -71,6 +72,8 @@ import { vwapList } from './vwap.js'
 
 export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  /** What is derived of the tables: bars that they have are read from there. Absent: nothing. */
+  readonly rollups?: readonly RollupTable[]
   readonly sessions: SessionCalendars
   /** Absent: none, so that each print counts for everything. */
   readonly conditions?: readonly ConditionTable[]
@@ -91,6 +94,7 @@ const NO_WATERMARKS: ReadonlyMap<string, bigint> = new Map()
 export class QueryRouter {
   readonly #tables: ReadonlyMap<TableName, StreamTable>
   readonly #engine: QueryEngine
+  readonly #rollups: readonly RollupTable[]
   readonly #rules: MarketRules
   readonly #limits: QueryLimits
   readonly #clock: Clock
@@ -101,6 +105,7 @@ export class QueryRouter {
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
     this.#engine = options.engine
+    this.#rollups = options.rollups ?? []
     this.#rules = { sessions: options.sessions, conditions: options.conditions ?? [] }
     this.#limits = options.limits
     this.#clock = options.clock
@@ -116,12 +121,12 @@ export class QueryRouter {
 
   /** One page of bars, by bucket, exchange and symbol. */
   bars(request: BarsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(barsList(request, this.#rules), options)
+    return this.#answerPage(barsList(request, this.#rules, this.#rollups), options)
   }
 
   /** One page of volume, notional and vwap: of a range by exchange and symbol, or as bars. */
   vwap(request: VwapRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(vwapList(request, this.#rules), options)
+    return this.#answerPage(vwapList(request, this.#rules, this.#rollups), options)
   }
 
   /** One page of trades, each with the quote that prevailed at it. */
@@ -289,7 +294,7 @@ export class QueryRouter {
         ...(tag !== null && { tag }),
       }
       if (options.explain) {
-        return { ...answer, ...explained(from, plan), meta: meta(nothingRead) }
+        return { ...answer, ...(await explained(from, plan)), meta: meta(nothingRead) }
       }
       if (tag !== null && options.knownTags?.includes(tag)) {
         return { ...answer, isKnown: true, columns: null, data: RowData.of([]), meta: meta(nothingRead) }
@@ -329,14 +334,17 @@ export class QueryRouter {
     if (limit !== null) return this.#parts.read(plan, from, limit)
     const [part] = plan.parts
     assert(part !== undefined, 'a plan has a part')
-    const { scan, slice } = part
+    const source = await openPart(part, from, reading)
+    const { scan } = source
     const slices = options.encoding === 'parquet' ? undefined : at.slices?.(scan, pinned, reading)
     const streamed = { isStreamed: true, ...(slices && { heldRows: this.#sliceRows }) }
     const need = needOf(scan, options.encoding === 'parquet' ? {} : streamed)
-    const rows = await this.#limits.rows(need, options.signal, async () =>
-      slices
-        ? this.#reader.all(slices, options)
-        : this.#reader.whole(await at.statement(scan, slice, reading), options),
+    const rows = await releasing([source], () =>
+      this.#limits.rows(need, options.signal, async () =>
+        slices
+          ? this.#reader.all(slices, options)
+          : this.#reader.whole(await source.statement(reading), options),
+      ),
     )
     return { rows, scans: [scan], layer: null }
   }

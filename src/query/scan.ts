@@ -26,6 +26,8 @@ export interface Scan {
   readonly filesTotal: number
   /** About so many of its rows are of the symbols that are wanted, 0 to 1: as if every symbol had as many. */
   readonly symbolShare: number
+  /** The rollup that some of the files are of; absent: none. */
+  readonly rollup?: string
 }
 
 export const NOTHING: Scan = {

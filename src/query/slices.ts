@@ -99,6 +99,17 @@ export function sliceConditions(slice: Slice): readonly string[] {
   ]
 }
 
+/** A selection, narrowed to a slice of it. Null: no times are those of rows without one. */
+export function sliceSelection(selection: Selection, slice: Slice): Selection | null {
+  if ('isTimeless' in slice) return null
+  const nanos = (micros: bigint | null) => (micros === null ? null : micros * 1000n)
+  return {
+    ...selection,
+    startNanos: later(selection.startNanos ?? undefined, nanos(slice.fromMicros)) ?? null,
+    endNanos: earlier(selection.endNanos ?? undefined, nanos(slice.toMicros)) ?? null,
+  }
+}
+
 /** The filter of a selection, narrowed to a slice of it. */
 export function sliceFilter(filter: RowFilter, slice: Slice): RowFilter {
   if ('isTimeless' in slice) return filter

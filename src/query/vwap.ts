@@ -1,4 +1,5 @@
 import type { ConditionTable } from '#core'
+import type { RollupTable } from '#storage'
 import type { Statement } from './answer.js'
 import { BAR_FIELDS, VWAP } from './bar-fields.js'
 import { TRADE_SUMS } from './bar-input.js'
@@ -33,7 +34,11 @@ export const VWAP_INTERVAL_FIELDS = BAR_FIELDS.filter(({ name }) => INTERVAL_FIE
  * Volume, notional and their quotient: of a range, by exchange and symbol; of each interval of it, as bars have it and in
  * their order.
  */
-export function vwapList(request: VwapRequest, rules: MarketRules): PagedList {
+export function vwapList(
+  request: VwapRequest,
+  rules: MarketRules,
+  rollups: readonly RollupTable[],
+): PagedList {
   if (request.intervalSeconds !== null) {
     const { intervalSeconds } = request
     const bars: BarsRequest = {
@@ -43,7 +48,7 @@ export function vwapList(request: VwapRequest, rules: MarketRules): PagedList {
       fill: 'none',
       fields: INTERVAL_FIELDS,
     }
-    return barsList(bars, rules)
+    return barsList(bars, rules, rollups)
   }
   const { conditions } = rules
   return {

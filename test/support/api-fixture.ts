@@ -75,6 +75,7 @@ export async function openApiFixture(
     iceberg: { catalog: memoryCatalog(clock), isReadOnly: isCatalogReadOnly },
     ingest: { ...TAKING_NOTHING, ...ingest },
     replay: REPLAYING_NOTHING,
+    rollups: [],
     ...vitals,
     pressure: { state: 'normal' },
     ready: () => ready,

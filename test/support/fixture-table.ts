@@ -301,7 +301,8 @@ function isWithin(day: number, { startMicros, endMicros }: TimeRange): boolean {
   )
 }
 
-function literal(type: ColumnType, value: CellValue): string {
+/** A cell as SQL. */
+export function literal(type: ColumnType, value: CellValue): string {
   if (value === null) return 'NULL'
   switch (type) {
     case 'string':
