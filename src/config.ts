@@ -28,13 +28,7 @@ export interface Config {
     readonly unknownWaitMs: number
     readonly maxAddedColumns: number
   }
-  readonly ingest: {
-    readonly maxBodyBytes: number
-    readonly maxRows: number
-    readonly maxRequests: number
-    readonly maxUnderWayBytes: number
-    readonly idempotencyKeys: number
-  }
+  readonly ingest: Settings['ingest']
   /** Null: the embedded log. */
   readonly kafka: {
     readonly brokers: readonly string[]
@@ -60,22 +54,9 @@ export interface Config {
       readonly rememberedIds: number
     }
   }
-  readonly pressure: {
-    readonly elevatedLag: number
-    readonly criticalLag: number
-    readonly elevatedHeapPercent: number
-    readonly criticalHeapPercent: number
-  }
+  readonly pressure: Settings['pressure']
   readonly catalog: { readonly readOnly: boolean }
-  readonly maintenance: {
-    readonly everyMs: number
-    readonly targetFileBytes: number
-    readonly minInputFiles: number
-    readonly snapshotMaxAgeMs: number
-    readonly snapshotMinToKeep: number
-    readonly snapshotMaxCount: number
-    readonly orphansOlderThanMs: number
-  }
+  readonly maintenance: Settings['maintenance']
   readonly queries: z.infer<typeof QUERIES>
   /** No URL: no Redis. */
   readonly cache: z.infer<typeof CACHE>

@@ -1,5 +1,7 @@
+import express, { type Router } from 'express'
 import { z } from 'zod'
 import type { AnswerCache } from '#query'
+import { NO_PARAMETERS, readParameters } from './request.js'
 
 const count = z.int().min(0)
 
@@ -24,6 +26,16 @@ export const clearedLayerSchema = z
   })
   .meta({ id: 'ClearedLayer' })
 
-export function cacheJson(cache: AnswerCache): readonly z.output<typeof cacheLayerSchema>[] {
-  return cache.status().map((layer) => ({ ...layer }))
+/** /admin/cache */
+export function cacheRouter(cache: AnswerCache): Router {
+  const router = express.Router()
+  router.get('/', (request, response) => {
+    readParameters(request, NO_PARAMETERS)
+    response.json({ data: cache.status(), complete: true, next_page_token: null })
+  })
+  router.delete('/', async (request, response) => {
+    readParameters(request, NO_PARAMETERS)
+    response.json({ data: await cache.clear(), complete: true, next_page_token: null })
+  })
+  return router
 }

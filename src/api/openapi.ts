@@ -2,7 +2,9 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-ope
 import { z } from 'zod'
 import { JOB_KINDS, type JobKind } from '#storage'
 import { tableDetailSchema, tableSchema } from './admin.js'
+import { cacheLayerSchema, clearedLayerSchema } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
+import { estimateRequestSchema, estimateSchema } from './estimate.js'
 import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
 import {
@@ -200,6 +202,31 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     tags: ['loads'],
     request: { params: z.object({ id: z.string().meta({ description: '`id` of the load' }) }) },
     responses: { 200: json('The load', envelope(loadSchema)), default: PROBLEM_RESPONSE },
+  })
+  registry.registerPath({
+    method: 'post',
+    path: '/v1/estimate',
+    summary: 'What the answer to a list would cost; nothing is read',
+    tags: ['market data'],
+    request: { body: { required: true, content: { 'application/json': { schema: estimateRequestSchema } } } },
+    responses: { 200: json('The estimate', envelope(estimateSchema)), default: PROBLEM_RESPONSE },
+  })
+  registry.registerPath({
+    method: 'get',
+    path: '/admin/cache',
+    summary: 'What is kept of answers, and how often it was found',
+    tags: ['admin'],
+    responses: { 200: json('The layers', envelope(z.array(cacheLayerSchema))), default: PROBLEM_RESPONSE },
+  })
+  registry.registerPath({
+    method: 'delete',
+    path: '/admin/cache',
+    summary: 'Forgets what is kept of answers',
+    tags: ['admin'],
+    responses: {
+      200: json('What was forgotten', envelope(z.array(clearedLayerSchema))),
+      default: PROBLEM_RESPONSE,
+    },
   })
   registry.registerPath({
     method: 'get',
