@@ -1,4 +1,4 @@
-import { MICROS_PER_DAY } from '#core'
+import { assert, MICROS_PER_DAY } from '#core'
 import type { Statement } from './answer.js'
 import { BAR_FIELDS, VWAP } from './bar-fields.js'
 import { filledBars } from './bar-fill.js'
@@ -22,7 +22,7 @@ import { keyText, ORDER_COLUMNS, orderKey } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
 import type { PagedList } from './paged-list.js'
-import type { BarsRequest } from './request.js'
+import type { BarsRequest, Order } from './request.js'
 import { relation, type Scan } from './scan.js'
 import { type Slice, sliceConditions } from './slices.js'
 
@@ -50,7 +50,9 @@ export function barsList(request: BarsRequest, { sessions, conditions }: MarketR
       return {
         fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
         selection,
-        ...(isByUtcDay(request) && { byDay: request.order }),
+        ...(isByUtcDay(request) && {
+          byDay: { order: request.order, endBefore: (slice: Slice) => endBefore(slice, request.order) },
+        }),
         // What fills a gap may have come before the range.
         ...(request.fill === 'none' && {
           keptBy: (days: readonly number[] | null) => [finalBy(watermarks, days), TIME_ZONES],
@@ -63,6 +65,13 @@ export function barsList(request: BarsRequest, { sessions, conditions }: MarketR
       }
     },
   }
+}
+
+/** As if an empty bar had been there at the midnight. */
+function endBefore(slice: Slice, order: Order): PagePosition {
+  assert(!('isTimeless' in slice), 'bars have a time')
+  const midnight = String((order === 'asc' ? slice.fromMicros : slice.toMicros) ?? 0n)
+  return { key: [midnight, midnight, '', ''], ties: 0 }
 }
 
 function isByUtcDay({ timeZone, session, fill }: BarsRequest): boolean {
