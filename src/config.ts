@@ -28,13 +28,7 @@ export interface Config {
     readonly unknownWaitMs: number
     readonly maxAddedColumns: number
   }
-  readonly ingest: {
-    readonly maxBodyBytes: number
-    readonly maxRows: number
-    readonly maxRequests: number
-    readonly maxUnderWayBytes: number
-    readonly idempotencyKeys: number
-  }
+  readonly ingest: Settings['ingest']
   /** Null: the embedded log. */
   readonly kafka: {
     readonly brokers: readonly string[]
@@ -60,27 +54,11 @@ export interface Config {
       readonly rememberedIds: number
     }
   }
-  readonly pressure: {
-    readonly elevatedLag: number
-    readonly criticalLag: number
-    readonly elevatedHeapPercent: number
-    readonly criticalHeapPercent: number
-  }
+  readonly pressure: Settings['pressure']
   readonly catalog: { readonly readOnly: boolean }
-  readonly rollups: {
-    readonly shipped: boolean
-    /** Absolute path; null: there are no others. */
-    readonly folder: string | null
-  }
-  readonly maintenance: {
-    readonly everyMs: number
-    readonly targetFileBytes: number
-    readonly minInputFiles: number
-    readonly snapshotMaxAgeMs: number
-    readonly snapshotMinToKeep: number
-    readonly snapshotMaxCount: number
-    readonly orphansOlderThanMs: number
-  }
+  /** The folder is an absolute path; null: there are no others. */
+  readonly rollups: Settings['rollups']
+  readonly maintenance: Settings['maintenance']
   readonly queries: z.infer<typeof QUERIES>
   /** No URL: no Redis. */
   readonly cache: z.infer<typeof CACHE>
@@ -247,9 +225,7 @@ const SETTINGS = section({
   catalog: section({ readOnly: yesOrNo() }),
   rollups: section({
     shipped: yesOrNo(),
-    folder: z
-      .string('the path of a folder, or empty')
-      .transform((path) => (path === '' ? null : resolve(path))),
+    folder: z.string('a path, or empty').transform((path) => (path === '' ? null : resolve(path))),
   }),
   maintenance: section({
     everyMs: whole(0, 86_400_000),

@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express'
+import express, { type Router } from 'express'
 import { z } from 'zod'
 import type { AnswerCache } from '#query'
 import { NO_PARAMETERS, readParameters } from './request.js'
@@ -26,22 +26,16 @@ export const clearedLayerSchema = z
   })
   .meta({ id: 'ClearedLayer' })
 
-/** GET and DELETE /admin/cache. */
-export function cacheRoutes(cache: AnswerCache) {
-  return {
-    get: (request: Request, response: Response) => {
-      readParameters(request, NO_PARAMETERS)
-      const layers: readonly z.output<typeof cacheLayerSchema>[] = cache.status()
-      answer(response, layers)
-    },
-    clear: async (request: Request, response: Response) => {
-      readParameters(request, NO_PARAMETERS)
-      const cleared: readonly z.output<typeof clearedLayerSchema>[] = await cache.clear()
-      answer(response, cleared)
-    },
-  }
-}
-
-function answer(response: Response, data: unknown): void {
-  response.json({ data, complete: true, next_page_token: null })
+/** /admin/cache */
+export function cacheRouter(cache: AnswerCache): Router {
+  const router = express.Router()
+  router.get('/', (request, response) => {
+    readParameters(request, NO_PARAMETERS)
+    response.json({ data: cache.status(), complete: true, next_page_token: null })
+  })
+  router.delete('/', async (request, response) => {
+    readParameters(request, NO_PARAMETERS)
+    response.json({ data: await cache.clear(), complete: true, next_page_token: null })
+  })
+  return router
 }

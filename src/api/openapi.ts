@@ -4,6 +4,7 @@ import { JOB_KINDS, type JobKind } from '#storage'
 import { tableDetailSchema, tableSchema } from './admin.js'
 import { cacheLayerSchema, clearedLayerSchema } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
+import { estimateRequestSchema, estimateSchema } from './estimate.js'
 import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
 import {
@@ -105,6 +106,15 @@ function envelope(data: z.ZodType) {
       .string()
       .nullable()
       .meta({ description: 'page_token of the next page; null: this is the last' }),
+    covered: z
+      .array(
+        z.object({
+          start: z.string().nullable().meta({ description: 'event time, inclusive; null: open' }),
+          end: z.string().nullable().meta({ description: 'event time, exclusive; null: open' }),
+        }),
+      )
+      .optional()
+      .meta({ description: 'of an answer that was cut: what it covers; the next page goes on there' }),
   })
 }
 
@@ -209,7 +219,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
   for (const [path, summary, item] of [
     ['/admin/tables', 'The tables', tableSchema],
     ['/admin/rollups', 'The tables that are derived from others, and what they reflect', rollupSchema],
-    ['/admin/cache', 'The layers of the cache, the nearest first', cacheLayerSchema],
+    ['/admin/cache', 'What is kept of answers, and how often it was found', cacheLayerSchema],
     [
       '/admin/jobs',
       'The jobs of this process, newest first; ended ones are forgotten after some time',
@@ -220,9 +230,17 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     registry.registerPath({ method: 'get', path, summary, tags: ['admin'], responses })
   }
   registry.registerPath({
+    method: 'post',
+    path: '/v1/estimate',
+    summary: 'What the answer to a list would cost; nothing is read',
+    tags: ['market data'],
+    request: { body: { required: true, content: { 'application/json': { schema: estimateRequestSchema } } } },
+    responses: { 200: json('The estimate', envelope(estimateSchema)), default: PROBLEM_RESPONSE },
+  })
+  registry.registerPath({
     method: 'delete',
     path: '/admin/cache',
-    summary: 'Forgets all that is kept',
+    summary: 'Forgets what is kept of answers',
     tags: ['admin'],
     responses: {
       200: json('What was forgotten', envelope(z.array(clearedLayerSchema))),

@@ -22,7 +22,11 @@ export const NO_PARAMETERS = z.object({})
  * with its name, its value and what would be right.
  */
 export function readParameters<S extends z.ZodObject>(request: Request, schema: S): z.output<S> {
-  const given = new URL(request.originalUrl, 'http://localhost').searchParams
+  return parseParameters(new URL(request.originalUrl, 'http://localhost').searchParams, schema)
+}
+
+/** The same of parameters that came otherwise. */
+export function parseParameters<S extends z.ZodObject>(given: URLSearchParams, schema: S): z.output<S> {
   const known = Object.keys(schema.shape)
   for (const name of new Set(given.keys())) {
     if (!known.includes(name)) {

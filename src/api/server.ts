@@ -23,8 +23,9 @@ import type { EmbeddedRegistry } from '#ingest'
 import type { AnswerCache, LimitStatus, QueryLimits, QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
-import { cacheRoutes } from './cache.js'
+import { cacheRouter } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
+import { estimateRouter } from './estimate.js'
 import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
@@ -190,6 +191,7 @@ class ExpressServer implements ApiServer {
       if (resource.path === CORRECTIONS_PATH) continue
       get(resource.path, (request, response) => this.#answer(resource, request, response))
     }
+    app.use('/v1/estimate', estimateRouter(router, RESOURCES))
     const load = loadRoutes(loads, tempDirectory)
     app
       .route('/v1/loads')
@@ -221,8 +223,7 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
-    const kept = cacheRoutes(this.#options.cache)
-    app.route('/admin/cache').get(kept.get).delete(kept.clear).all(refuseMethod('GET, HEAD, DELETE'))
+    app.use('/admin/cache', cacheRouter(this.#options.cache))
     get('/admin/rollups', (request, response) => {
       readParameters(request, NO_PARAMETERS)
       sendData(response, this.#options.rollups.map(describeRollup))
@@ -246,10 +247,8 @@ class ExpressServer implements ApiServer {
       typeof schemaRegistry === 'string' ? registryElsewhere(schemaRegistry) : registryRouter(schemaRegistry),
     )
     app.use((request: Request) => {
-      throw new HttpError(
-        404,
-        `there is no ${request.method} ${request.path} here; /docs shows what there is`,
-      )
+      const what = `${request.method} ${request.path}`
+      throw new HttpError(404, `there is no ${what} here; /docs shows what there is`)
     })
     // Express knows an error handler by its four parameters.
     app.use((error: unknown, request: Request, response: Response, _next: NextFunction) =>

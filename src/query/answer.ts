@@ -57,12 +57,20 @@ export interface Answer {
   readonly single: boolean
   /** False: cut short. Merely having more pages is no cut. */
   readonly complete: boolean
+  /** Of an answer that was cut short: what of the time that was asked for it covers. The next page goes on there. */
+  readonly covered?: Covered
   readonly nextPageToken: string | null
   /** Two answers to a request with the same tag have the same data. Absent: they depend on more than can be named. */
   readonly tag?: string
   /** The caller has the data of this tag: they were not read. */
   readonly isKnown?: true
   readonly meta: AnswerMeta
+}
+
+/** Event times, ns since 1970 UTC: start inclusive, end exclusive; null: open. */
+export interface Covered {
+  readonly startNanos: bigint | null
+  readonly endNanos: bigint | null
 }
 
 /** How the caller wants the answer, and for how long. */

@@ -1,4 +1,4 @@
-import { MICROS_PER_DAY } from '#core'
+import { assert, MICROS_PER_DAY } from '#core'
 import type { RollupTable } from '#storage'
 import type { Statement } from './answer.js'
 import { type BarEvents, rowEvents } from './bar-events.js'
@@ -24,8 +24,9 @@ import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
 import type { PagedList, Reading } from './paged-list.js'
 import type { Part } from './part.js'
-import type { BarsRequest } from './request.js'
+import type { BarsRequest, Order } from './request.js'
 import { openRolled } from './rolled-bars.js'
+import type { Slice } from './slices.js'
 
 /** Which time zones there are, and when their clocks change: another version of the data, other bars. */
 const TIME_ZONES = process.versions.tz ?? process.versions.icu
@@ -57,12 +58,13 @@ export function barsList(
         events: BarEvents,
         stretches: readonly Stretch[] | null,
         { limit, encoding }: Reading,
-      ) =>
-        barsStatement({ ...selection, limit }, { input, events, stretches, watermarks }, after, encoding)
+      ) => barsStatement({ ...selection, limit }, { input, events, stretches, watermarks }, after, encoding)
       return {
         fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
         selection,
-        ...(isByUtcDay(request) && { byDay: request.order }),
+        ...(isByUtcDay(request) && {
+          byDay: { order: request.order, endBefore: (slice: Slice) => endBefore(slice, request.order) },
+        }),
         // What fills a gap may have come before the range.
         ...(request.fill === 'none' && {
           keptBy: (days: readonly number[] | null) => [finalBy(watermarks, days), TIME_ZONES],
@@ -71,17 +73,18 @@ export function barsList(
           const stretches = await stretchesOf(selection, scan, sessions, reading)
           return statement(rowEvents(input, selection, scan, slice), stretches, reading)
         },
-        ...(rollups.length > 0 && isMerged(request) && {
-          openDerived: async (part: Part, reading: Reading) => {
-            // Which days there are would have to be looked up in all rows.
-            if (request.timeZone !== 'UTC' && utcDaysOf(selection) === null) return null
-            const stretches = await stretchesOf(selection, part.scan, sessions, reading)
-            const rolled = await openRolled(rollups, { request: selection, part, pinned, input, stretches })
-            if (rolled === null) return null
-            const { scan, events, release } = rolled
-            return { scan, statement: (reading: Reading) => statement(events, stretches, reading), release }
-          },
-        }),
+        ...(rollups.length > 0 &&
+          isMerged(request) && {
+            openDerived: async (part: Part, reading: Reading) => {
+              // Which days there are would have to be looked up in all rows.
+              if (request.timeZone !== 'UTC' && utcDaysOf(selection) === null) return null
+              const stretches = await stretchesOf(selection, part.scan, sessions, reading)
+              const rolled = await openRolled(rollups, { request: selection, part, pinned, input, stretches })
+              if (rolled === null) return null
+              const { scan, events, release } = rolled
+              return { scan, statement: (reading: Reading) => statement(events, stretches, reading), release }
+            },
+          }),
       }
     },
   }
@@ -90,6 +93,13 @@ export function barsList(
 /** Whether states of rollups come to the same bars: eligible prints and sessions are told by rows alone. */
 function isMerged({ of, prints, session, fill }: BarsRequest): boolean {
   return (of !== 'trades' || prints === 'all') && session === null && fill === 'none'
+}
+
+/** As if an empty bar had been there at the midnight. */
+function endBefore(slice: Slice, order: Order): PagePosition {
+  assert(!('isTimeless' in slice), 'bars have a time')
+  const midnight = String((order === 'asc' ? slice.fromMicros : slice.toMicros) ?? 0n)
+  return { key: [midnight, midnight, '', ''], ties: 0 }
 }
 
 function isByUtcDay({ timeZone, session, fill }: BarsRequest): boolean {

@@ -1,4 +1,4 @@
-export type { Answer, AnswerMeta, AnswerOptions, QueryEngine, TableMeta } from './answer.js'
+export type { Answer, AnswerMeta, AnswerOptions, Covered, QueryEngine, TableMeta } from './answer.js'
 export { ASOF_FIELDS } from './asof.js'
 export { BAR_FIELDS } from './bar-fields.js'
 export { AnswerCache } from './cache/answer-cache.js'

@@ -46,8 +46,8 @@ export interface ListAt {
   openDerived?(part: Part, reading: Reading): Promise<PartSource | null>
   /** Its statement keeps the rows of a page, and goes through the others: absent, it sorts or groups them all. */
   readonly holdsPage?: boolean
-  /** Its rows come by time, those of a UTC day of none but that day's events: absent, it is read whole. */
-  readonly byDay?: Order
+  /** Its rows come by time, those of a UTC day of none but that day's events. Absent: it is read whole. */
+  readonly byDay?: ByDay
   /**
    * Of rows that depend on the request and the rows of the table alone, or on this besides: a value that tells it, when
    * only events of these UTC days count (ascending; null: any). Absent: they depend on more.
@@ -57,6 +57,13 @@ export interface ListAt {
   readonly newest?: NewestSlices
   /** A list without a limit, a statement at a time: no sort holds the whole of it. */
   slices?(scan: Scan, pinned: PinnedVersion, reading: Reading): AsyncIterable<Statement>
+}
+
+/** A list that may be read a stretch of days at a time. */
+export interface ByDay {
+  readonly order: Order
+  /** Where a page ends whose next one begins with a slice that comes later in the list than others. */
+  endBefore(slice: Slice): PagePosition
 }
 
 /** Slices to try before the whole selection, in this order: one that has so many rows has all there can be. */

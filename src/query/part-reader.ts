@@ -1,3 +1,4 @@
+import { TicklakeError } from '#core'
 import type { AnswerCache } from './cache/answer-cache.js'
 import type { CachedRows } from './cache/cached-rows.js'
 import type { LayerName } from './cache/layer.js'
@@ -12,6 +13,7 @@ import type { Plan, PlannedPart } from './plan.js'
 import { RowData } from './row-data.js'
 import type { PageRows, ReadRows, RowReader } from './row-reader.js'
 import type { Scan } from './scan.js'
+import type { Slice } from './slices.js'
 
 /** Rows, and where they came from. */
 export interface ReadList {
@@ -25,6 +27,8 @@ export interface ReadList {
 /** The same of a page. */
 export interface ReadPage extends ReadList {
   readonly rows: PageRows
+  /** The part for which there was no time any more: the rows are those before it. Null: there was. */
+  readonly cutBefore: Slice | null
 }
 
 /** Reads the parts of a page, those that are kept from the cache. */
@@ -48,8 +52,19 @@ export class PartReader {
     let columns: CachedRows['columns'] = null
     let end: PagePosition | null = null
     let hasMore = false
-    for (const part of plan.parts) {
-      const found = await this.#part(part, from, limit - rowCount)
+    let cutBefore: Slice | null = null
+    for (const [index, part] of plan.parts.entries()) {
+      const found = await this.#part(part, from, limit - rowCount).catch((error: unknown) => {
+        // What was read in time is worth having, if only it says where it ends.
+        if (index > 0 && isTimeout(error) && from.at.byDay && part.slice) return null
+        throw error
+      })
+      if (found === null) {
+        cutBefore = part.slice
+        end = from.at.byDay!.endBefore(part.slice!)
+        hasMore = true
+        break
+      }
       if (found.layer === null) scans.push(found.scan)
       else if (layer !== 'redis') layer = found.layer
       bytes.push(found.rows.bytes)
@@ -59,7 +74,7 @@ export class PartReader {
       if (hasMore) break
     }
     const data = RowData.of(isText(encoding) ? joinRows(bytes, encoding) : bytes)
-    return { rows: { data, columns, rowCount, end, hasMore }, scans, layer }
+    return { rows: { data, columns, rowCount, end, hasMore }, scans, layer, cutBefore }
   }
 
   async #part(part: PlannedPart, from: ListReading, limit: number) {
@@ -110,3 +125,7 @@ export class PartReader {
 }
 
 const isAlwaysUnique = () => true
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof TicklakeError && error.code === 'timeout'
+}

@@ -52,7 +52,8 @@ async function keyOf(
   const { asOf: _, pageToken: __, limit: ___, ...request } = list.request
   const { tableUuid } = pinned.metadata
   const columns = pinned.columns.map(({ id, name, type }) => [id, name, type])
-  const rows = [FORM, tableUuid, columns, list.name, request, list.rules, slice, after, reading.encoding]
+  const wanted = [list.name, request, list.rules, at.fields, slice, after, reading.encoding]
+  const rows = [FORM, tableUuid, columns, ...wanted]
   if (!isSettled) return hashOf([...rows, encodeReceipt(tableUuid, pinned.version), at.keptBy(null)])
   const filter = rowFilter(at.selection)
   const { days, rest } = await pinned.dayStamps(slice ? sliceFilter(filter, slice) : filter)

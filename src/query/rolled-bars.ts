@@ -2,8 +2,8 @@ import { sqlName } from '#engine'
 import {
   BUCKET_COLUMN,
   duckdbType,
-  PLACE,
   type PinnedVersion,
+  PLACE,
   placeOfRow,
   placeOfState,
   type RollupTable,
@@ -83,9 +83,7 @@ function mergedEvents(
     select: (bindings) => {
       const time = 'exchange_timestamp'
       const rows = (scan: Scan, where: readonly string[]) =>
-        isEmpty(scan)
-          ? []
-          : [rowStates(input, scan, [...selectionConditions(selection, bindings), ...where])]
+        isEmpty(scan) ? [] : [rowStates(input, scan, [...selectionConditions(selection, bindings), ...where])]
       const instruments = selectionConditions({ ...selection, startNanos: null, endNanos: null }, bindings)
       return [
         states(input, rolled, columns, instruments),

@@ -30,7 +30,7 @@ import type { ListReading } from './list-reading.js'
 import type { MarketRules } from './market-rules.js'
 import { marketSnapshotList } from './market-snapshot.js'
 import { decodePageToken, encodePageToken, requestFingerprint } from './page-token.js'
-import type { PagedList, Reading } from './paged-list.js'
+import type { ListAt, PagedList, Reading } from './paged-list.js'
 import { PartReader, type ReadList, type ReadPage } from './part-reader.js'
 import { openPart } from './part-source.js'
 import { pinOf, releasing, using, usingAll } from './pinned.js'
@@ -57,7 +57,7 @@ import { RowData } from './row-data.js'
 import { RowReader, type RowReaderOptions } from './row-reader.js'
 import { rowsList } from './rows.js'
 import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
-import { SLICE_ROWS } from './slices.js'
+import { SLICE_ROWS, type Slice } from './slices.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
 import { symbolsList } from './symbols.js'
 import {
@@ -299,12 +299,14 @@ export class QueryRouter {
       if (tag !== null && options.knownTags?.includes(tag)) {
         return { ...answer, isKnown: true, columns: null, data: RowData.of([]), meta: meta(nothingRead) }
       }
-      const { rows, scans, layer } = await this.#read(from, plan)
+      const { rows, scans, layer, ...page } = await this.#read(from, plan)
+      const cutBefore = 'cutBefore' in page ? page.cutBefore : null
       const position = 'hasMore' in rows && rows.hasMore ? rows.end : null
       const { version } = pinned
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
       return {
         ...answer,
+        ...(cutBefore && cutShort(at, cutBefore)),
         columns: rows.columns,
         data: rows.data,
         nextPageToken:
@@ -367,4 +369,13 @@ export class QueryRouter {
   #meta(pinned: PinnedVersion, read: Sources, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
     return answerMeta(pinned, read, this.#clock.monotonicMs() - startedMs, gaps)
   }
+}
+
+/** What is said of an answer that ends before a slice. */
+function cutShort({ selection, byDay }: ListAt, slice: Slice): Pick<Answer, 'complete' | 'covered'> {
+  const { startNanos, endNanos } = selection
+  const border = 'isTimeless' in slice ? null : byDay?.order === 'asc' ? slice.fromMicros : slice.toMicros
+  const nanos = border === null ? null : border * 1000n
+  const covered = byDay?.order === 'asc' ? { startNanos, endNanos: nanos } : { startNanos: nanos, endNanos }
+  return { complete: false, covered }
 }

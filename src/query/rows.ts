@@ -33,7 +33,7 @@ export function rowsList(request: RowsRequest): PagedList {
       fields: chosenRowFields(request.table, pinned.columns, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
       holdsPage: true,
-      byDay: request.order,
+      byDay: { order: request.order, endBefore: (slice) => endBefore(slice, request.order) },
       keptBy: () => null,
       statement: (scan, slice, { encoding, limit }) =>
         rowsStatement({ ...request, limit }, scan, after, encoding, slice),
@@ -117,6 +117,12 @@ async function* rowsBySlices(
     const part = await planSlice(pinned, rest, slice)
     yield rowsStatement(request, part, after, reading.encoding, slice)
   }
+}
+
+/** As if a row had been there that comes before all rows of the slice, and after all others before it. */
+function endBefore(slice: Slice, order: Order): PagePosition {
+  const border = 'isTimeless' in slice ? null : order === 'asc' ? slice.fromMicros : slice.toMicros
+  return { key: [border === null ? null : String(border), '-1', '0', '0', '0'], ties: 0 }
 }
 
 /** A row with a log position is the only one with its key. */

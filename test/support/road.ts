@@ -17,7 +17,7 @@ import {
 } from '#core'
 import { Engine } from '#engine'
 import { Consumer, Corrector, EmbeddedRegistry, Loader, type LoadResult, openInspector } from '#ingest'
-import { AnswerCache, QueryRouter, type QueryRouterOptions } from '#query'
+import { AnswerCache, type QueryEngine, QueryRouter, type QueryRouterOptions } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
@@ -98,6 +98,10 @@ export class Road {
     return files.filter((path) => path.endsWith(ending)).map((path) => join(warehouse, path))
   }
 
+  get engine(): QueryEngine {
+    return this.#engine
+  }
+
   get tables(): ReadonlyMap<TableName, StreamTable> {
     return this.#warehouse?.tables ?? new Map()
   }
@@ -108,15 +112,16 @@ export class Road {
 
   /** A router that keeps rows, over the tables or what a test has made of them. */
   routerOf(cache: AnswerCache, tables: ReadonlyMap<TableName, StreamTable> = this.tables): TextRouter {
-    return this.#routerOf({ cache, tables })
+    return this.routerWith({ cache, tables })
   }
 
   /** A router that knows when markets trade, and what conditions mean. */
   routerBy(sessions: SessionCalendars, conditions: readonly ConditionTable[]): TextRouter {
-    return this.#routerOf({ sessions, conditions })
+    return this.routerWith({ sessions, conditions })
   }
 
-  #routerOf(differing: Partial<QueryRouterOptions>): TextRouter {
+  /** A router with other parts than those of the road. */
+  routerWith(differing: Partial<QueryRouterOptions>): TextRouter {
     return textRouter(
       new QueryRouter({
         cache: new AnswerCache([]),

@@ -39,6 +39,8 @@ export class RedisLayer implements CacheLayer {
   #misses = 0
   #refused = 0
   #writingBytes = 0
+  /** Why there is no connection; it is made anew again and again. */
+  #connectionFailure: string | null = null
   /** Of a full Redis, which still answers. */
   #fullFailure: string | null = null
 
@@ -54,12 +56,18 @@ export class RedisLayer implements CacheLayer {
       connectTimeout: timeoutMs * 10,
       retryStrategy: (attempt) => Math.min(100 * 2 ** Math.min(attempt, 10), MAX_RECONNECT_MS),
     })
-    // Its commands tell the callers; this is for whoever reads the log.
-    this.#redis.on('error', (error: Error) => logger.debug('redis', { error: error.message }))
+    this.#redis.on('error', (error: Error) => {
+      this.#connectionFailure = error.message
+      logger.debug('redis', { error: error.message })
+    })
+    this.#redis.on('ready', () => {
+      this.#connectionFailure = null
+    })
   }
 
   async get(key: string): Promise<CachedRows | undefined> {
     try {
+      if (!this.#isConnected) return this.#missed()
       const packed = await this.breaker.run(() => this.#redis.getBuffer(PREFIX + key))
       if (packed) {
         const rows = unpackRows(packed)
@@ -69,14 +77,13 @@ export class RedisLayer implements CacheLayer {
     } catch {
       // Down, slow, or what lies there is none of ours: a miss. The breaker remembers why.
     }
-    this.#misses++
-    return undefined
+    return this.#missed()
   }
 
   set(key: string, rows: CachedRows): void {
     const { maxEntryBytes, ttlMs, random } = this.#options
     const size = rows.bytes.byteLength
-    if (size > maxEntryBytes || this.#writingBytes + size > MAX_WRITING_BYTES) {
+    if (!this.#isConnected || size > maxEntryBytes || this.#writingBytes + size > MAX_WRITING_BYTES) {
       this.#refused++
       return
     }
@@ -104,6 +111,16 @@ export class RedisLayer implements CacheLayer {
     }
   }
 
+  get #isConnected(): boolean {
+    return this.#redis.status === 'ready'
+  }
+
+  #missed(): undefined {
+    this.#misses++
+    return undefined
+  }
+
+  /** `unavailable` when it does not answer. */
   async clear(): Promise<number> {
     let cursor = '0'
     let count = 0
@@ -124,7 +141,7 @@ export class RedisLayer implements CacheLayer {
       entries: null,
       bytes: null,
       refused: this.#refused,
-      failure: this.breaker.failure ?? this.#fullFailure,
+      failure: this.#connectionFailure ?? this.breaker.failure ?? this.#fullFailure,
     }
   }
 
