@@ -5,7 +5,8 @@ import { INSTRUMENT } from './instrument.js'
 import { ORDER_COLUMNS, orderKey } from './order-key.js'
 import type { Selection } from './request.js'
 import { relation, type Scan } from './scan.js'
-import { type Slice, sliceConditions } from './slices.js'
+import type { Slice } from './slice.js'
+import { sliceConditions } from './slices.js'
 
 /** What the events of bars are, and how those of a bucket become one. */
 export interface BarEvents {

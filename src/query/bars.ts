@@ -22,11 +22,12 @@ import type { MarketRules } from './market-rules.js'
 import { keyText } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
-import type { PagedList, Reading } from './paged-list.js'
+import type { PagedList } from './paged-list.js'
 import type { Part } from './part.js'
+import type { Reading } from './reading.js'
 import type { BarsRequest, Order } from './request.js'
 import { openRolled } from './rolled-bars.js'
-import type { Slice } from './slices.js'
+import type { Slice } from './slice.js'
 
 /** Which time zones there are, and when their clocks change: another version of the data, other bars. */
 const TIME_ZONES = process.versions.tz ?? process.versions.icu

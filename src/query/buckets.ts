@@ -11,7 +11,7 @@ import {
   exchangeSessions,
 } from './exchange-days.js'
 import type { KeyForm, PagePosition } from './page-token.js'
-import type { Reading } from './paged-list.js'
+import type { Reading } from './reading.js'
 import { type Fill, type Order, SECONDS_PER_DAY, type Selection, type SessionPart } from './request.js'
 import { relation, type Scan } from './scan.js'
 

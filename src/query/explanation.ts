@@ -2,12 +2,12 @@ import { formatMicros } from '#core'
 import type { Answer } from './answer.js'
 import { type Estimate, estimateOf } from './estimate.js'
 import type { ListReading } from './list-reading.js'
-import { sourced } from './part-source.js'
+import { sourced } from './open-part.js'
 import type { Plan, PlannedPart } from './plan.js'
 import { encodeReceipt } from './receipt.js'
 import { RowData } from './row-data.js'
 import { bytesRead, routeOf, rowsScanned, scannedFiles } from './scan.js'
-import type { Slice } from './slices.js'
+import type { Slice } from './slice.js'
 
 /** So many files of a part are listed; all are counted. */
 const LISTED_FILES = 1_000

@@ -12,7 +12,8 @@ import type { PagePosition } from './page-token.js'
 import type { NewestSlices, PagedList } from './paged-list.js'
 import type { LatestRequest } from './request.js'
 import { floorMicros, relation, type Scan } from './scan.js'
-import { type Slice, sliceConditions } from './slices.js'
+import type { Slice } from './slice.js'
+import { sliceConditions } from './slices.js'
 
 const WINDOW_DAYS = [1n, 8n, 64n] as const
 

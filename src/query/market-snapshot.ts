@@ -8,8 +8,9 @@ import { afterInstrument, INSTRUMENT, INSTRUMENT_KEY_FORM, instrumentKeyText } f
 import { ORDER_COLUMNS, orderKey, tieOf } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
-import type { PagedList, Reading } from './paged-list.js'
+import type { PagedList } from './paged-list.js'
 import { QUOTE_CELL_NAMES, QUOTE_CELLS, QUOTE_COLUMNS, QUOTE_FIELDS_BESIDE } from './quote-fields.js'
+import type { Reading } from './reading.js'
 import type { MarketSnapshotRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
 

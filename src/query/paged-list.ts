@@ -1,14 +1,13 @@
 import type { TableName } from '#core'
-import type { QueryResult } from '#engine'
 import type { PinnedVersion } from '#storage'
 import type { Statement } from './answer.js'
-import type { Encoding } from './field.js'
 import type { Key, KeyForm, PagePosition } from './page-token.js'
 import type { Part } from './part.js'
 import type { PartSource } from './part-source.js'
+import type { Reading } from './reading.js'
 import type { Order, Page, Selection } from './request.js'
 import type { Scan } from './scan.js'
-import type { Slice } from './slices.js'
+import type { Slice } from './slice.js'
 
 /** A list of rows that is answered page by page, all pages from one version. It says what is read; the router reads. */
 export interface PagedList {
@@ -70,19 +69,4 @@ export interface ByDay {
 export interface NewestSlices {
   readonly slices: readonly Slice[]
   readonly rowCount: number
-}
-
-/** What a list may use to write its statements. */
-export interface Reading {
-  readonly encoding: Encoding
-  /** Most rows that are wanted, fewer than the request's when some were read before; null: all. */
-  readonly limit: number | null
-  /** Its abort ends the query. */
-  readonly signal: AbortSignal | undefined
-  /** About so many rows of a long list are sorted at a time. */
-  readonly sliceRows: number
-  /** Asks what the statement needs to know first. */
-  query(statement: Statement): Promise<QueryResult>
-  /** Plans what is read of the second table, once; of a list without one, nothing. */
-  planBeside(selection: Selection): Promise<Scan>
 }

@@ -7,13 +7,13 @@ import { sortedRows } from './estimate.js'
 import { isText } from './field.js'
 import { needOf, type QueryLimits } from './limits.js'
 import type { ListReading } from './list-reading.js'
+import { openPart } from './open-part.js'
 import type { PagePosition } from './page-token.js'
-import { openPart } from './part-source.js'
 import type { Plan, PlannedPart } from './plan.js'
 import { RowData } from './row-data.js'
 import type { PageRows, ReadRows, RowReader } from './row-reader.js'
 import type { Scan } from './scan.js'
-import type { Slice } from './slices.js'
+import type { Slice } from './slice.js'
 
 /** Rows, and where they came from. */
 export interface ReadList {

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { isText } from './field.js'
 import type { OpenGaps } from './gaps.js'
 import type { ListReading } from './list-reading.js'
-import { type Part, partsOf } from './part.js'
+import type { Part } from './part.js'
+import { partsOf } from './parts.js'
 import { encodeReceipt } from './receipt.js'
 import { rowFilter } from './scan.js'
-import { planSlice, type Slice, sliceFilter } from './slices.js'
+import type { Slice } from './slice.js'
+import { planSlice, sliceFilter } from './slices.js'
 
 /** What is read for a page of a list, made before anything is read. A plan is data. */
 export interface Plan {

@@ -15,10 +15,12 @@ import {
 } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
-import type { PagedList, Reading } from './paged-list.js'
+import type { PagedList } from './paged-list.js'
+import type { Reading } from './reading.js'
 import type { Order, Page, RowsRequest, Selection } from './request.js'
 import { relation, type Scan } from './scan.js'
-import { holdsKey, planSlice, type Slice, sliceConditions, slicesOf } from './slices.js'
+import type { Slice } from './slice.js'
+import { holdsKey, planSlice, sliceConditions, slicesOf } from './slices.js'
 
 /** Trades or quotes in the total order. */
 export function rowsList(request: RowsRequest): PagedList {

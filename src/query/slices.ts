@@ -4,17 +4,13 @@ import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { microsLiteral } from './order-key.js'
 import type { Key } from './page-token.js'
-import type { Reading } from './paged-list.js'
+import type { Reading } from './reading.js'
 import type { Order, RowsRequest, Selection } from './request.js'
 import { planScan, relation, rowFilter, rowsScanned, type Scan } from './scan.js'
+import type { Slice } from './slice.js'
 
 /** About so many rows are sorted at a time: some 120 MB of DuckDB's memory, whatever the length of the list. */
 export const SLICE_ROWS = 400_000
-
-/** A part of a list in the total order: the rows of a stretch of time, or those without one. */
-export type Slice =
-  | { readonly fromMicros: bigint | null; readonly toMicros: bigint | null }
-  | { readonly isTimeless: true }
 
 /**
  * Cuts a list into slices of about `sliceRows` rows, in its order; null: it is one. Where the borders lie is estimated:
