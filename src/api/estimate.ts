@@ -10,8 +10,8 @@ import type { Resource } from './resource.js'
 export const estimateRequestSchema = z
   .strictObject({
     path: z.string().meta({ description: 'of a list', example: '/v1/bars' }),
-    parameters: z
-      .record(z.string(), z.string())
+    query: z
+      .record(z.string(), z.string().meta({ description: 'value of the parameter of that name' }))
       .default({})
       .meta({ description: 'its query parameters, as texts', example: { symbols: 'BHP', interval: '5m' } }),
   })
@@ -46,13 +46,13 @@ export function estimateRouter(router: QueryRouter, resources: readonly Resource
 async function estimate(
   router: QueryRouter,
   resources: readonly Resource[],
-  { path, parameters }: z.output<typeof estimateRequestSchema>,
+  { path, query }: z.output<typeof estimateRequestSchema>,
   signal: AbortSignal,
 ): Promise<z.output<typeof estimateSchema>> {
   const lists = resources.filter(({ parameters }) => 'explain' in parameters.shape)
   const resource = lists.find((candidate) => candidate.path === path)
   if (!resource) throw invalid('path', path, `one of ${lists.map((list) => list.path).join(', ')}`)
-  const parsed = parseParameters(new URLSearchParams(parameters), resource.parameters)
+  const parsed = parseParameters(new URLSearchParams(query), resource.parameters)
   const answer = await resource.answer(router, parsed, { encoding: 'json', signal, explain: true })
   // The router wrote the plan, whose estimate has this form.
   return (JSON.parse((await answer.data.bytes()).toString()) as { estimate: z.output<typeof estimateSchema> })

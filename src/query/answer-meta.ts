@@ -76,7 +76,7 @@ function tableMeta({ version, metadata }: PinnedVersion, { planned, scans }: Sou
     // Of those of a rollup too, where one was read.
     filesTotal: Math.max(0, ...[...planned, ...scans].map((scan) => scan.filesTotal)),
     filesRead: sum((scan) => scannedFiles(scan).length),
-    rowsScanned: sum(rowsScanned),
+    rowsScanned: rowsScanned(...scans),
     bytesRead: sum(bytesRead),
   }
 }

@@ -64,7 +64,11 @@ export function barsList(
         fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
         selection,
         ...(isByUtcDay(request) && {
-          byDay: { order: request.order, endBefore: (slice: Slice) => endBefore(slice, request.order) },
+          byDay: {
+            order: request.order,
+            mayLackTime: false,
+            endBefore: (slice: Slice) => endBefore(slice, request.order),
+          },
         }),
         // What fills a gap may have come before the range.
         ...(request.fill === 'none' && {

@@ -61,6 +61,8 @@ export interface ListAt {
 /** A list that may be read a stretch of days at a time. */
 export interface ByDay {
   readonly order: Order
+  /** Whether some of its rows may have no time. */
+  readonly mayLackTime: boolean
   /** Where a page ends whose next one begins with a slice that comes later in the list than others. */
   endBefore(slice: Slice): PagePosition
 }

@@ -56,7 +56,7 @@ export class PartReader {
     for (const [index, part] of plan.parts.entries()) {
       const found = await this.#part(part, from, limit - rowCount).catch((error: unknown) => {
         // What was read in time is worth having, if only it says where it ends.
-        if (index > 0 && isTimeout(error) && from.at.byDay && part.slice) return null
+        if (index > 0 && rowCount > 0 && isTimeout(error) && from.at.byDay && part.slice) return null
         throw error
       })
       if (found === null) {

@@ -24,19 +24,15 @@ export async function partsOf(pinned: PinnedVersion, { selection, byDay }: ListA
   const days = [...tailBorders(whole.scan), ...(await largeBorders(pinned, selection, whole.scan))]
   if (days.length === 0) return [whole]
   const borders = [...new Set(days)].sort((a, b) => a - b).map((day) => BigInt(day) * BigInt(MICROS_PER_DAY))
-  const slices = slicesAt(borders, { ...selection, order: byDay.order })
+  const all = slicesAt(borders, { ...selection, order: byDay.order })
+  const slices = byDay.mayLackTime ? all : all.filter((slice) => !('isTimeless' in slice))
   const parts = await Promise.all(
     slices.map(async (slice) => ({ slice, scan: await planSlice(pinned, selection, slice) })),
   )
-  const found = parts.filter(mayHaveRows)
+  const found = parts.filter(({ scan }) => !isEmpty(scan))
   // Files that are not of one day would be read for several parts.
   const files = found.reduce((sum, { scan }) => sum + scannedFiles(scan).length, 0)
   return found.length === 0 || files > scannedFiles(whole.scan).length ? [whole] : found
-}
-
-/** Rows of the tail have a time. */
-function mayHaveRows({ slice, scan }: Part): boolean {
-  return slice && 'isTimeless' in slice ? scannedFiles(scan).length > 0 : !isEmpty(scan)
 }
 
 /** The days that begin a stretch of such with rows in the tail, or follow it. */

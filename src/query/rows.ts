@@ -35,7 +35,11 @@ export function rowsList(request: RowsRequest): PagedList {
       fields: chosenRowFields(request.table, pinned.columns, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
       holdsPage: true,
-      byDay: { order: request.order, endBefore: (slice) => endBefore(slice, request.order) },
+      byDay: {
+        order: request.order,
+        mayLackTime: true,
+        endBefore: (slice) => endBefore(slice, request.order),
+      },
       keptBy: () => null,
       statement: (scan, slice, { encoding, limit }) =>
         rowsStatement({ ...request, limit }, scan, after, encoding, slice),

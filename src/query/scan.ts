@@ -94,9 +94,11 @@ export function hasDeletes(scan: Scan): boolean {
 }
 
 /** Rows of the files and tail slices, before any filter, and before what is deleted of them. */
-export function rowsScanned(scan: Scan): number {
-  const inFiles = scannedFiles(scan).reduce((sum, file) => sum + file.recordCount, 0)
-  return scan.tail.reduce((sum, slice) => sum + slice.rowCount, inFiles)
+export function rowsScanned(...scans: readonly Scan[]): number {
+  const inFiles = scans.flatMap(scannedFiles).reduce((sum, file) => sum + file.recordCount, 0)
+  // Several parts of a list may look through the same slice.
+  const slices = new Set(scans.flatMap(({ tail }) => tail))
+  return [...slices].reduce((sum, slice) => sum + slice.rowCount, inFiles)
 }
 
 /** Bytes of the files. The tail is in memory. */

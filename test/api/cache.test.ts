@@ -64,15 +64,15 @@ describe('a plan', () => {
   })
 
   test('has an estimate that can be asked for alone', async () => {
-    const body = JSON.stringify({ path: '/v1/bars', parameters: { symbols: 'BHP', interval: '5m' } })
+    const body = JSON.stringify({ path: '/v1/bars', query: { symbols: 'BHP', interval: '5m' } })
     const answer = await fetch(`${api.url}/v1/estimate`, { method: 'POST', body })
     expect(await dataOf(answer)).toMatchObject({ files: 1, rows: 40, predicted_ms: expect.any(Number) })
   })
 
   test.each([
     [{ path: '/v1/nothing' }, 'path', /\/v1\/trades/],
-    [{ path: '/v1/bars', parameters: { interval: '2d' } }, 'interval', /1s to 1d/],
-    [{ path: '/v1/bars', parameters: { symbol: 'BHP' } }, 'symbol', /symbols/],
+    [{ path: '/v1/bars', query: { interval: '2d' } }, 'interval', /1s to 1d/],
+    [{ path: '/v1/bars', query: { symbol: 'BHP' } }, 'symbol', /symbols/],
     [{ path: '/v1/bars', more: 1 }, 'body', /more/],
   ])('of what cannot be asked is refused: %j', async (body, field, expected) => {
     const answer = await fetch(`${api.url}/v1/estimate`, { method: 'POST', body: JSON.stringify(body) })

@@ -63,10 +63,11 @@ const lists: readonly [
 ])
 
 describe('an answer for which there is not enough time', () => {
-  test.each(lists)('says what it covers, and goes on there: %s [inv 11]', async (_, ask) => {
+  test.each(lists)('says what it covers, and goes on there: %s [inv 11]', async (name, ask) => {
     const whole = await ask(road.router, {})
     expect(whole.complete).toBe(true)
-    const { router, signal } = lateAt(2)
+    // Newest first, what has no time comes before all: nothing is read there.
+    const { router, signal } = lateAt(name === 'rows, desc' ? 3 : 2)
     const partial = await ask(router, {}, signal)
     expect(partial.complete).toBe(false)
     expect(partial.rows.length).toBeGreaterThan(0)
