@@ -5,8 +5,9 @@ import { setTimeout as after } from 'node:timers/promises'
 import { Admission, createApi, Loads } from '#api'
 import { SessionCalendars, systemClock, TRADES } from '#core'
 import { Loader, Poster, Replay } from '#ingest'
-import { QueryRouter } from '#query'
+import { AnswerCache, QueryRouter } from '#query'
 import { maintenanceOf } from '../../test/support/maintained.js'
+import { queryLimits } from '../../test/support/query-limits.js'
 import { AnonymousMemory } from '../anonymous-memory.js'
 import { childInput, runChild } from '../child.js'
 import { median, percentile } from '../statistics.js'
@@ -36,11 +37,18 @@ async function serve(parts: Parts) {
   const loader = new Loader({ log, registry, clock: systemClock, logger, tempDirectory, formatFolders: [] })
   const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
   const admission = new Admission(bounds)
+  const limits = queryLimits()
+  const cache = new AnswerCache([])
   const api = createApi({
+    limits,
+    cache,
+    timeouts: config.queries,
     router: new QueryRouter({
+      cache,
       tables,
       engine,
       sessions: new SessionCalendars([]),
+      limits,
       clock: systemClock,
       tempDirectory,
     }),
@@ -48,6 +56,7 @@ async function serve(parts: Parts) {
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
     maintenance: maintenanceOf([], systemClock),
+    rollups: [],
     iceberg: { catalog, isReadOnly: config.catalog.readOnly },
     ingest: {
       poster: new Poster({

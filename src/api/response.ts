@@ -1,7 +1,15 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
-import { type Clock, TicklakeError, unreachable } from '#core'
-import { type Answer, type AnswerMeta, arrowOpening, isText, type OpenGaps } from '#query'
+import { type Clock, formatMicros, TicklakeError, unreachable } from '#core'
+import {
+  type Answer,
+  type AnswerMeta,
+  arrowOpening,
+  type Covered,
+  isText,
+  type OpenGaps,
+  type TableMeta,
+} from '#query'
 import { mediaType } from './request.js'
 
 /**
@@ -21,6 +29,18 @@ export async function sendAnswer(
   response.setHeader('X-Receipt', meta.receipt)
   if (meta.gaps) response.setHeader('X-Open-Gaps', String(meta.gaps.count))
   if (answer.nextPageToken !== null) response.setHeader('X-Next-Page-Token', answer.nextPageToken)
+  if (!answer.complete) {
+    response.setHeader('Cache-Control', 'no-store')
+  } else if (answer.tag !== undefined) {
+    // Weak: the data are the same to the byte, what is told beside them (elapsed_ms) is not.
+    response.setHeader('ETag', `W/"${answer.tag}"`)
+    response.setHeader('Cache-Control', 'no-cache')
+    response.vary('Accept')
+  }
+  if (answer.isKnown) {
+    response.status(304).end()
+    return
+  }
   try {
     // Nobody reads the body of an answer to HEAD.
     const isRead = response.req.method !== 'HEAD'
@@ -75,6 +95,7 @@ async function* body(answer: Answer): AsyncGenerator<Uint8Array | string> {
   if (encoding !== 'json') return
   const rest = {
     complete: answer.complete,
+    ...(answer.covered && { covered: [coveredJson(answer.covered)] }),
     next_page_token: answer.nextPageToken,
     meta: metaJson(answer.meta),
   }
@@ -98,13 +119,34 @@ function metaJson(meta: AnswerMeta) {
     snapshot_id: meta.snapshotId,
     engine: meta.engine,
     cache: meta.cache,
+    rollup: meta.rollup,
     files_total: meta.filesTotal,
     files_read: meta.filesRead,
     rows_scanned: meta.rowsScanned,
     bytes_read: meta.bytesRead,
     elapsed_ms: meta.elapsedMs,
     ...(meta.gaps && { gaps: gapsJson(meta.gaps) }),
+    ...(meta.tables && { tables: meta.tables.map(tableJson) }),
   }
+}
+
+/** One table of several. */
+function tableJson({ table, ...meta }: TableMeta & { readonly table: string }) {
+  return {
+    table,
+    route: meta.route,
+    receipt: meta.receipt,
+    snapshot_id: meta.snapshotId,
+    files_total: meta.filesTotal,
+    files_read: meta.filesRead,
+    rows_scanned: meta.rowsScanned,
+    bytes_read: meta.bytesRead,
+  }
+}
+
+function coveredJson({ startNanos, endNanos }: Covered) {
+  const text = (nanos: bigint | null) => (nanos === null ? null : formatMicros(nanos / 1000n))
+  return { start: text(startNanos), end: text(endNanos) }
 }
 
 /** Sequence numbers as text: they may exceed 2^53. */

@@ -20,10 +20,12 @@ import {
   TicklakeError,
 } from '#core'
 import type { EmbeddedRegistry } from '#ingest'
-import type { QueryRouter } from '#query'
+import type { AnswerCache, LimitStatus, QueryLimits, QueryRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
+import { cacheRouter } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
+import { estimateRouter } from './estimate.js'
 import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
@@ -41,14 +43,26 @@ import { HttpError, problemOf } from './problem.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, registryProblem } from './registry-routes.js'
 import { registryElsewhere, registryRouter } from './registry-server.js'
 import { type RecordReplay, replayParameters, replayQuarantine } from './replay.js'
-import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters } from './request.js'
+import {
+  ClientLeft,
+  chooseFormat,
+  clientSignal,
+  knownTags,
+  NO_PARAMETERS,
+  readParameters,
+} from './request.js'
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
 import { sendAnswer } from './response.js'
+import { describeRollup } from './rollups.js'
+import { type TimeBounds, TimeLimit } from './time-limit.js'
 
 export interface ApiOptions {
   readonly router: QueryRouter
+  readonly limits: Pick<QueryLimits, 'status'>
+  readonly timeouts: TimeBounds
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  readonly cache: AnswerCache
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
@@ -57,6 +71,7 @@ export interface ApiOptions {
   readonly iceberg: IcebergOptions
   readonly ingest: IngestRouteOptions
   readonly replay: RecordReplay
+  readonly rollups: Vitals['rollups']
   readonly consumers: Vitals['consumers']
   readonly pressure: Vitals['pressure']
   readonly breakers: Vitals['breakers']
@@ -176,6 +191,7 @@ class ExpressServer implements ApiServer {
       if (resource.path === CORRECTIONS_PATH) continue
       get(resource.path, (request, response) => this.#answer(resource, request, response))
     }
+    app.use('/v1/estimate', estimateRouter(router, RESOURCES))
     const load = loadRoutes(loads, tempDirectory)
     app
       .route('/v1/loads')
@@ -207,6 +223,11 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    app.use('/admin/cache', cacheRouter(this.#options.cache))
+    get('/admin/rollups', (request, response) => {
+      readParameters(request, NO_PARAMETERS)
+      sendData(response, this.#options.rollups.map(describeRollup))
+    })
     app.use('/admin/tables', maintenanceRouter(this.#options.maintenance))
     app.use('/admin/tables', evolutionRouter(tables))
     app.use('/admin/jobs', jobRouter(this.#options.maintenance))
@@ -226,10 +247,8 @@ class ExpressServer implements ApiServer {
       typeof schemaRegistry === 'string' ? registryElsewhere(schemaRegistry) : registryRouter(schemaRegistry),
     )
     app.use((request: Request) => {
-      throw new HttpError(
-        404,
-        `there is no ${request.method} ${request.path} here; /docs shows what there is`,
-      )
+      const what = `${request.method} ${request.path}`
+      throw new HttpError(404, `there is no ${what} here; /docs shows what there is`)
     })
     // Express knows an error handler by its four parameters.
     app.use((error: unknown, request: Request, response: Response, _next: NextFunction) =>
@@ -262,18 +281,26 @@ class ExpressServer implements ApiServer {
   }
 
   async #answer(resource: Resource, request: Request, response: Response): Promise<void> {
-    const { clock } = this.#options
+    const { clock, limits, timeouts } = this.#options
     const startedMs = clock.monotonicMs()
+    response.set(rateLimit(limits.status()))
     response.once('close', () => {
       const status = response.writableFinished ? String(response.statusCode) : 'cut'
       this.#queries.observe({ path: resource.path, status }, clock.monotonicMs() - startedMs)
     })
     const parameters = readParameters(request, resource.parameters)
-    // Every resource has `format` among its parameters (resource.ts).
+    // Every resource has `format` and `timeout_ms` among its parameters (resource.ts).
     const format = chooseFormat(request, parameters.format as Format | undefined)
-    const signal = clientSignal(response)
-    const answer = await resource.answer(this.#options.router, parameters, { encoding: format, signal })
-    await sendAnswer(response, answer, signal, clock)
+    const time = new TimeLimit(parameters.timeout_ms as number | undefined, timeouts, clock)
+    const left = clientSignal(response)
+    const asked = {
+      encoding: format,
+      signal: AbortSignal.any([left, time.signal]),
+      knownTags: knownTags(request.get('if-none-match')),
+      explain: parameters.explain === true,
+    }
+    const answer = await time.answer(resource.answer(this.#options.router, parameters, asked))
+    await sendAnswer(response, answer, left, clock)
   }
 
   #fail(error: unknown, request: Request, response: Response): void {
@@ -350,6 +377,12 @@ function notReady({ consumers }: Pick<Vitals, 'consumers'>): TicklakeError {
   const stalled = statuses.find((status) => status.stalled)
   const why = stalled ? `: ${stalled.table} waits: ${stalled.stalled?.message}` : ''
   return new TicklakeError('unavailable', `the tables have not caught up with the log yet${why}`)
+}
+
+/** How many may be read or wait at once, and how many more: draft-ietf-httpapi-ratelimit-headers. */
+function rateLimit({ most, free }: LimitStatus): Readonly<Record<string, string>> {
+  const policy = `"queries";q=${most};qu="concurrent-requests"`
+  return { 'RateLimit-Policy': policy, RateLimit: `"queries";r=${free}` }
 }
 
 function requestId(response: Response): string {

@@ -1,6 +1,7 @@
 import type { Version } from '#core'
 import type { AsOf, PinnedVersion, StreamTable } from '#storage'
 import type { Answer } from './answer.js'
+import type { RowData } from './row-data.js'
 
 /** The version that a request means: the one of its page token, a state of history, or the newest. */
 export function pinOf(
@@ -21,13 +22,39 @@ export async function using(
   use: (pinned: PinnedVersion) => Promise<Answer>,
 ): Promise<Answer> {
   const pinned = held instanceof Promise ? await held : held
+  return releasing([pinned], () => use(pinned))
+}
+
+/** The same with versions of several tables: newest ones are all pinned in one turn, and so are of one moment. */
+export async function usingAll(
+  pins: readonly (() => PinnedVersion | Promise<PinnedVersion>)[],
+  use: (pinned: readonly PinnedVersion[]) => Promise<Answer>,
+): Promise<Answer> {
+  const versions: PinnedVersion[] = []
+  try {
+    for (const pin of pins) {
+      const held = pin()
+      versions.push(held instanceof Promise ? await held : held)
+    }
+  } catch (error) {
+    for (const pinned of versions) pinned.release()
+    throw error
+  }
+  return releasing(versions, () => use(versions))
+}
+
+/** Lets what is held go once the data are there, or, where these are streamed, once they have been read. */
+export async function releasing<Read extends { readonly data: RowData }>(
+  pins: readonly Pick<PinnedVersion, 'release'>[],
+  answerOf: () => Promise<Read>,
+): Promise<Read> {
   let isHeld = false
   try {
-    const answer = await use(pinned)
+    const answer = await answerOf()
     isHeld = answer.data.isStreamed
-    if (isHeld) answer.data.onClose(() => pinned.release())
+    if (isHeld) for (const pinned of pins) answer.data.onClose(() => pinned.release())
     return answer
   } finally {
-    if (!isHeld) pinned.release()
+    if (!isHeld) for (const pinned of pins) pinned.release()
   }
 }
