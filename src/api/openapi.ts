@@ -379,6 +379,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       description:
         'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts, or decimals; a price is in ' +
         "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text. " +
+        'RateLimit headers (draft-ietf-httpapi-ratelimit-headers) tell how many more queries would be taken now; 429 and 503 have Retry-After. ' +
         "/iceberg is a catalog of the tables by Iceberg's REST Catalog Open API specification, which describes it.",
     },
   })

@@ -1,6 +1,6 @@
-import { bytesRead, type Scan, scannedFiles } from './scan.js'
+import { bytesRead, rowsScanned, type Scan, scannedFiles } from './scan.js'
 
-/** What reading a scan will cost, told by manifests and the tail, before anything is read. */
+/** What reading scans will cost, told by manifests and the tail, before anything is read. */
 export interface Estimate {
   readonly files: number
   /** Size of these files. */
@@ -27,26 +27,28 @@ const FILE_MS = 0.35
 const LOOKED_ROWS_PER_MS = 30_000
 const USED_ROWS_PER_MS = 8_000
 
-/** Pure. */
-export function estimateOf(scan: Scan): Estimate {
-  const { symbolShare: share } = scan
-  const files = scannedFiles(scan)
-  const fileRows = files.map(({ recordCount }) => recordCount)
-  const tailRows = sum(scan.tail.map(({ rowCount }) => rowCount))
-  // Of a sorted file the rows of the symbols, but no less than a row group of it; of the tail, which is not sorted, all.
-  const looked = fileRows.map((rows) => Math.min(rows, Math.max(rows * share, ROW_GROUP_ROWS)))
-  const rows = sum(fileRows) + tailRows
-  const rowsRead = Math.ceil(sum(looked)) + tailRows
-  const rowsOfSymbols = Math.ceil(rows * share)
+/** Of a statement over scans, of one table or of several. Pure. */
+export function estimateOf(...scans: readonly Scan[]): Estimate {
+  const files = sum(scans.map((scan) => scannedFiles(scan).length))
+  const rowsRead = sum(scans.map(lookedRows))
+  const rowsOfSymbols = sum(scans.map((scan) => Math.ceil(rowsScanned(scan) * scan.symbolShare)))
   const rowsMs = rowsRead / LOOKED_ROWS_PER_MS + rowsOfSymbols / USED_ROWS_PER_MS
   return {
-    files: files.length,
-    bytes: bytesRead(scan),
-    rows,
+    files,
+    bytes: sum(scans.map(bytesRead)),
+    rows: sum(scans.map(rowsScanned)),
     rowsRead,
     rowsOfSymbols,
-    predictedMs: STATEMENT_MS + files.length * FILE_MS + rowsMs,
+    predictedMs: STATEMENT_MS + files * FILE_MS + rowsMs,
   }
+}
+
+/** Of a sorted file the rows of the symbols, but no less than a row group of it; of the tail, which is not sorted, all. */
+function lookedRows(scan: Scan): number {
+  const ofFiles = scannedFiles(scan).map(({ recordCount: rows }) =>
+    Math.min(rows, Math.max(rows * scan.symbolShare, ROW_GROUP_ROWS)),
+  )
+  return Math.ceil(sum(ofFiles)) + sum(scan.tail.map(({ rowCount }) => rowCount))
 }
 
 /** What a statement has of memory that reads Parquet, however little it holds: the columns of a row group. */

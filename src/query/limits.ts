@@ -129,7 +129,7 @@ export class QueryLimits {
       if (!(error instanceof TicklakeError)) throw error
       if (error.code === 'overloaded') this.#refused.line++
       if (error.code !== 'timeout') throw error
-      const message = `${error.message}; it was still waiting for its turn, since others are being read`
+      const message = `${error.message}; it had not had its turn yet`
       throw new TicklakeError('timeout', message, { cause: error })
     }
   }

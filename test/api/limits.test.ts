@@ -92,7 +92,7 @@ describe('queries at once', () => {
       {
         type: 'urn:ticklake:problem:timeout',
         detail:
-          'the query was ended after 1000 ms: ask for less, or raise timeout_ms; it was still waiting for its turn, since others are being read',
+          'the query was ended after 1000 ms: ask for less, or raise timeout_ms; it had not had its turn yet',
       },
     ])
     expect([signal?.aborted, ...counts()]).toEqual([false, 2, 0])

@@ -35,6 +35,15 @@ describe('an estimate', () => {
     expect(estimateOf(scanOf([MILLION], 0, 0.5)).rowsRead).toBe(MILLION / 2)
   })
 
+  test('of several scans is that of one statement over them', () => {
+    const [one, other] = [scanOf([MILLION], 7, 0.5), scanOf([2 * MILLION])]
+    const [a, b, both] = [estimateOf(one), estimateOf(other), estimateOf(one, other)]
+    for (const part of ['files', 'bytes', 'rows', 'rowsRead', 'rowsOfSymbols'] as const) {
+      expect(both[part]).toBe(a[part] + b[part])
+    }
+    expect(both.predictedMs).toBeCloseTo(a.predictedMs + b.predictedMs - estimateOf().predictedMs)
+  })
+
   test('of nothing to read is that of a statement', () => {
     const nothing = estimateOf(NOTHING)
     expect(nothing).toMatchObject({ files: 0, rows: 0 })

@@ -104,7 +104,7 @@ describe('a reading', () => {
     controller.abort(new TicklakeError('timeout', 'ended after 10 ms'))
     await expect(waiting).rejects.toMatchObject({
       code: 'timeout',
-      message: 'ended after 10 ms; it was still waiting for its turn, since others are being read',
+      message: 'ended after 10 ms; it had not had its turn yet',
     })
     letGo()
     await Promise.all(running)
