@@ -36,7 +36,7 @@ export function estimateOf(...scans: readonly Scan[]): Estimate {
   return {
     files,
     bytes: sum(scans.map(bytesRead)),
-    rows: sum(scans.map(rowsScanned)),
+    rows: rowsScanned(...scans),
     rowsRead,
     rowsOfSymbols,
     predictedMs: STATEMENT_MS + files * FILE_MS + rowsMs,

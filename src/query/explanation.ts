@@ -25,7 +25,7 @@ export function explanation({ list, at, pinned }: ListReading, { parts }: Plan) 
     files_total: Math.max(0, ...scans.map(({ filesTotal }) => filesTotal)),
     files_read: scans.reduce((sum, scan) => sum + scannedFiles(scan).length, 0),
     parts: parts.map(partJson),
-    estimate: estimateJson(scans.map(estimateOf)),
+    estimate: estimateJson(scans.map((scan) => estimateOf(scan))),
   }
 }
 
