@@ -240,18 +240,6 @@ test('a damaged archive of which the format can make nothing tells both', async 
   })
 })
 
-test('a format whose SQL fails beyond the first rows fails the load, with what DuckDB says', async () => {
-  const path = await fixture.file('a.csv', csv(120_000))
-  const strict = `-- table: trades
-    SELECT line, original, 'A' AS symbol, 'X' AS exchange, '1' AS size, '1700000000000' AS exchange_timestamp,
-      CASE WHEN line < 110000 THEN '1' ELSE CAST(CAST('no price' || line AS INTEGER) AS VARCHAR) END AS price
-    FROM source_lines()`
-  await expect(fixture.load(path, { name: 'strict', sql: strict })).rejects.toMatchObject({
-    code: 'invalid_input',
-    message: expect.stringMatching(/strict cannot read a\.csv: .*Could not convert string 'no price/),
-  })
-})
-
 test('a NUL in the first line is a character like others', async () => {
   const content = `${HEADER}\nA,X,1700000000000,1,1\n`
   const result = await fixture.loadText('a.csv', content.replace('size', 'size,no\0te'), 'csv-trades')
