@@ -115,6 +115,7 @@ function envelope(data: z.ZodType) {
       )
       .optional()
       .meta({ description: 'of an answer that was cut: what it covers; the next page goes on there' }),
+    reason: z.string().optional().meta({ description: 'of an answer that was cut: why' }),
   })
 }
 
