@@ -24,7 +24,6 @@ export async function bareDuckdb(
     threads,
     tempDirectory: output,
     connections: 1,
-    maxWaiting: 100,
   })
   const folder = join(data, 'warehouse/market_data/trades/data')
   const names = await readdir(folder, { recursive: true })

@@ -1,5 +1,5 @@
 // Loads the EURUSD ticks of 1–9 May 2014 and compares bid and ask bars of a second and of a minute with those that
-// the recording's own files hold, every one, exactly.
+// the recording's own files hold, every one, exactly; those of a minute through the rollup that has them.
 import { text } from 'node:stream/consumers'
 import { openPromise } from 'yauzl'
 import { formatDecimal, parseDecimal } from '#core'
@@ -9,8 +9,8 @@ import { withTemporaryFolder } from './temporary-folder.js'
 
 const DAYS = ['01', '02', '04', '05', '06', '07', '08', '09']
 const RESOLUTIONS = [
-  { folder: 'second', interval: '1s' },
-  { folder: 'minute', interval: '1m' },
+  { folder: 'second', interval: '1s', rollup: null },
+  { folder: 'minute', interval: '1m', rollup: 'quote_bars_1m' },
 ] as const
 const SIDES = [
   { of: 'bid', firstColumn: 1 },
@@ -55,6 +55,14 @@ async function servedBars(
   return bars
 }
 
+/** The rollup that an answer says it was read from. */
+async function rollupRead(server: TicklakeServer, interval: string): Promise<string | null> {
+  const response = await fetch(`${server.url}/v1/bars?symbols=EURUSD&of=bid&interval=${interval}&limit=1`)
+  // An envelope of bars.
+  const { meta } = (await response.json()) as { meta: { rollup: string | null } }
+  return meta.rollup
+}
+
 /** Starts at which two sets of bars differ. */
 function differing(served: ReadonlyMap<string, string>, recorded: ReadonlyMap<string, string>): string[] {
   const starts = new Set([...served.keys(), ...recorded.keys()])
@@ -68,7 +76,12 @@ await withTemporaryFolder(async (data) => {
   const load = ['load', ...files, '--format', 'lean-forex-quotes', '--symbol', 'EURUSD', '--data', data]
   process.stdout.write(await runTicklake(load, { program: AS_BUILT }))
   const server = await TicklakeServer.start(data, { program: AS_BUILT })
-  for (const { folder, interval } of RESOLUTIONS) {
+  for (const { folder, interval, rollup } of RESOLUTIONS) {
+    if (rollup !== null)
+      await runTicklake(['admin', 'backfill', rollup, '--url', server.url], { program: AS_BUILT })
+    const readFrom = await rollupRead(server, interval)
+    if (readFrom !== rollup)
+      throw new Error(`bars of ${interval} are read from ${readFrom}, not from ${rollup}`)
     for (const { of, firstColumn } of SIDES) {
       for (const day of DAYS) {
         const recorded = await recordedBars(folder, day, firstColumn)
@@ -76,7 +89,10 @@ await withTemporaryFolder(async (data) => {
         const starts = differing(served, recorded)
         compared += recorded.size
         wrong += starts.length
-        console.log(`2014-05-${day} ${interval} ${of}: ${recorded.size} bars, ${starts.length} differ`)
+        const source = rollup ?? 'rows'
+        console.log(
+          `2014-05-${day} ${interval} ${of}, ${source}: ${recorded.size} bars, ${starts.length} differ`,
+        )
         for (const start of starts.slice(0, 3)) {
           console.log(
             `  ${start}: ${served.get(start) ?? 'none'} instead of ${recorded.get(start) ?? 'none'}`,

@@ -51,7 +51,6 @@ await withTemporaryFolder(async (folder) => {
     threads: 2,
     tempDirectory: join(folder, 'temp'),
     connections: 1,
-    maxWaiting: 1,
   })
   let different = 0
   console.log('| table | rows through the embedded log | through Kafka | rows that differ |')

@@ -44,7 +44,7 @@ await withTemporaryFolder(async (folder) => {
 })
 
 async function writeTrades(file: string, tempDirectory: string): Promise<void> {
-  const options = { memoryLimit: '1GB', threads: 1, tempDirectory, connections: 1, maxWaiting: 1 }
+  const options = { memoryLimit: '1GB', threads: 1, tempDirectory, connections: 1 }
   const engine = await Engine.open(options)
   await engine.run(`COPY (SELECT 1_720_000_000_000_000 + i * 10_000 AS timestamp, 'SYM' || (i * 7919) % 500 AS symbol,
       (10_000 + (i * 31) % 997)::DECIMAL(18, 2) / 100 AS price, 1 + i % 300 AS size, 'T' || i AS trade_id, 'XNAS' AS venue

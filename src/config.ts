@@ -28,13 +28,7 @@ export interface Config {
     readonly unknownWaitMs: number
     readonly maxAddedColumns: number
   }
-  readonly ingest: {
-    readonly maxBodyBytes: number
-    readonly maxRows: number
-    readonly maxRequests: number
-    readonly maxUnderWayBytes: number
-    readonly idempotencyKeys: number
-  }
+  readonly ingest: Settings['ingest']
   /** Null: the embedded log. */
   readonly kafka: {
     readonly brokers: readonly string[]
@@ -60,28 +54,18 @@ export interface Config {
       readonly rememberedIds: number
     }
   }
-  readonly pressure: {
-    readonly elevatedLag: number
-    readonly criticalLag: number
-    readonly elevatedHeapPercent: number
-    readonly criticalHeapPercent: number
-  }
+  readonly pressure: Settings['pressure']
   readonly catalog: { readonly readOnly: boolean }
-  readonly maintenance: {
-    readonly everyMs: number
-    readonly targetFileBytes: number
-    readonly minInputFiles: number
-    readonly snapshotMaxAgeMs: number
-    readonly snapshotMinToKeep: number
-    readonly snapshotMaxCount: number
-    readonly orphansOlderThanMs: number
-  }
+  /** The folder is an absolute path; null: there are no others. */
+  readonly rollups: Settings['rollups']
+  readonly maintenance: Settings['maintenance']
+  readonly queries: z.infer<typeof QUERIES>
+  /** No URL: no Redis. */
+  readonly cache: z.infer<typeof CACHE>
   readonly engine: {
     readonly memoryLimit: string
+    readonly spillLimit: string
     readonly threads: number
-    readonly connections: number
-    readonly maxWaiting: number
-    readonly maxStreams: number
   }
 }
 
@@ -132,10 +116,37 @@ function text(pattern: RegExp, error: string) {
   return z.string(error).regex(pattern, error)
 }
 
+/** As DuckDB writes it. */
+function size() {
+  return text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB')
+}
+
 /** In a file it may look like a number. */
 function password() {
   return z.union([z.string(), z.number().transform(String)], { error: 'text' })
 }
+
+const QUERIES = section({
+  concurrent: whole(2, 1018),
+  large: whole(1, 1018),
+  streamed: whole(1, 1018),
+  maxWaiting: whole(0, 100_000),
+  memoryBytes: whole(1_000_000, Number.MAX_SAFE_INTEGER),
+  smallMs: whole(0, 86_400_000),
+  timeoutMs: whole(1, 86_400_000),
+  maxTimeoutMs: whole(1, 86_400_000),
+  maxResidentPercent: whole(1, 100),
+  minFreeDiskBytes: whole(0, Number.MAX_SAFE_INTEGER),
+})
+
+const CACHE = section({
+  memoryBytes: whole(0, 2 ** 40),
+  memoryTtlMs: whole(1, 10 ** 10),
+  maxEntryBytes: whole(1, 256 * 1024 * 1024),
+  redisUrl: text(/^$|^rediss?:\/\/\S+$/, 'empty, or such as redis://localhost:6379'),
+  redisTimeoutMs: whole(1, 60_000),
+  redisTtlMs: whole(1, 10 ** 10),
+})
 
 const SETTINGS = section({
   data: text(/./, 'the path of a folder')
@@ -212,6 +223,10 @@ const SETTINGS = section({
     criticalHeapPercent: whole(1, 100),
   }),
   catalog: section({ readOnly: yesOrNo() }),
+  rollups: section({
+    shipped: yesOrNo(),
+    folder: z.string('a path, or empty').transform((path) => (path === '' ? null : resolve(path))),
+  }),
   maintenance: section({
     everyMs: whole(0, 86_400_000),
     targetFileBytes: whole(1_048_576, 2 ** 40),
@@ -221,14 +236,14 @@ const SETTINGS = section({
     snapshotMaxCount: whole(1, 100_000),
     orphansOlderThanMs: whole(3_600_000, 10 ** 13),
   }),
+  queries: QUERIES,
+  cache: CACHE,
   engine: section({
-    memoryLimit: text(/^\d+(\.\d+)? ?[KMGT]i?B$/, 'a size such as 512MB or 2GB'),
+    memoryLimit: size(),
+    spillLimit: size(),
     threads: z.union([z.literal('auto'), whole(1, 1024)], {
       error: 'a whole number from 1 to 1024, or auto',
     }),
-    connections: whole(1, 1018),
-    maxWaiting: whole(0, 1_000_000),
-    maxStreams: whole(1, 1018),
   }),
 })
 
@@ -273,35 +288,41 @@ export function loadConfig(
 /** Threads of libuv's pool that are kept for the log, flushes and file input, whatever the queries do. */
 const THREADS_BESIDE_QUERIES = 6
 
-/** Each running query, streamed or not, holds a thread of the pool; without spare ones, slow queries would stop the log. */
+/** Each reading holds a thread of the pool while DuckDB works for it; without spare ones, slow queries would stop the log. */
 function requireThreads(
   settings: Settings,
   env: Surroundings['env'],
   origins: ReadonlyMap<string, string>,
 ): void {
   if (env.UV_THREADPOOL_SIZE === undefined) return
-  const { maxStreams } = settings.engine
-  const most = Number(env.UV_THREADPOOL_SIZE) - THREADS_BESIDE_QUERIES - maxStreams
-  if (settings.engine.connections <= most) return
-  const key = 'engine.connections'
-  const expected = `at most ${most}: UV_THREADPOOL_SIZE (${env.UV_THREADPOOL_SIZE}) less ${THREADS_BESIDE_QUERIES} and engine.maxStreams (${maxStreams})`
-  throw invalid(origins.get(key) ?? key, settings.engine.connections, expected)
+  const most = Number(env.UV_THREADPOOL_SIZE) - THREADS_BESIDE_QUERIES
+  if (settings.queries.concurrent <= most) return
+  const key = 'queries.concurrent'
+  const expected = `at most ${most}: UV_THREADPOOL_SIZE (${env.UV_THREADPOOL_SIZE}) less ${THREADS_BESIDE_QUERIES}`
+  throw invalid(origins.get(key) ?? key, settings.queries.concurrent, expected)
 }
 
-/** Pressure rises through `elevated` to `critical`. */
-function requireOrder({ pressure }: Settings, origins: ReadonlyMap<string, string>): void {
+/** Pressure rises through `elevated` to `critical`; what is large leaves room for what is small. */
+function requireOrder({ pressure, queries }: Settings, origins: ReadonlyMap<string, string>): void {
+  const atMost = (low: string, value: number, high: string, most: number) => {
+    if (value <= most) return
+    throw invalid(origins.get(low) ?? low, value, `at most ${most}, since ${high}`)
+  }
   for (const [low, high] of [
     ['elevatedLag', 'criticalLag'],
     ['elevatedHeapPercent', 'criticalHeapPercent'],
   ] as const) {
-    if (pressure[low] <= pressure[high]) continue
-    const key = `pressure.${low}`
-    throw invalid(
-      origins.get(key) ?? key,
-      pressure[low],
-      `at most pressure.${high}, which is ${pressure[high]}`,
-    )
+    atMost(`pressure.${low}`, pressure[low], `pressure.${high} is ${pressure[high]}`, pressure[high])
   }
+  const { concurrent, large, streamed, timeoutMs, maxTimeoutMs } = queries
+  atMost(
+    'queries.large',
+    large,
+    `queries.concurrent is ${concurrent}, and one is for small ones`,
+    concurrent - 1,
+  )
+  atMost('queries.streamed', streamed, `queries.large is ${large}`, large)
+  atMost('queries.timeoutMs', timeoutMs, `queries.maxTimeoutMs is ${maxTimeoutMs}`, maxTimeoutMs)
 }
 
 function resolveSettings(settings: Settings, { env, isTerminal, cores }: Surroundings): Config {

@@ -88,12 +88,27 @@ test.each([
   [
     {},
     { TICKLAKE_PRESSURE_ELEVATED_LAG: '9', TICKLAKE_PRESSURE_CRITICAL_LAG: '8' },
-    'TICKLAKE_PRESSURE_ELEVATED_LAG: "9" is not at most pressure.criticalLag, which is 8',
+    'TICKLAKE_PRESSURE_ELEVATED_LAG: "9" is not at most 8, since pressure.criticalLag is 8',
   ],
   [
     {},
-    { TICKLAKE_ENGINE_CONNECTIONS: '11', UV_THREADPOOL_SIZE: '16' },
-    'TICKLAKE_ENGINE_CONNECTIONS: "11" is not at most 6',
+    { TICKLAKE_QUERIES_CONCURRENT: '11', UV_THREADPOOL_SIZE: '16' },
+    'TICKLAKE_QUERIES_CONCURRENT: "11" is not at most 10: UV_THREADPOOL_SIZE (16) less 6',
+  ],
+  [
+    {},
+    { TICKLAKE_QUERIES_LARGE: '10' },
+    'TICKLAKE_QUERIES_LARGE: "10" is not at most 9, since queries.concurrent is 10, and one is for small ones',
+  ],
+  [
+    {},
+    { TICKLAKE_QUERIES_STREAMED: '7' },
+    'TICKLAKE_QUERIES_STREAMED: "7" is not at most 6, since queries.large is 6',
+  ],
+  [
+    {},
+    { TICKLAKE_QUERIES_MAX_TIMEOUT_MS: '1000' },
+    'queries.timeoutMs: "30000" is not at most 1000, since queries.maxTimeoutMs is 1000',
   ],
   [
     {},

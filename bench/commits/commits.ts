@@ -33,7 +33,7 @@ const WINDOW = 100
 const STAGE = 500
 const PLANS = 20
 const BEGIN_MS = Date.UTC(2026, 0, 1)
-const ENGINE = { memoryLimit: '2GB', threads: 1, connections: 2, maxWaiting: 10 }
+const ENGINE = { memoryLimit: '2GB', threads: 1, connections: 2 }
 const RUN = { signal: new AbortController().signal, progress: () => {} }
 
 /** Says when the next timer is set: the policy sets it when it is done. */

@@ -6,8 +6,9 @@ import { Admission, createApi, Loads } from '#api'
 import { SessionCalendars, systemClock, TRADES } from '#core'
 import { EmptyEngine } from '#engine'
 import { Loader, Poster, Replay } from '#ingest'
-import { QueryRouter, SqlRouter } from '#query'
+import { AnswerCache, QueryRouter, SqlRouter } from '#query'
 import { maintenanceOf } from '../../test/support/maintained.js'
+import { queryLimits } from '../../test/support/query-limits.js'
 import { AnonymousMemory } from '../anonymous-memory.js'
 import { childInput, runChild } from '../child.js'
 import { median, percentile } from '../statistics.js'
@@ -37,18 +38,27 @@ async function serve(parts: Parts) {
   const loader = new Loader({ log, registry, clock: systemClock, logger, tempDirectory, formatFolders: [] })
   const { maxBodyBytes, maxRows, idempotencyKeys, ...bounds } = config.ingest
   const admission = new Admission(bounds)
+  const limits = queryLimits()
+  const cache = new AnswerCache([])
   const api = createApi({
+    limits,
+    cache,
+    timeouts: config.queries,
     router: new QueryRouter({
+      cache,
       tables,
       engine,
       sessions: new SessionCalendars([]),
+      limits,
       clock: systemClock,
       tempDirectory,
     }),
     sql: new SqlRouter({
       tables,
+      rollups: [],
       engine,
       reader: await EmptyEngine.open(),
+      limits,
       clock: systemClock,
       tempDirectory,
     }),
@@ -56,6 +66,7 @@ async function serve(parts: Parts) {
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
     maintenance: maintenanceOf([], systemClock),
+    rollups: [],
     iceberg: { catalog, isReadOnly: config.catalog.readOnly },
     ingest: {
       poster: new Poster({

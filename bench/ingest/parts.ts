@@ -29,7 +29,11 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
   const config = loadConfig({ data })
   const tempDirectory = join(data, 'temp')
   await mkdir(tempDirectory, { recursive: true })
-  const engine = await Engine.open({ ...config.engine, tempDirectory })
+  const engine = await Engine.open({
+    ...config.engine,
+    connections: config.queries.concurrent,
+    tempDirectory,
+  })
   const { log, registry } = await openTopics(logFolder, config)
   const warehouse = await Warehouse.open({
     directory: data,

@@ -17,6 +17,16 @@ export function envelope(data: z.ZodType) {
       .string()
       .nullable()
       .meta({ description: 'page_token of the next page; null: this is the last' }),
+    covered: z
+      .array(
+        z.object({
+          start: z.string().nullable().meta({ description: 'event time, inclusive; null: open' }),
+          end: z.string().nullable().meta({ description: 'event time, exclusive; null: open' }),
+        }),
+      )
+      .optional()
+      .meta({ description: 'of an answer that was cut: what it covers; the next page goes on there' }),
+    reason: z.string().optional().meta({ description: 'of an answer that was cut: why' }),
   })
 }
 

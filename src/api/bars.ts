@@ -1,3 +1,4 @@
+import { invalid } from '#core'
 import { BAR_FIELDS } from '#query'
 import {
   barFieldsParameter,
@@ -6,7 +7,7 @@ import {
   pageParameters,
   selectionParameters,
 } from './parameters.js'
-import { selectionOf } from './request.js'
+import { clockOf, selectionOf } from './request.js'
 import { defineResource, rowsOf } from './resource.js'
 
 /** /v1/bars */
@@ -24,14 +25,17 @@ export const barsResource = defineResource({
   answer: (router, parameters, options) => {
     const {
       of,
-      interval,
-      tz: timeZone,
+      interval: intervalSeconds,
+      prints,
+      fill,
       order,
       limit,
       fields = null,
       page_token: pageToken = null,
     } = parameters
-    const shape = { of, intervalSeconds: interval, timeZone, order, fields, limit, pageToken }
-    return router.bars({ ...selectionOf(parameters), ...shape }, options)
+    if (prints !== 'all' && of !== 'trades') throw invalid('prints', prints, 'given with of=trades')
+    const shape = { of, intervalSeconds, prints, fill, order, fields, limit, pageToken }
+    const clock = clockOf(intervalSeconds, parameters)
+    return router.bars({ ...selectionOf(parameters), ...clock, ...shape }, options)
   },
 })

@@ -1,13 +1,17 @@
 import { z } from 'zod'
 import type { Breaker, TableName } from '#core'
 import type { Consumer, Pressure } from '#ingest'
+import type { QueryLimits } from '#query'
 import type { StreamTable } from '#storage'
+import type { ObservedRollup } from './rollups.js'
 
 /** What of the lake tells how it is doing: read when somebody asks. */
 export interface Vitals {
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  readonly rollups: readonly ObservedRollup[]
   readonly consumers: readonly Pick<Consumer, 'status'>[]
   readonly pressure: Pick<Pressure, 'state'>
+  readonly limits: Pick<QueryLimits, 'status'>
   readonly breakers: readonly Pick<Breaker, 'name' | 'state' | 'failure'>[]
 }
 

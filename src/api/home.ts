@@ -4,7 +4,8 @@ const LINKS = [
   ['/v1/symbols', 'which instruments there are'],
   ['/v1/trades?limit=10&order=desc', 'the ten newest trades'],
   ['/v1/bars?interval=1m&limit=10&order=desc', 'the newest bars of a minute'],
-  ['/v1/latest', 'the newest trade of each instrument'],
+  ['/v1/snapshot', 'the newest trade and quote of each instrument'],
+  ['/v1/asof?limit=10&order=desc', 'the ten newest trades, with the quotes that prevailed'],
   ['/admin/tables', 'the tables: snapshots, files, rows, bytes, offsets'],
   ['/health/ready', 'whether the tables have caught up'],
 ] as const

@@ -20,8 +20,11 @@ const time = (name: string, description: string) =>
 export const jobRequestSchema = z
   .strictObject({
     target_bytes: z.int().min(1).optional().meta({ description: 'compact: size that files should have' }),
-    start: time('start', 'compact: only files that may hold rows of this time or later'),
-    end: time('end', 'compact: only files that may hold rows before this time'),
+    start: time(
+      'start',
+      'compact: only files that may hold rows of this time or later; backfill: the days from this on, anew',
+    ),
+    end: time('end', 'compact: only files that may hold rows before this time; backfill: the days before it'),
     max_age_ms: count.optional().meta({ description: 'expire-snapshots: younger ones are kept' }),
     min_to_keep: z
       .int()

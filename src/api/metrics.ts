@@ -3,6 +3,7 @@ import type { ConsumerStatus, PressureState } from '#ingest'
 import type { TableStatus } from '#storage'
 import type { Vitals } from './health.js'
 import type { Loads } from './loads.js'
+import { addRollups } from './rollups.js'
 
 /** How long answers take, by route and by the status they end with; `cut` when the client left before. */
 export type QueryDurations = Durations<'path' | 'status'>
@@ -20,6 +21,7 @@ export function lakeMetrics(
   const metrics = new Metrics()
   addIngest(metrics, vitals)
   addTables(metrics, vitals, clock)
+  addRollups(metrics, vitals.rollups)
   const isState = <S extends string>(states: readonly S[], now: S, labels = {}): Sample[] =>
     states.map((state) => ({ labels: { ...labels, state }, value: state === now ? 1 : 0 }))
   metrics.gauge(
@@ -41,12 +43,38 @@ export function lakeMetrics(
   metrics.gauge({ name: 'ticklake_loads', help: 'Loads of files under way', labels: ['state'] }, () =>
     LOAD_STATES.map((state) => ({ labels: { state }, value: loads.underWay[state] })),
   )
+  addQueries(metrics, vitals)
   const queries = metrics.durations({
     name: 'ticklake_query_seconds',
     help: 'Answers, from the request to their last byte',
     labels: ['path', 'status'] as const,
   })
   return { metrics, queries }
+}
+
+function addQueries(metrics: Metrics, { limits }: Vitals): void {
+  const byRank = (counts: Readonly<Record<string, number>>): Sample[] =>
+    Object.entries(counts).map(([rank, value]) => ({ labels: { rank }, value }))
+  metrics.gauge(
+    { name: 'ticklake_queries_running', help: 'Readings of tables that have a place', labels: ['rank'] },
+    () => byRank(limits.status().running),
+  )
+  metrics.gauge(
+    { name: 'ticklake_queries_waiting', help: 'Readings of tables that wait for a place', labels: ['rank'] },
+    () => byRank(limits.status().waiting),
+  )
+  metrics.gauge(
+    { name: 'ticklake_queries_reserved_bytes', help: 'Memory that those with a place have claimed' },
+    () => [{ value: limits.status().reservedBytes }],
+  )
+  metrics.counter(
+    {
+      name: 'ticklake_queries_refused_total',
+      help: 'Readings refused since the start: too many waited (line), or memory or disk were short',
+      labels: ['reason'],
+    },
+    () => Object.entries(limits.status().refused).map(([reason, value]) => ({ labels: { reason }, value })),
+  )
 }
 
 function addIngest(metrics: Metrics, { consumers }: Vitals): void {

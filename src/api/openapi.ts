@@ -3,7 +3,9 @@ import { z } from 'zod'
 import { JOB_KINDS, type JobKind } from '#storage'
 import { tableDetailSchema, tableSchema } from './admin.js'
 import { envelope, rowsContent } from './answer-document.js'
+import { cacheLayerSchema, clearedLayerSchema } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
+import { estimateRequestSchema, estimateSchema } from './estimate.js'
 import { EVOLUTION_ROUTES } from './evolution-routes.js'
 import { healthSchema } from './health.js'
 import {
@@ -15,9 +17,11 @@ import {
 } from './ingest-routes.js'
 import { loadParameters, loadSchema } from './load-routes.js'
 import { jobRequestSchema, jobSchema, planSchema } from './maintenance-routes.js'
+import { META } from './meta-schema.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, REGISTRY_ROUTES } from './registry-routes.js'
 import { replayParameters, replaySchema } from './replay.js'
 import type { Resource } from './resource.js'
+import { rollupSchema } from './rollups.js'
 import { positionSchema, SQL_ROWS, sqlMetaShape, sqlPath } from './sql-document.js'
 
 const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
@@ -27,48 +31,10 @@ const JOB_SUMMARIES: Readonly<Record<JobKind, string>> = {
   'expire-snapshots': 'Lets old snapshots go, and the files that nobody else needs',
   'remove-orphans': 'Removes files that belong to no snapshot, or tells which there are',
   verify: 'Reads every data file and compares it with what its manifest says',
+  backfill:
+    'Computes the days of a rollup that are waiting, and those that are asked for, from the rows of its source',
+  audit: 'Computes a bucket of a rollup that is drawn from the rows of its source, and compares',
 }
-
-const META = z
-  .object({
-    route: z
-      .enum(['real-time', 'historical', 'hybrid'])
-      .meta({ description: 'where rows were read: the tail in memory, files, or both' }),
-    receipt: z
-      .string()
-      .meta({ description: 'names the version that was read: table, snapshot and log positions' }),
-    snapshot_id: z
-      .string()
-      .nullable()
-      .meta({ description: 'snapshot of that version; null before the first' }),
-    engine: z.literal('duckdb').meta({ description: 'what ran the query' }),
-    cache: z.literal('none').meta({ description: 'there is no cache yet' }),
-    files_total: z.int().meta({ description: 'data files of the snapshot' }),
-    files_read: z.int().meta({ description: 'of these, the files that statistics could not leave out' }),
-    rows_scanned: z.int().meta({ description: 'rows of the files and tail segments that were read' }),
-    bytes_read: z.int().meta({ description: 'size of the files that were read, in bytes' }),
-    elapsed_ms: z.number().meta({ description: 'time spent on the query, in milliseconds' }),
-    gaps: z
-      .object({
-        count: z.int().meta({ description: 'gaps that are open now, of the symbols and times asked for' }),
-        missing: z.string().meta({ description: 'how many sequence numbers they are' }),
-        listed: z
-          .array(
-            z.object({
-              symbol: z.string().meta({ description: 'instrument' }),
-              exchange: z.string().meta({ description: 'the feed that counts' }),
-              from: z.string().meta({ description: 'first missing number' }),
-              to: z.string().meta({ description: 'last missing number' }),
-              after: z.string().meta({ description: 'event time of the row before them' }),
-              before: z.string().meta({ description: 'event time of the row after them' }),
-            }),
-          )
-          .meta({ description: 'the first hundred' }),
-      })
-      .optional()
-      .meta({ description: 'what sequence numbers tell to be missing; absent when nothing is known to be' }),
-  })
-  .meta({ id: 'Meta' })
 
 const PROBLEM = z
   .object({
@@ -222,21 +188,43 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     request: { params: z.object({ id: z.string().meta({ description: '`id` of the load' }) }) },
     responses: { 200: json('The load', envelope(loadSchema)), default: PROBLEM_RESPONSE },
   })
+  for (const [path, summary, item] of [
+    ['/admin/tables', 'The tables', tableSchema],
+    ['/admin/rollups', 'The tables that are derived from others, and what they reflect', rollupSchema],
+    ['/admin/cache', 'What is kept of answers, and how often it was found', cacheLayerSchema],
+    [
+      '/admin/jobs',
+      'The jobs of this process, newest first; ended ones are forgotten after some time',
+      jobSchema,
+    ],
+  ] as const) {
+    const responses = { 200: json('All of them', envelope(z.array(item))), default: PROBLEM_RESPONSE }
+    registry.registerPath({ method: 'get', path, summary, tags: ['admin'], responses })
+  }
   registry.registerPath({
-    method: 'get',
-    path: '/admin/tables',
-    summary: 'The tables',
+    method: 'post',
+    path: '/v1/estimate',
+    summary: 'What the answer to a list would cost; nothing is read',
+    tags: ['market data'],
+    request: { body: { required: true, content: { 'application/json': { schema: estimateRequestSchema } } } },
+    responses: { 200: json('The estimate', envelope(estimateSchema)), default: PROBLEM_RESPONSE },
+  })
+  registry.registerPath({
+    method: 'delete',
+    path: '/admin/cache',
+    summary: 'Forgets what is kept of answers',
     tags: ['admin'],
-    responses: { 200: json('All tables', envelope(z.array(tableSchema))), default: PROBLEM_RESPONSE },
+    responses: {
+      200: json('What was forgotten', envelope(z.array(clearedLayerSchema))),
+      default: PROBLEM_RESPONSE,
+    },
   })
   registry.registerPath({
     method: 'get',
     path: '/admin/tables/{table}',
     summary: 'A table and its partitions',
     tags: ['admin'],
-    request: {
-      params: z.object({ table: TABLE }),
-    },
+    request: { params: z.object({ table: TABLE }) },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
   for (const { method, path, summary, body, data } of EVOLUTION_ROUTES) {
@@ -280,13 +268,6 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       },
     })
   }
-  registry.registerPath({
-    method: 'get',
-    path: '/admin/jobs',
-    summary: 'The jobs of this process, newest first; ended ones are forgotten after some time',
-    tags: ['admin'],
-    responses: { 200: json('The jobs', envelope(jobSchema.array())), default: PROBLEM_RESPONSE },
-  })
   for (const [method, path, summary] of [
     ['get', '/admin/jobs/{id}', 'A job'],
     ['post', '/admin/jobs/{id}/cancel', 'Tells a job to stop; what it has committed stays'],
@@ -370,6 +351,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
       description:
         'Trades, quotes and bars, exact and within milliseconds of arriving. Prices and sizes are decimal texts, or decimals; a price is in ' +
         "the row's currency, a size in the exchange's unit. Times are RFC 3339 in UTC, and nanoseconds since 1970 as text. " +
+        'RateLimit headers (draft-ietf-httpapi-ratelimit-headers) tell how many more queries would be taken now; 429 and 503 have Retry-After. ' +
         "/iceberg is a catalog of the tables by Iceberg's REST Catalog Open API specification, which describes it.",
     },
   })

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import { z } from 'zod'
 import { invalid } from '#core'
-import { parseRange, type Selection } from '#query'
+import { parseRange, SECONDS_PER_DAY, type Selection, type SessionPart } from '#query'
 import type { AsOf } from '#storage'
 import { FORMATS, type Format } from './parameters.js'
 import { HttpError } from './problem.js'
@@ -22,7 +22,11 @@ export const NO_PARAMETERS = z.object({})
  * with its name, its value and what would be right.
  */
 export function readParameters<S extends z.ZodObject>(request: Request, schema: S): z.output<S> {
-  const given = new URL(request.originalUrl, 'http://localhost').searchParams
+  return parseParameters(new URL(request.originalUrl, 'http://localhost').searchParams, schema)
+}
+
+/** The same of parameters that came otherwise. */
+export function parseParameters<S extends z.ZodObject>(given: URLSearchParams, schema: S): z.output<S> {
   const known = Object.keys(schema.shape)
   for (const name of new Set(given.keys())) {
     if (!known.includes(name)) {
@@ -72,6 +76,11 @@ export class ClientLeft extends Error {
   }
 }
 
+/** The tags that If-None-Match names, weak or not. */
+export function knownTags(header: string | undefined): readonly string[] {
+  return [...(header ?? '').matchAll(/"([^"]*)"/g)].map((match) => match[1]!)
+}
+
 /** The selection that parameters name. */
 export function selectionOf(parameters: {
   readonly symbols?: readonly string[] | undefined
@@ -86,4 +95,15 @@ export function selectionOf(parameters: {
     ...parseRange(parameters.start ?? null, parameters.end ?? null),
     ...(parameters.as_of && { asOf: parameters.as_of }),
   }
+}
+
+/** By which clock time is cut. Days without a time zone are those of trading: a UTC day may split them. */
+export function clockOf(
+  intervalSeconds: number,
+  { tz, session }: { readonly tz?: string | undefined; readonly session?: SessionPart | undefined },
+): { readonly timeZone: string; readonly session: SessionPart | null } {
+  if (tz !== undefined && session !== undefined)
+    throw invalid('session', session, 'given without tz: a session has the time zone of its exchange')
+  const isTradingDay = tz === undefined && intervalSeconds === SECONDS_PER_DAY
+  return { timeZone: tz ?? 'UTC', session: session ?? (isTradingDay ? 'all' : null) }
 }

@@ -7,13 +7,13 @@ import {
   SNAPSHOT_FIELDS,
   TABLE_QUALITY_FIELDS,
 } from '#query'
-import { formatParameter } from './parameters.js'
+import { formatParameter, timeoutParameter } from './parameters.js'
 
 /** A route that answers from the tables: described once, for the router and for the OpenAPI document. */
 export interface Resource {
   readonly path: string
   readonly summary: string
-  /** Query parameters, `format` included. */
+  /** Query parameters, `format` and `timeout_ms` included. */
   readonly parameters: z.ZodObject
   /** What `data` holds. */
   readonly data: z.ZodType
@@ -33,8 +33,8 @@ export function defineResource<const P extends z.ZodRawShape>(definition: {
     path: definition.path,
     summary: definition.summary,
     data: definition.data,
-    parameters: z.object({ ...definition.parameters, ...formatParameter }),
-    // The server hands in what these very parameters parsed; `format` beside them does no harm.
+    parameters: z.object({ ...definition.parameters, ...formatParameter, ...timeoutParameter }),
+    // The server hands in what these very parameters parsed; the two beside them do no harm.
     answer: (router, parameters, options) =>
       definition.answer(router, parameters as z.output<z.ZodObject<P>>, options),
   }

@@ -1,7 +1,16 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
-import { type Clock, TicklakeError, unreachable } from '#core'
-import { type Answer, type AnswerMeta, arrowOpening, isText, type OpenGaps, type SqlMeta } from '#query'
+import { type Clock, formatMicros, TicklakeError, unreachable } from '#core'
+import {
+  type Answer,
+  type AnswerMeta,
+  arrowOpening,
+  type Covered,
+  isText,
+  type OpenGaps,
+  type SqlMeta,
+  type TableMeta,
+} from '#query'
 import { mediaType } from './request.js'
 
 /**
@@ -21,6 +30,18 @@ export async function sendAnswer(
   response.setHeader('X-Receipt', meta.receipt)
   if (meta.gaps) response.setHeader('X-Open-Gaps', String(meta.gaps.count))
   if (answer.nextPageToken !== null) response.setHeader('X-Next-Page-Token', answer.nextPageToken)
+  if (!answer.complete) {
+    response.setHeader('Cache-Control', 'no-store')
+  } else if (answer.tag !== undefined) {
+    // Weak: the data are the same to the byte, what is told beside them (elapsed_ms) is not.
+    response.setHeader('ETag', `W/"${answer.tag}"`)
+    response.setHeader('Cache-Control', 'no-cache')
+    response.vary('Accept')
+  }
+  if (answer.isKnown) {
+    response.status(304).end()
+    return
+  }
   try {
     // Nobody reads the body of an answer to HEAD.
     const isRead = response.req.method !== 'HEAD'
@@ -75,6 +96,8 @@ async function* body(answer: Answer): AsyncGenerator<Uint8Array | string> {
   if (encoding !== 'json') return
   const rest = {
     complete: answer.complete,
+    ...(answer.covered && { covered: [coveredJson(answer.covered)] }),
+    ...(answer.reason !== undefined && { reason: answer.reason }),
     next_page_token: answer.nextPageToken,
     meta: metaJson(answer.meta),
   }
@@ -98,6 +121,7 @@ function metaJson(meta: AnswerMeta) {
     snapshot_id: meta.snapshotId,
     engine: meta.engine,
     cache: meta.cache,
+    rollup: meta.rollup,
     files_total: meta.filesTotal,
     files_read: meta.filesRead,
     rows_scanned: meta.rowsScanned,
@@ -105,21 +129,31 @@ function metaJson(meta: AnswerMeta) {
     elapsed_ms: meta.elapsedMs,
     ...(meta.gaps && { gaps: gapsJson(meta.gaps) }),
     ...(meta.sql && sqlJson(meta.sql)),
+    ...(meta.tables && { tables: meta.tables.map(tableJson) }),
   }
 }
 
-function sqlJson({ columns, cut, tables }: SqlMeta) {
-  const read = tables.map((table) => ({
-    table: table.table,
-    route: table.route,
-    receipt: table.receipt,
-    snapshot_id: table.snapshotId,
-    files_total: table.filesTotal,
-    files_read: table.filesRead,
-    rows_scanned: table.rowsScanned,
-    bytes_read: table.bytesRead,
-  }))
-  return { columns, ...(cut && { cut }), tables: read }
+function sqlJson({ columns, cut }: SqlMeta) {
+  return { columns, ...(cut && { cut }) }
+}
+
+/** One table of several. */
+function tableJson({ table, ...meta }: TableMeta & { readonly table: string }) {
+  return {
+    table,
+    route: meta.route,
+    receipt: meta.receipt,
+    snapshot_id: meta.snapshotId,
+    files_total: meta.filesTotal,
+    files_read: meta.filesRead,
+    rows_scanned: meta.rowsScanned,
+    bytes_read: meta.bytesRead,
+  }
+}
+
+function coveredJson({ startNanos, endNanos }: Covered) {
+  const text = (nanos: bigint | null) => (nanos === null ? null : formatMicros(nanos / 1000n))
+  return { start: text(startNanos), end: text(endNanos) }
 }
 
 /** Sequence numbers as text: they may exceed 2^53. */

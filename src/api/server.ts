@@ -20,11 +20,13 @@ import {
   TicklakeError,
 } from '#core'
 import type { EmbeddedRegistry } from '#ingest'
-import type { QueryRouter, SqlRouter } from '#query'
+import type { AnswerCache, QueryLimits, QueryRouter, SqlRouter } from '#query'
 import type { StreamTable } from '#storage'
 import { describeTable } from './admin.js'
 import { bodyText } from './body.js'
+import { cacheRouter } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
+import { estimateRouter } from './estimate.js'
 import { evolutionRouter } from './evolution-routes.js'
 import { describeHealth, type Vitals } from './health.js'
 import { HOME_PAGE } from './home.js'
@@ -39,19 +41,32 @@ import { lakeMetrics, type QueryDurations } from './metrics.js'
 import { openApiDocument } from './openapi.js'
 import type { Format } from './parameters.js'
 import { HttpError, problemOf } from './problem.js'
+import { rateLimit } from './rate-limit.js'
 import { REGISTRY_MEDIA_TYPE, REGISTRY_ROOT, registryProblem } from './registry-routes.js'
 import { registryElsewhere, registryRouter } from './registry-server.js'
 import { type RecordReplay, replayParameters, replayQuarantine } from './replay.js'
-import { ClientLeft, chooseFormat, clientSignal, NO_PARAMETERS, readParameters } from './request.js'
+import {
+  ClientLeft,
+  chooseFormat,
+  clientSignal,
+  knownTags,
+  NO_PARAMETERS,
+  readParameters,
+} from './request.js'
 import type { Resource } from './resource.js'
 import { RESOURCES } from './resources.js'
 import { sendAnswer } from './response.js'
+import { describeRollup } from './rollups.js'
 import { SQL_PATH, sqlRoute } from './sql.js'
+import { type TimeBounds, TimeLimit } from './time-limit.js'
 
 export interface ApiOptions {
   readonly router: QueryRouter
   readonly sql: SqlRouter
+  readonly limits: Pick<QueryLimits, 'status'>
+  readonly timeouts: TimeBounds
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  readonly cache: AnswerCache
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
   readonly schemaRegistry: EmbeddedRegistry | string
@@ -60,6 +75,7 @@ export interface ApiOptions {
   readonly iceberg: IcebergOptions
   readonly ingest: IngestRouteOptions
   readonly replay: RecordReplay
+  readonly rollups: Vitals['rollups']
   readonly consumers: Vitals['consumers']
   readonly pressure: Vitals['pressure']
   readonly breakers: Vitals['breakers']
@@ -179,7 +195,8 @@ class ExpressServer implements ApiServer {
       if (resource.path === CORRECTIONS_PATH) continue
       get(resource.path, (request, response) => this.#answer(resource, request, response))
     }
-    const answerSql = sqlRoute(this.#options.sql, clock, this.#queries)
+    app.use('/v1/estimate', estimateRouter(router, RESOURCES))
+    const answerSql = sqlRoute(this.#options, this.#queries)
     app.route(SQL_PATH).post(bodyText(), answerSql).all(refuseMethod('POST'))
     const load = loadRoutes(loads, tempDirectory)
     app
@@ -212,6 +229,11 @@ class ExpressServer implements ApiServer {
       readParameters(request, NO_PARAMETERS)
       sendData(response, await describeTable(tables, String(request.params.table)))
     })
+    app.use('/admin/cache', cacheRouter(this.#options.cache))
+    get('/admin/rollups', (request, response) => {
+      readParameters(request, NO_PARAMETERS)
+      sendData(response, this.#options.rollups.map(describeRollup))
+    })
     app.use('/admin/tables', maintenanceRouter(this.#options.maintenance))
     app.use('/admin/tables', evolutionRouter(tables))
     app.use('/admin/jobs', jobRouter(this.#options.maintenance))
@@ -231,10 +253,8 @@ class ExpressServer implements ApiServer {
       typeof schemaRegistry === 'string' ? registryElsewhere(schemaRegistry) : registryRouter(schemaRegistry),
     )
     app.use((request: Request) => {
-      throw new HttpError(
-        404,
-        `there is no ${request.method} ${request.path} here; /docs shows what there is`,
-      )
+      const what = `${request.method} ${request.path}`
+      throw new HttpError(404, `there is no ${what} here; /docs shows what there is`)
     })
     // Express knows an error handler by its four parameters.
     app.use((error: unknown, request: Request, response: Response, _next: NextFunction) =>
@@ -267,18 +287,26 @@ class ExpressServer implements ApiServer {
   }
 
   async #answer(resource: Resource, request: Request, response: Response): Promise<void> {
-    const { clock } = this.#options
+    const { clock, limits, timeouts } = this.#options
     const startedMs = clock.monotonicMs()
+    response.set(rateLimit(limits.status()))
     response.once('close', () => {
       const status = response.writableFinished ? String(response.statusCode) : 'cut'
       this.#queries.observe({ path: resource.path, status }, clock.monotonicMs() - startedMs)
     })
     const parameters = readParameters(request, resource.parameters)
-    // Every resource has `format` among its parameters (resource.ts).
+    // Every resource has `format` and `timeout_ms` among its parameters (resource.ts).
     const format = chooseFormat(request, parameters.format as Format | undefined)
-    const signal = clientSignal(response)
-    const answer = await resource.answer(this.#options.router, parameters, { encoding: format, signal })
-    await sendAnswer(response, answer, signal, clock)
+    const time = new TimeLimit(parameters.timeout_ms as number | undefined, timeouts, clock)
+    const left = clientSignal(response)
+    const asked = {
+      encoding: format,
+      signal: AbortSignal.any([left, time.signal]),
+      knownTags: knownTags(request.get('if-none-match')),
+      explain: parameters.explain === true,
+    }
+    const answer = await time.answer(resource.answer(this.#options.router, parameters, asked))
+    await sendAnswer(response, answer, left, clock)
   }
 
   #fail(error: unknown, request: Request, response: Response): void {

@@ -22,22 +22,6 @@ export const sqlMetaShape = {
     description:
       'what the answer was cut at: `limit`, or 32 MiB (a file and what is streamed are not); absent: it is whole',
   }),
-  tables: z
-    .array(
-      z.object({
-        table: z.string().meta({ description: 'name of the table' }),
-        route: z
-          .enum(['real-time', 'historical', 'hybrid'])
-          .meta({ description: 'where its rows were read' }),
-        receipt: z.string().meta({ description: 'names its version' }),
-        snapshot_id: z.string().nullable().meta({ description: 'snapshot of that version' }),
-        files_total: z.int().meta({ description: 'data files of the snapshot' }),
-        files_read: z.int().meta({ description: 'of these, the files that were read' }),
-        rows_scanned: z.int().meta({ description: 'rows of the files and tail segments' }),
-        bytes_read: z.int().meta({ description: 'size of the files in bytes' }),
-      }),
-    )
-    .meta({ description: 'the tables that were read, each with its version; all were pinned in one moment' }),
 }
 
 export const SQL_ROWS = z.array(

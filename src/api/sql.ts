@@ -1,18 +1,18 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Clock } from '#core'
-import { DEFAULT_LIMIT, MAX_LIMIT, parseAsOf, type SqlRouter } from '#query'
+import { DEFAULT_LIMIT, MAX_LIMIT, parseAsOf, type QueryLimits, type SqlRouter } from '#query'
 import { readBody } from './body.js'
 import type { QueryDurations } from './metrics.js'
-import { ALL, formatParameter } from './parameters.js'
+import { ALL, formatParameter, timeoutParameter } from './parameters.js'
+import { rateLimit } from './rate-limit.js'
 import { chooseFormat, clientSignal, readParameters } from './request.js'
 import { sendAnswer } from './response.js'
-import { TimeLimit } from './time-limit.js'
+import { type TimeBounds, TimeLimit } from './time-limit.js'
 
 export const SQL_PATH = '/v1/sql'
 
-const DEFAULT_TIMEOUT_MS = 30_000
-const MAX_TIMEOUT_MS = 300_000
+const TIMEOUT_EXPECTED = 'a whole number of milliseconds from 1'
 const LARGEST_BIGINT = 2n ** 63n - 1n
 
 export const sqlParameters = z.object(formatParameter)
@@ -32,7 +32,7 @@ export const sqlBodySchema = z
   .strictObject({
     sql: z.string('a SELECT').min(1, 'a SELECT').meta({
       description:
-        'one SELECT over trades, quotes, quarantine, corrections and sequence_gaps, with the columns of these tables; values as $name or ?',
+        'one SELECT over trades, quotes, quarantine, corrections, sequence_gaps and rollups (bars_1m, bars_1h, quote_bars_1m, your own), with the columns of these tables; values as $name or ?',
       example:
         'SELECT symbol, sum(price * size) AS notional FROM trades WHERE exchange = $exchange GROUP BY ALL',
     }),
@@ -69,21 +69,28 @@ export const sqlBodySchema = z
           'what every table that is read held then: a time, a branch or a tag; of one table also a snapshot id',
       }),
     timeout_ms: z
-      .int(`a whole number from 1 to ${MAX_TIMEOUT_MS}`)
-      .min(1, 'at least 1')
-      .max(MAX_TIMEOUT_MS, `at most ${MAX_TIMEOUT_MS}`)
-      .default(DEFAULT_TIMEOUT_MS)
-      .meta({
-        description:
-          'waiting for so long, for the answer or for more of what is streamed, ends the statement: 504, or a broken connection',
-      }),
+      .int(TIMEOUT_EXPECTED)
+      .min(1, TIMEOUT_EXPECTED)
+      .optional()
+      .meta({ description: timeoutParameter.timeout_ms.meta()?.description, maximum: undefined }),
   })
   .meta({ id: 'SqlRequest' })
 
+export interface SqlRouteOptions {
+  readonly sql: SqlRouter
+  readonly limits: Pick<QueryLimits, 'status'>
+  readonly timeouts: TimeBounds
+  readonly clock: Clock
+}
+
 /** Answers POST /v1/sql. A client that leaves, and the time that it gives, end the statement. */
-export function sqlRoute(router: SqlRouter, clock: Clock, queries: QueryDurations): RequestHandler {
+export function sqlRoute(
+  { sql: router, limits, timeouts, clock }: SqlRouteOptions,
+  queries: QueryDurations,
+): RequestHandler {
   return async (request, response) => {
     const startedMs = clock.monotonicMs()
+    response.set(rateLimit(limits.status()))
     response.once('close', () => {
       const status = response.writableFinished ? String(response.statusCode) : 'cut'
       queries.observe({ path: SQL_PATH, status }, clock.monotonicMs() - startedMs)
@@ -97,7 +104,7 @@ export function sqlRoute(router: SqlRouter, clock: Clock, queries: QueryDuration
       timeout_ms: timeoutMs,
     } = readBody(request, sqlBodySchema)
     const left = clientSignal(response)
-    const time = new TimeLimit(timeoutMs, clock)
+    const time = new TimeLimit(timeoutMs, timeouts, clock)
     const question = { sql, parameters, limit, ...(asOf && { asOf }) }
     const signal = AbortSignal.any([left, time.signal])
     const answer = await time.answer(router.answer(question, { encoding, signal }))

@@ -1,5 +1,11 @@
-import { type Clock, TicklakeError } from '#core'
+import { type Clock, invalid, TicklakeError } from '#core'
 import { type Answer, RowData } from '#query'
+
+/** How long clients may wait, and how long they do that say nothing. */
+export interface TimeBounds {
+  readonly timeoutMs: number
+  readonly maxTimeoutMs: number
+}
 
 /** How long a client waits at most: for an answer to begin, and, where it is streamed, for each further part of it. */
 export class TimeLimit {
@@ -7,8 +13,11 @@ export class TimeLimit {
   readonly #clock: Clock
   readonly #late = new AbortController()
 
-  constructor(limitMs: number, clock: Clock) {
-    this.#limitMs = limitMs
+  /** `invalid_input` for a wish beyond what is allowed. */
+  constructor(askedMs: number | undefined, { timeoutMs, maxTimeoutMs }: TimeBounds, clock: Clock) {
+    if (askedMs !== undefined && askedMs > maxTimeoutMs)
+      throw invalid('timeout_ms', askedMs, `a whole number of milliseconds from 1 to ${maxTimeoutMs}`)
+    this.#limitMs = askedMs ?? timeoutMs
     this.#clock = clock
   }
 
@@ -36,14 +45,10 @@ export class TimeLimit {
   }
 
   async #within<T>(work: Promise<T>): Promise<T> {
-    const cancel = this.#clock.after(this.#limitMs, () =>
-      this.#late.abort(
-        new TicklakeError(
-          'timeout',
-          `the statement was ended after ${this.#limitMs} ms: ask for less, or raise timeout_ms`,
-        ),
-      ),
-    )
+    const cancel = this.#clock.after(this.#limitMs, () => {
+      const message = `the query was ended after ${this.#limitMs} ms: ask for less, or raise timeout_ms`
+      this.#late.abort(new TicklakeError('timeout', message))
+    })
     try {
       return await work
     } finally {

@@ -10,6 +10,7 @@ import {
   type Ledger,
   type Logger,
   type Random,
+  residentShare,
   type Service,
   type SessionCalendars,
   TicklakeError,
@@ -28,11 +29,19 @@ import {
   Producer,
   Replay,
 } from '#ingest'
-import { QueryRouter, SqlRouter } from '#query'
-import { Maintenance, type MaintenancePolicy, type StreamTable, Warehouse } from '#storage'
+import { AnswerCache, Headroom, MemoryLayer, QueryLimits, QueryRouter, RedisLayer, SqlRouter } from '#query'
+import {
+  Maintenance,
+  type MaintenancePolicy,
+  type RollupDefinition,
+  type StreamTable,
+  Warehouse,
+} from '#storage'
 import { loadCalendars } from './calendars.js'
+import { loadConditions } from './conditions.js'
 import { openLog } from './log.js'
 import { openRegistry } from './registry.js'
+import { loadRollups } from './rollups.js'
 import { VERSION } from './version.js'
 
 /** What a lake is given from outside. */
@@ -45,6 +54,8 @@ export interface LakeSurroundings {
 /** What ships with the program. */
 const FORMATS = fileURLToPath(new URL('../../config/formats', import.meta.url))
 export const CALENDARS = fileURLToPath(new URL('../../config/calendars', import.meta.url))
+const CONDITIONS = fileURLToPath(new URL('../../config/conditions', import.meta.url))
+const ROLLUPS = fileURLToPath(new URL('../../config/rollups', import.meta.url))
 
 /**
  * The whole system on one data folder, and the only place that knows all modules: it builds them from the
@@ -101,7 +112,8 @@ export class Lake {
     const tempDirectory = folder('ticklake-temp')
     await rm(tempDirectory, { recursive: true, force: true })
     await mkdir(tempDirectory)
-    const engine = await Engine.open({ ...config.engine, tempDirectory })
+    const { queries } = config
+    const engine = await Engine.open({ ...config.engine, connections: queries.concurrent, tempDirectory })
     steps.onUndo(() => engine.close())
     const reader = await EmptyEngine.open()
     steps.onUndo(() => reader.close())
@@ -121,12 +133,14 @@ export class Lake {
         partitionCount: partitions,
         acceptAddedPartitions,
         flush: config.flush,
+        rollups: await rollupsOf(config.rollups),
         fence: lock.fence,
       }),
     )
 
     const { unknownWaitMs, maxAddedColumns } = config.registry
     const sessions = await loadCalendars(CALENDARS)
+    const conditions = await loadConditions(CONDITIONS)
     const consumers: Consumer[] = []
     // All before the first is read: Kafka's group is joined with the topics that are there then.
     for (const { definition } of warehouse.tables.values())
@@ -190,15 +204,40 @@ export class Lake {
       },
       (error: Error) => logger.debug('stopped before the tables had caught up', { error: error.message }),
     )
+    const limits = new QueryLimits({ ...queries, headroom: headroomOf(queries, config.data) })
+    const cache = openCache(config.cache, { clock, random, logger })
+    steps.onUndo(async () => cache.stop())
     const api = createApi({
-      router: new QueryRouter({ tables, engine, sessions, clock, tempDirectory }),
-      sql: new SqlRouter({ tables: warehouse.readable, engine, reader, clock, tempDirectory }),
+      router: new QueryRouter({
+        tables,
+        rollups: warehouse.rollups,
+        engine,
+        sessions,
+        conditions,
+        limits,
+        cache,
+        clock,
+        tempDirectory,
+      }),
+      sql: new SqlRouter({
+        tables: warehouse.readable,
+        rollups: warehouse.rollups,
+        engine,
+        reader,
+        limits,
+        clock,
+        tempDirectory,
+      }),
+      cache,
+      limits,
+      timeouts: queries,
       tables,
       loads,
       schemaRegistry: served,
       maintenance,
       iceberg: { catalog: warehouse.catalog, isReadOnly: config.catalog.readOnly },
       ingest: { poster, admit, maxBodyBytes },
+      rollups: warehouse.rollups,
       replay: new Replay({ log, registry, clock, logger }),
       consumers,
       pressure,
@@ -260,6 +299,19 @@ export function inspectionOf(
       logger: logger.child({ table: name }),
       sessions,
     })
+}
+
+function headroomOf(
+  { maxResidentPercent, minFreeDiskBytes }: Config['queries'],
+  directory: string,
+): Headroom {
+  const maxResidentShare = maxResidentPercent / 100
+  return new Headroom({ residentShare, maxResidentShare, directory, minFreeBytes: minFreeDiskBytes })
+}
+
+/** The definitions that ship with the program, and those of a folder of one's own. */
+function rollupsOf({ shipped, folder }: Config['rollups']): Promise<readonly RollupDefinition[]> {
+  return loadRollups([...(shipped ? [ROLLUPS] : []), ...(folder === null ? [] : [folder])])
 }
 
 /** What the settings ask for. */
@@ -333,4 +385,17 @@ class Steps {
     }
     if (failures.length > 0) throw failures[0]
   }
+}
+
+/** The nearest layer first. */
+function openCache(
+  { memoryBytes, memoryTtlMs, maxEntryBytes, redisUrl, redisTimeoutMs, redisTtlMs }: Config['cache'],
+  { clock, random, logger }: LakeSurroundings,
+): AnswerCache {
+  const memory = { maxBytes: memoryBytes, maxEntryBytes, ttlMs: memoryTtlMs, clock }
+  const redis = { url: redisUrl, timeoutMs: redisTimeoutMs, maxEntryBytes, ttlMs: redisTtlMs, random, logger }
+  return new AnswerCache([
+    ...(memoryBytes > 0 ? [new MemoryLayer(memory)] : []),
+    ...(redisUrl === '' ? [] : [new RedisLayer(redis)]),
+  ])
 }

@@ -50,6 +50,19 @@ const COMMANDS: readonly JobCommand[] = [
     description: 'read every data file and compare it with what its manifest says',
     options: [],
   },
+  {
+    kind: 'backfill',
+    description: 'compute the days of a rollup that are waiting, from the rows of its source',
+    options: [
+      ['start', 'time', 'the days from this on anew, whatever they are'],
+      ['end', 'time', 'the days before this anew, whatever they are'],
+    ],
+  },
+  {
+    kind: 'audit',
+    description: 'compute a bucket of a rollup that is drawn from the rows of its source, and compare',
+    options: [],
+  },
 ]
 
 type Options = Target & { readonly json?: boolean } & Readonly<Record<string, unknown>>
@@ -88,6 +101,16 @@ export function maintenanceCommands(
       withLake(options, signal, async (client) => {
         const path = `/admin/tables/${encodeURIComponent(table)}/plan`
         print(dataOf(await (await client.get(path, {}, 'application/json', signal)).json()), options)
+      }),
+    )
+  target(admin.command('rollups').description('tell of the tables that are derived by definition'))
+    .option('--json', 'print them as one line of JSON')
+    .action((options: Options) =>
+      withLake(options, signal, async (client) => {
+        print(
+          dataOf(await (await client.get('/admin/rollups', {}, 'application/json', signal)).json()),
+          options,
+        )
       }),
     )
   target(admin.command('jobs').description('tell of the jobs of a server, newest first'))

@@ -43,6 +43,8 @@ Examples:
   ticklake query symbols
   ticklake query trades --symbols BHP --start 2014-03-10 --end 2014-03-11 --limit 20
   ticklake query bars --symbols EURUSD --interval 1h --of mid --tz America/New_York
+  ticklake query bars --symbols SPY --interval 30m --session regular --prints eligible
+  ticklake query asof --symbols BHP --start 2014-03-10 --max-age 10m
   ticklake query quotes --symbols BHP --limit 1000000 --output csv > quotes.csv`
 
 const QUARANTINE_HELP = `
@@ -111,21 +113,29 @@ export function program(signal: AbortSignal): Command {
 
   root
     .command('query')
-    .description('ask for trades, quotes, bars, the latest event of each symbol, or the symbols there are')
+    .description(
+      'ask for trades, quotes, bars, vwap, trades with the quotes that prevailed (asof), the market at a moment (snapshot), the latest event of each symbol, or the symbols there are',
+    )
     .addArgument(new Argument('<what>', 'what to ask for').choices(SUBJECTS))
     .option('--symbols <list>', 'symbols, with commas between')
     .option('--exchange <name>', 'only this exchange')
     .option('--start <time>', 'from this time on: RFC 3339, a date, or ns since 1970')
     .option('--end <time>', 'before this time')
-    .option('--interval <length>', 'length of a bar: 1s to 1d (bars; default: 1m)')
+    .option('--interval <length>', '1s to 1d: length of a bar (default: 1m), or of what vwap is of')
     .option(
       '--of <what>',
       'bars: trades, bid, ask or mid; latest and symbols: trades or quotes (default: trades)',
     )
     .option('--as-of <state>', 'what was there then: a snapshot id, a time, a branch or a tag')
-    .option('--tz <zone>', 'time zone whose midnights bars start from (default: UTC)')
-    .option('--order <order>', 'asc or desc, by time (trades, quotes, bars; default: asc)')
-    .option('--fields <list>', 'fields of a row, with commas between (not for symbols)')
+    .option('--tz <zone>', 'time zone whose midnights bars start from (default: UTC; of 1d: trading days)')
+    .option('--session <part>', 'bars and vwap: regular, pre, post or all of each trading day')
+    .option('--prints <which>', 'bars and vwap: all trades, or eligible ones by their conditions')
+    .option('--fill <how>', 'bars: none, null or prev for intervals without rows')
+    .option('--prevailing <which>', 'asof: quotes at the time of a trade too, or only those before it')
+    .option('--max-age <age>', 'asof and snapshot: nothing older, such as 10s or 1d')
+    .option('--at <time>', 'snapshot: the moment (default: the newest there is)')
+    .option('--order <order>', 'asc or desc, by time (not for snapshot, latest and symbols; default: asc)')
+    .option('--fields <list>', 'fields of a row, with commas between (not for vwap and symbols)')
     .option('--limit <rows>', 'at most so many rows', '1000')
     .addOption(
       new Option('--output <form>', 'how to print them; json: one whole answer for each 50,000 rows')
@@ -139,7 +149,7 @@ export function program(signal: AbortSignal): Command {
 
   root
     .command('sql')
-    .description('ask one SELECT over trades, quotes, quarantine, corrections and sequence_gaps')
+    .description('ask one SELECT over trades, quotes, quarantine, corrections, sequence_gaps and rollups')
     .argument('<statement>', 'the SELECT; values as $name')
     .option('--param <name=value>', 'the value of $name; may be given again', append, [])
     .option('--limit <rows>', 'at most so many rows, up to 50000', '1000')

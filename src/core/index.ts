@@ -11,6 +11,14 @@ export {
   type ColumnBatch,
   type StringColumn,
 } from './column-batch.js'
+export {
+  CODE_FORMS,
+  type CodeForm,
+  type ConditionCode,
+  type ConditionTable,
+  PRINT_USES,
+  type PrintUse,
+} from './condition-table.js'
 export { CORRECTED_COLUMNS, CORRECTION_ACTIONS, CORRECTIONS } from './correction.js'
 export { formatDecimal, parseDecimal, type Scaled } from './decimal.js'
 export { diskFull, type ErrorCode, invalid, type TextPosition, TicklakeError } from './errors.js'
@@ -32,6 +40,7 @@ export { type Durations, type MetricName, Metrics, type Sample } from './metrics
 export { QUARANTINE_REASONS, QualityFlag, type QuarantineReason } from './quality.js'
 export { QUARANTINE } from './quarantine.js'
 export { QUOTES } from './quote.js'
+export { residentShare } from './resident.js'
 export { SEQUENCE_GAPS } from './sequence-gaps.js'
 export type { Service } from './service.js'
 export { type Session, type SessionCalendar, SessionCalendars } from './session-calendar.js'
@@ -44,6 +53,7 @@ export {
   type TableDefinition,
   type TableLayout,
   type TableName,
+  type WideDecimal,
 } from './table-definition.js'
 export {
   dayOfMicros,

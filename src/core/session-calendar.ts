@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { localTime, startOfDay, type ZoneOffset, zoneOffset } from './time-zone.js'
 
 /** The trading days of one or more exchanges. Days are counted from 1970-01-01, times of day in minutes. */
@@ -46,6 +47,8 @@ const KEPT_SESSIONS = 1_000
 export class SessionCalendars {
   readonly #byExchange = new Map<string, ExchangeSessions>()
   readonly #others = new ExchangeSessions(ALWAYS)
+  /** Names what the calendars say: two that say the same have the same. */
+  readonly version: string
 
   /** An exchange that none of the calendars names trades around the clock. */
   constructor(calendars: readonly SessionCalendar[]) {
@@ -53,6 +56,12 @@ export class SessionCalendars {
       const sessions = new ExchangeSessions(calendar)
       for (const exchange of calendar.exchanges) this.#byExchange.set(exchange, sessions)
     }
+    const said = calendars.map((calendar) => ({
+      ...calendar,
+      holidays: [...calendar.holidays],
+      earlyCloses: [...calendar.earlyCloses],
+    }))
+    this.version = createHash('sha256').update(JSON.stringify(said)).digest('base64url').slice(0, 16)
   }
 
   /** The session of an exchange that an event time (µs, within ±2^53) is part of. */

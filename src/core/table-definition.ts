@@ -7,12 +7,15 @@ export type ColumnType = 'string' | 'int' | 'long' | 'timestamptz' | 'decimal' |
 /** Where a column gets its value: the producer's record, or the log position at which it was read. */
 export type ColumnOrigin = 'record' | 'log'
 
+/** A decimal of 38 digits, as sums need them: Iceberg's name of it. */
+export type WideDecimal = `decimal(38, ${number})`
+
 /** A column as files have it. */
 export interface LayoutColumn {
   /** The Iceberg field id. Never reused. */
   readonly id: number
   readonly name: string
-  readonly type: ColumnType | 'date'
+  readonly type: ColumnType | 'date' | WideDecimal
   readonly doc: string
 }
 

@@ -1,11 +1,11 @@
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
-import { TicklakeError } from '#core'
 import { BatchAppender } from './batch-appender.js'
+import { interruptOnAbort } from './interruption.js'
 import { exportParquet, type ParquetExport } from './parquet-export.js'
 import { type ParquetFile, type ParquetRequest, writeParquetFile } from './parquet-file.js'
-import type { QueryResult, SqlParameters, SqlValue } from './query-result.js'
-import { streamChunks } from './result-stream.js'
+import { type QueryResult, type SqlParameters, type SqlValue, sqlString } from './query-result.js'
+import { streamChunks, wholeChunks } from './result-stream.js'
 import { type RowsChunk, readRows } from './rows.js'
 
 export interface EngineOptions {
@@ -14,15 +14,11 @@ export interface EngineOptions {
   readonly threads: number
   /** Where large sorts and joins spill. */
   readonly tempDirectory: string
-  /** Queries that may run at once; further ones wait for a connection. */
+  /** Connections that are kept for queries: while as many run, another one is opened for the next. */
   readonly connections: number
-  /** Queries that may wait for a connection; one more is refused with `overloaded`. */
-  readonly maxWaiting: number
-  /** Results that may be streamed or exported at once; one more is refused with `overloaded`. Absent: 4. */
-  readonly maxStreams?: number
+  /** DuckDB's own notation. What is spilled at most, and what would need more fails. Absent: most of the free disk. */
+  readonly spillLimit?: string
 }
-
-const MAX_STREAMS = 4
 
 /** What a table does with the engine; queries are other people's business. */
 export type TableEngine = Pick<Engine, 'run' | 'read' | 'appender' | 'drop' | 'dropped' | 'writeParquet'>
@@ -32,22 +28,18 @@ export type FileEngine = Pick<Engine, 'read' | 'writeParquet'>
 
 /**
  * DuckDB behind one door: an in-memory database whose tables are the hot tail, and which reads Parquet files.
- * Nothing in it outlives the process.
+ * Nothing in it outlives the process. How much is asked of it at once is up to those who ask.
  */
 export class Engine {
   readonly #database: duckdb.Database
   readonly #idle: DuckDBConnection[]
   readonly #drops = new Set<Promise<void>>()
-  readonly #waiting: ((connection: DuckDBConnection) => void)[] = []
-  readonly #maxWaiting: number
-  readonly #maxStreams: number
-  #streams = 0
+  readonly #maxIdle: number
 
-  private constructor(database: duckdb.Database, connections: DuckDBConnection[], options: EngineOptions) {
+  private constructor(database: duckdb.Database, connections: DuckDBConnection[]) {
     this.#database = database
     this.#idle = connections
-    this.#maxWaiting = options.maxWaiting
-    this.#maxStreams = options.maxStreams ?? MAX_STREAMS
+    this.#maxIdle = connections.length
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
@@ -61,14 +53,17 @@ export class Engine {
     duckdb.set_config(config, 'autoinstall_known_extensions', 'false')
     duckdb.set_config(config, 'duckdb_api', 'ticklake')
     const database = await duckdb.open(':memory:', config)
-    const connections = Array.from({ length: options.connections }, () => connect(database))
-    return new Engine(database, await Promise.all(connections), options)
+    const connecting = Array.from({ length: options.connections }, () => connect(database))
+    const connections = await Promise.all(connecting)
+    // DuckDB takes this for a start-up setting too, tells it back, and does not keep to it.
+    if (options.spillLimit !== undefined)
+      await connections[0]?.run(`SET max_temp_directory_size = ${sqlString(options.spillLimit)}`)
+    return new Engine(database, connections)
   }
 
   /**
    * Runs one statement and reads its whole result. Parameters are named: `$symbol`. Aborting the signal interrupts
-   * the statement and throws the signal's reason. `overloaded` when too many wait already. Project results to VARCHAR,
-   * BIGINT, INTEGER or BOOLEAN.
+   * the statement and throws the signal's reason. Project results to VARCHAR, BIGINT, INTEGER or BOOLEAN.
    */
   async query(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): Promise<QueryResult> {
     return this.#run((connection) => readResult(connection, sql, parameters), signal)
@@ -79,49 +74,39 @@ export class Engine {
    * then. The statement has run to its end before the first: what fails, fails before it. There is always a first chunk: it tells the types. Project to what `readRows` reads.
    */
   async *rows(sql: string, parameters: SqlParameters = {}, signal?: AbortSignal): AsyncGenerator<RowsChunk> {
-    const connection = await this.#take(signal)
+    const connection = await this.#take()
     try {
-      for await (const chunk of streamChunks(connection, sql, parameters, signal, true)) yield readRows(chunk)
+      for await (const chunk of wholeChunks(connection, sql, parameters, signal)) yield readRows(chunk)
     } finally {
       this.#giveBack(connection)
     }
   }
 
   /**
-   * As `rows`, for whoever takes the chunks as slowly as it likes: on the side of the queries, so many at once. What DuckDB
-   * holds meanwhile is what the statement sorts or groups, and about a megabyte.
+   * As `rows`, for whoever takes the chunks as slowly as it likes: on the side of the queries. What DuckDB holds
+   * meanwhile is what the statement sorts or groups, and about a megabyte.
    */
   async *stream(
     sql: string,
     parameters: SqlParameters = {},
     signal?: AbortSignal,
   ): AsyncGenerator<RowsChunk> {
-    this.#startStream()
+    const connection = await connect(this.#database)
     try {
-      const connection = await connect(this.#database)
-      try {
-        for await (const chunk of streamChunks(connection, sql, parameters, signal)) yield readRows(chunk)
-      } finally {
-        connection.closeSync()
-      }
+      for await (const chunk of streamChunks(connection, sql, parameters, signal)) yield readRows(chunk)
     } finally {
-      this.#streams--
+      connection.closeSync()
     }
   }
 
-  /** Writes the rows of an answer to a new Parquet file, on the side of the queries. Counts as a stream. */
+  /** Writes the rows of an answer to a new Parquet file, on the side of the queries. */
   async exportParquet(request: ParquetExport, signal?: AbortSignal): Promise<readonly string[]> {
-    this.#startStream()
-    try {
-      return await this.#aside((connection) => exportParquet(connection, request), signal)
-    } finally {
-      this.#streams--
-    }
+    return this.#aside((connection) => exportParquet(connection, request), signal)
   }
 
   /** Runs one statement for its effect, on the side of the queries: it never waits for their connections. */
-  async run(sql: string): Promise<void> {
-    await this.#aside((connection) => connection.run(sql))
+  async run(sql: string, signal?: AbortSignal): Promise<void> {
+    await this.#aside((connection) => connection.run(sql), signal)
   }
 
   /** As `query`, but on the side of the queries: for what a table wants to know of its own rows. */
@@ -157,14 +142,6 @@ export class Engine {
     duckdb.close_sync(this.#database)
   }
 
-  #startStream(): void {
-    if (this.#streams >= this.#maxStreams) {
-      const message = `${this.#streams} answers are being streamed or written as files: try again later`
-      throw new TicklakeError('overloaded', message)
-    }
-    this.#streams++
-  }
-
   async #aside<T>(use: (connection: DuckDBConnection) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const connection = await connect(this.#database)
     try {
@@ -178,7 +155,7 @@ export class Engine {
     use: (connection: DuckDBConnection) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const connection = await this.#take(signal)
+    const connection = await this.#take()
     try {
       return await interruptible(connection, use, signal)
     } finally {
@@ -186,34 +163,13 @@ export class Engine {
     }
   }
 
-  async #take(signal: AbortSignal | undefined): Promise<DuckDBConnection> {
-    signal?.throwIfAborted()
-    const connection = this.#idle.pop()
-    if (connection) return connection
-    if (this.#waiting.length >= this.#maxWaiting) {
-      throw new TicklakeError('overloaded', `${this.#waiting.length} queries are waiting: try again later`)
-    }
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#waiting.splice(this.#waiting.indexOf(take), 1)
-        reject(
-          signal?.reason ??
-            new TicklakeError('timeout', 'the query was given up while it waited for a connection'),
-        )
-      }
-      const take = (free: DuckDBConnection) => {
-        signal?.removeEventListener('abort', leave)
-        resolve(free)
-      }
-      this.#waiting.push(take)
-      signal?.addEventListener('abort', leave, { once: true })
-    })
+  async #take(): Promise<DuckDBConnection> {
+    return this.#idle.pop() ?? connect(this.#database)
   }
 
   #giveBack(connection: DuckDBConnection): void {
-    const next = this.#waiting.shift()
-    if (next) next(connection)
-    else this.#idle.push(connection)
+    if (this.#idle.length < this.#maxIdle) this.#idle.push(connection)
+    else connection.closeSync()
   }
 }
 
@@ -224,15 +180,14 @@ async function interruptible<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   signal?.throwIfAborted()
-  const interrupt = () => connection.interrupt()
-  signal?.addEventListener('abort', interrupt, { once: true })
+  const calm = interruptOnAbort(connection, signal)
   try {
     return await use(connection)
   } catch (error) {
     if (signal?.aborted) throw signal.reason
     throw error
   } finally {
-    signal?.removeEventListener('abort', interrupt)
+    calm()
   }
 }
 

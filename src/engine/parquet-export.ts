@@ -3,8 +3,8 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { TicklakeError } from '#core'
 import { type SqlParameters, sqlString } from './query-result.js'
 
-/** As DuckDB has it from the system, or of its own bound on the temporary folder. */
-const NO_ROOM = /No space left on device|Disk quota exceeded|max_temp_directory_size/i
+/** As DuckDB has it from the system. */
+const NO_ROOM = /No space left on device|Disk quota exceeded/i
 
 /** Rows to be written to a file that somebody outside reads, as plain Parquet: no field ids. */
 export interface ParquetExport {

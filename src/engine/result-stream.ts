@@ -1,4 +1,5 @@
-import { type DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
+import { type DuckDBConnection, DuckDBDataChunk, type DuckDBResult } from '@duckdb/node-api'
+import { interruptOnAbort } from './interruption.js'
 import type { SqlParameters } from './query-result.js'
 
 /**
@@ -6,30 +7,51 @@ import type { SqlParameters } from './query-result.js'
  * is always a first chunk, of no rows when the result has none: it tells the types. Aborting the signal interrupts the
  * statement and throws the signal's reason. A reader that leaves early ends it, and DuckDB lets go of what it held.
  *
- * What fails before the first chunk is thrown. What fails after it, node-api tells as the end (`fetchChunk`, 1.5): `isWhole`
- * has the statement run to its end before, and its result held by DuckDB.
+ * What fails before the first chunk is thrown. What fails after it, node-api tells as the end (`fetchChunk`, 1.5): so a
+ * stream is a transaction, which a failure aborts, and its end is believed once the transaction still takes statements.
  */
 export async function* streamChunks(
   connection: DuckDBConnection,
   sql: string,
   parameters: SqlParameters,
   signal: AbortSignal | undefined,
-  isWhole = false,
 ): AsyncGenerator<DuckDBDataChunk> {
-  const interrupt = () => connection.interrupt()
-  signal?.addEventListener('abort', interrupt, { once: true })
+  await connection.run('BEGIN TRANSACTION')
+  try {
+    yield* readChunks(connection, () => connection.stream(sql, parameters), signal)
+    await connection.run('SELECT 1').catch(() => failure(connection, sql, parameters, signal))
+  } finally {
+    // An open result keeps its sorts and buffers until it is collected as garbage, or until its connection runs something else.
+    await connection.run('ROLLBACK')
+  }
+}
+
+/** As `streamChunks`, of a result that DuckDB holds whole before its first chunk: what fails, fails before it. */
+export async function* wholeChunks(
+  connection: DuckDBConnection,
+  sql: string,
+  parameters: SqlParameters,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<DuckDBDataChunk> {
+  yield* readChunks(connection, () => connection.run(sql, parameters), signal)
+}
+
+async function* readChunks(
+  connection: DuckDBConnection,
+  run: () => Promise<DuckDBResult>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<DuckDBDataChunk> {
+  const calm = interruptOnAbort(connection, signal)
   let next: Promise<DuckDBDataChunk | null> | undefined
-  let isOver = false
   try {
     signal?.throwIfAborted()
-    const result = await (isWhole ? connection.run(sql, parameters) : connection.stream(sql, parameters))
+    const result = await run()
     next = result.fetchChunk()
     for (let isFirst = true; ; isFirst = false) {
       const chunk = await next
       next = undefined
       signal?.throwIfAborted()
       if (!chunk || chunk.rowCount === 0) {
-        isOver = true
         if (isFirst) yield DuckDBDataChunk.create(result.columnTypes(), 0)
         return
       }
@@ -42,12 +64,23 @@ export async function* streamChunks(
     if (signal?.aborted) throw signal.reason
     throw error
   } finally {
-    signal?.removeEventListener('abort', interrupt)
+    calm()
     if (next) {
       connection.interrupt()
       await next.catch(() => undefined)
     }
-    // An open result keeps its sorts and buffers until it is collected as garbage, or until its connection runs something else.
-    if (!isOver) await connection.run('SELECT 1')
   }
+}
+
+/** Throws what made a stream end before its end: DuckDB says it when the statement runs whole. */
+async function failure(
+  connection: DuckDBConnection,
+  sql: string,
+  parameters: SqlParameters,
+  signal: AbortSignal | undefined,
+): Promise<never> {
+  await connection.run('ROLLBACK')
+  await connection.run('BEGIN TRANSACTION')
+  for await (const _ of wholeChunks(connection, sql, parameters, signal)) break
+  throw new Error('a statement failed after its first rows, and not when it ran again')
 }

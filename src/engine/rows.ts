@@ -64,12 +64,15 @@ function readColumn(
 ): RowColumn {
   const type = typeOf(logicalType)
   const bits = rowCount === 0 ? null : duckdb.vector_get_validity(vector, Math.ceil(rowCount / 64) * 8)
-  // DuckDB's memory is another chunk's in the next turn: everything is copied.
-  const validity = bits ? Uint8Array.from(bits) : null
-  const isNull = (row: number) => validity !== null && (validity[row >> 3]! & (1 << (row & 7))) === 0
+  const isNull = (row: number) => bits !== null && (bits[row >> 3]! & (1 << (row & 7))) === 0
+  const nulls = bits === null ? [] : Array.from({ length: rowCount }, (_, row) => row).filter(isNull)
+  // DuckDB's memory is another chunk's in the next turn: everything is copied. It may have a mask where nothing is null.
+  const validity = bits !== null && nulls.length > 0 ? Uint8Array.from(bits) : null
   if (type.kind === 'text') return { name, type, validity, values: readText(vector, rowCount, isNull) }
   const width = widthOf(type)
   const values = rowCount === 0 ? new Uint8Array() : duckdb.vector_get_data(vector, rowCount * width).slice()
+  // Under a null is whatever was in that memory before: not for others to see, and not the same twice.
+  for (const row of nulls) values.fill(0, row * width, (row + 1) * width)
   return { name, type, validity, values }
 }
 

@@ -1,5 +1,6 @@
 import { TicklakeError } from '#core'
 import type { Engine, QueryResult, RowsChunk, SqlParameters } from '#engine'
+import type { LayerName } from './cache/layer.js'
 import type { ArrowColumn } from './encodings/arrow-schema.js'
 import type { Encoding } from './field.js'
 import type { OpenGaps } from './gaps.js'
@@ -12,11 +13,15 @@ export type QueryEngine = Pick<Engine, 'query' | 'rows' | 'stream' | 'exportParq
 /** How an answer came about. */
 export interface AnswerMeta {
   readonly route: Route
-  /** The version that was read. */
+  /** The version that was read; where several tables were, the versions of all of them. */
   readonly receipt: string
+  /** Null before the first, and where several tables were read. */
   readonly snapshotId: string | null
   readonly engine: 'duckdb'
-  readonly cache: 'none'
+  /** The farthest layer that had some of the rows. */
+  readonly cache: LayerName | 'none'
+  /** The rollup that a part of it was read from; null: none was. */
+  readonly rollup: string | null
   readonly filesTotal: number
   readonly filesRead: number
   /** Rows of the files and tail slices that were read, before any filter. */
@@ -25,6 +30,8 @@ export interface AnswerMeta {
   readonly elapsedMs: number
   /** What sequence numbers tell to be missing in the range that was asked for, now; null when nothing is. */
   readonly gaps: OpenGaps | null
+  /** Each table of an answer from several, at its version. */
+  readonly tables?: readonly ({ readonly table: string } & TableMeta)[]
   /** Of an answer to SQL. */
   readonly sql?: SqlMeta
 }
@@ -34,7 +41,6 @@ export interface SqlMeta {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
   /** What the answer was cut at: the rows that were asked for, or the bytes that are answered; null: it is whole. */
   readonly cut: 'rows' | 'bytes' | null
-  readonly tables: readonly ({ readonly table: string } & TableMeta)[]
 }
 
 /** How one table of several was read. */
@@ -60,8 +66,22 @@ export interface Answer {
   readonly single: boolean
   /** False: cut short. Merely having more pages is no cut. */
   readonly complete: boolean
+  /** Of an answer that was cut short: what of the time that was asked for it covers. The next page goes on there. */
+  readonly covered?: Covered
+  /** Of an answer that was cut short: why. */
+  readonly reason?: string
   readonly nextPageToken: string | null
+  /** Two answers to a request with the same tag have the same data. Absent: they depend on more than can be named. */
+  readonly tag?: string
+  /** The caller has the data of this tag: they were not read. */
+  readonly isKnown?: true
   readonly meta: AnswerMeta
+}
+
+/** Event times, ns since 1970 UTC: start inclusive, end exclusive; null: open. */
+export interface Covered {
+  readonly startNanos: bigint | null
+  readonly endNanos: bigint | null
 }
 
 /** How the caller wants the answer, and for how long. */
@@ -69,6 +89,10 @@ export interface AnswerOptions {
   readonly encoding: Encoding
   /** Its abort ends the query. */
   readonly signal?: AbortSignal
+  /** Tags of answers to this request that the caller has. */
+  readonly knownTags?: readonly string[]
+  /** Only the plan is wanted, as one object of JSON. */
+  readonly explain?: boolean
 }
 
 /**
@@ -80,7 +104,7 @@ export interface Statement {
   readonly parameters: SqlParameters
 }
 
-/** Runs a statement whose values may leave the range of a decimal. */
+/** Runs a statement; what it fails of is told as `statementError` has it. */
 export async function runStatement(
   engine: QueryEngine,
   statement: Statement,
@@ -89,21 +113,24 @@ export async function runStatement(
   try {
     return await engine.query(statement.sql, statement.parameters, signal)
   } catch (error) {
-    throw rangeError(error)
+    throw statementError(error)
   }
 }
 
-/** Rows whose values may leave the range of a decimal, or of a time in nanoseconds. */
-export async function* inRange(chunks: AsyncGenerator<RowsChunk>): AsyncGenerator<RowsChunk> {
+/** Rows of a statement; what it fails of is told as `statementError` has it. */
+export async function* statementRows(chunks: AsyncGenerator<RowsChunk>): AsyncGenerator<RowsChunk> {
   try {
     yield* chunks
   } catch (error) {
-    throw rangeError(error)
+    throw statementError(error)
   }
 }
 
-/** An error of DuckDB as whoever asked should hear of it. */
-export function rangeError(error: unknown): unknown {
+/**
+ * An error of DuckDB as whoever asked should hear of it: values that leave the range of a decimal, or of a time in
+ * nanoseconds, and what fits neither into memory nor into what may be spilled.
+ */
+export function statementError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   if (/^Out of Range Error/.test(error.message)) {
     const message = 'a sum leaves the range of an exact decimal(38): ask for a shorter interval or range'
@@ -112,6 +139,12 @@ export function rangeError(error: unknown): unknown {
   if (/^Conversion Error: Type INT128 .* INT64/.test(error.message)) {
     const message = 'a time is too far from 1970 for nanoseconds in 64 bits: ask for the fields without ts_ns'
     return new TicklakeError('invalid_input', message, { cause: error })
+  }
+  if (/^Out of Memory Error/.test(error.message)) {
+    const message =
+      'the query needs more memory than it may have, and more than it may spill to disk (engine.spillLimit): ask for a ' +
+      'shorter range, fewer symbols or a smaller limit'
+    return new TicklakeError('too_large', message, { cause: error })
   }
   return error
 }

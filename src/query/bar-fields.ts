@@ -35,7 +35,7 @@ export const BAR_FIELDS: readonly Field[] = [
     ...decimalField('vwap', 'vwap', 'notional / volume, half-even at 8 decimals; null without volume'),
     typedSql: 'CAST(vwap AS DECIMAL(38,8))',
   },
-  numberField('count', 'count', 'rows in the bucket'),
+  numberField('count', 'count', 'rows in the bucket; of eligible prints, those that count for volume'),
   {
     ...numberField('final', 'final', 'the exchange has passed its end by 5 minutes'),
     type: 'boolean',

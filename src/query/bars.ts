@@ -1,170 +1,171 @@
-import { MICROS_PER_DAY } from '#core'
+import { assert, MICROS_PER_DAY } from '#core'
+import type { RollupTable } from '#storage'
 import type { Statement } from './answer.js'
+import { type BarEvents, rowEvents } from './bar-events.js'
 import { BAR_FIELDS, VWAP } from './bar-fields.js'
+import { filledBars } from './bar-fill.js'
+import { type BarInput, barInput } from './bar-input.js'
 import { Bindings } from './bindings.js'
-import { type LocalDay, localDaysSql, UTC_DAY, UTC_DAY_START } from './calendar.js'
-import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
-import { chooseFields, type Encoding, encodeRow } from './field.js'
-import { INSTRUMENT } from './instrument.js'
-import { keyText, ORDER_COLUMNS, orderKey } from './order-key.js'
-import { oneMoreThan } from './page.js'
-import type { KeyForm, PagePosition } from './page-token.js'
 import {
-  type BarSource,
-  type BarsRequest,
-  type MarketTable,
-  SECONDS_PER_DAY,
-  type Selection,
-} from './request.js'
-import { relation, type Scan } from './scan.js'
+  afterBucket,
+  BUCKET_KEY,
+  BUCKET_KEY_FORM,
+  bucketSelectionAfter,
+  inBuckets,
+  orderByBucket,
+  type Stretch,
+  stretchesOf,
+} from './buckets.js'
+import { utcDaysOf } from './calendar.js'
+import { chooseFields, type Encoding, encodeRow } from './field.js'
+import type { MarketRules } from './market-rules.js'
+import { keyText } from './order-key.js'
+import { oneMoreThan } from './page.js'
+import type { PagePosition } from './page-token.js'
+import type { PagedList } from './paged-list.js'
+import type { Part } from './part.js'
+import type { Reading } from './reading.js'
+import type { BarsRequest, Order } from './request.js'
+import { openRolled } from './rolled-bars.js'
+import type { Slice } from './slice.js'
+
+/** Which time zones there are, and when their clocks change: another version of the data, other bars. */
+const TIME_ZONES = process.versions.tz ?? process.versions.icu
 
 /** An exchange's later rows may be this much older than its newest: only bars that ended before are final. */
 const ALLOWED_LATENESS_MICROS = 300_000_000n
 
-/** Bucket start and end in µs, exchange, symbol. */
-export const BAR_KEY_FORM: KeyForm = ['number', 'number', 'text', 'text']
-
-interface BarInput {
-  readonly table: MarketTable
-  readonly columns: readonly string[]
-  /** The price of a row; NULL or 0 (a quote's empty side) where it has none. */
-  readonly price: string
-  /** Sums of a bar: volume and notional, which quotes do not have. */
-  readonly sums: string
+/** Bars, by bucket, exchange and symbol. */
+export function barsList(
+  request: BarsRequest,
+  { sessions, conditions }: MarketRules,
+  rollups: readonly RollupTable[],
+): PagedList {
+  const input = barInput(request.of, request.prints, conditions)
+  return {
+    name: 'bars',
+    table: input.table,
+    request,
+    rules: {
+      ...(request.session !== null && { sessions: sessions.version }),
+      ...(request.prints === 'eligible' && { conditions }),
+    },
+    keyForm: BUCKET_KEY_FORM,
+    usesWatermarks: true,
+    at: (pinned, after) => {
+      const { watermarks } = pinned
+      const selection = bucketSelectionAfter(request, after)
+      const statement = (
+        events: BarEvents,
+        stretches: readonly Stretch[] | null,
+        { limit, encoding }: Reading,
+      ) => barsStatement({ ...selection, limit }, { input, events, stretches, watermarks }, after, encoding)
+      return {
+        fields: chooseFields(BAR_FIELDS, request.fields).map(({ name }) => name),
+        selection,
+        ...(isByUtcDay(request) && {
+          byDay: {
+            order: request.order,
+            mayLackTime: false,
+            endBefore: (slice: Slice) => endBefore(slice, request.order),
+          },
+        }),
+        // What fills a gap may have come before the range.
+        ...(request.fill === 'none' && {
+          keptBy: (days: readonly number[] | null) => [finalBy(watermarks, days), TIME_ZONES],
+        }),
+        statement: async (scan, slice, reading) => {
+          const stretches = await stretchesOf(selection, scan, sessions, reading)
+          return statement(rowEvents(input, selection, scan, slice), stretches, reading)
+        },
+        ...(rollups.length > 0 &&
+          isMerged(request) && {
+            openDerived: async (part: Part, reading: Reading) => {
+              // Which days there are would have to be looked up in all rows.
+              if (request.timeZone !== 'UTC' && utcDaysOf(selection) === null) return null
+              const stretches = await stretchesOf(selection, part.scan, sessions, reading)
+              const rolled = await openRolled(rollups, { request: selection, part, pinned, input, stretches })
+              if (rolled === null) return null
+              const { scan, events, release } = rolled
+              return { scan, statement: (reading: Reading) => statement(events, stretches, reading), release }
+            },
+          }),
+      }
+    },
+  }
 }
 
-const SUM = 'DECIMAL(38,8)'
-// DuckDB multiplies two DECIMAL(18,8) into 18 digits; two of 19 give the 38 that every product needs.
-const WIDE = 'DECIMAL(19,8)'
-const QUOTE_SUMS = `CAST(NULL AS ${SUM}) AS volume, CAST(NULL AS DECIMAL(38,16)) AS notional`
-
-const INPUTS: Readonly<Record<BarSource, BarInput>> = {
-  trades: {
-    table: 'trades',
-    columns: ['price', 'size'],
-    price: 'price',
-    sums: `sum(size) AS volume, sum(CAST(price AS ${WIDE}) * CAST(size AS ${WIDE})) AS notional`,
-  },
-  bid: { table: 'quotes', columns: ['bid_price'], price: 'nullif(bid_price, 0)', sums: QUOTE_SUMS },
-  ask: { table: 'quotes', columns: ['ask_price'], price: 'nullif(ask_price, 0)', sums: QUOTE_SUMS },
-  mid: {
-    table: 'quotes',
-    columns: ['bid_price', 'ask_price'],
-    // Half of a sum of two numbers of 8 decimals has 9, exactly.
-    price: `CAST((CAST(nullif(bid_price, 0) AS ${WIDE}) + CAST(nullif(ask_price, 0) AS ${WIDE})) * 0.5 AS DECIMAL(20,9))`,
-    sums: QUOTE_SUMS,
-  },
+/** Whether states of rollups come to the same bars: eligible prints and sessions are told by rows alone. */
+function isMerged({ of, prints, session, fill }: BarsRequest): boolean {
+  return (of !== 'trades' || prints === 'all') && session === null && fill === 'none'
 }
 
-/** The table whose rows make these bars. */
-export function barTable(of: BarSource): MarketTable {
-  return INPUTS[of].table
+/** As if an empty bar had been there at the midnight. */
+function endBefore(slice: Slice, order: Order): PagePosition {
+  assert(!('isTimeless' in slice), 'bars have a time')
+  const midnight = String((order === 'asc' ? slice.fromMicros : slice.toMicros) ?? 0n)
+  return { key: [midnight, midnight, '', ''], ties: 0 }
 }
 
-/** The part of a request's selection that can hold bars after a page: fewer files to read. */
-export function barSelectionAfter(request: BarsRequest, after: PagePosition | null): Selection {
-  if (!after) return request
-  const { startNanos, endNanos, order } = request
-  const [bucket, end] = [BigInt(after.key[0] ?? 0) * 1000n, BigInt(after.key[1] ?? 0) * 1000n]
-  if (order === 'asc')
-    return { ...request, startNanos: startNanos !== null && startNanos > bucket ? startNanos : bucket }
-  return { ...request, endNanos: endNanos !== null && endNanos < end ? endNanos : end }
+function isByUtcDay({ timeZone, session, fill }: BarsRequest): boolean {
+  return timeZone === 'UTC' && session === null && fill === 'none'
 }
 
-export interface BarsContext {
-  /** Days of the time zone that hold every event of the selection; null: UTC. */
-  readonly days: readonly LocalDay[] | null
+/**
+ * What decides whether the bars of these days are final: the watermarks, but for what is so old or so new that it makes
+ * no difference. A local day begins and ends within a day of the UTC day.
+ */
+function finalBy(
+  watermarks: ReadonlyMap<string, bigint>,
+  days: readonly number[] | null,
+): ReadonlyMap<string, bigint> {
+  if (days === null) return watermarks
+  const [first = 0, last = 0] = [days[0], days.at(-1)]
+  const [earliest, latest] = [first - 1, last + 2].map(
+    (day) => BigInt(day) * BigInt(MICROS_PER_DAY) + ALLOWED_LATENESS_MICROS,
+  )
+  const clamp = (micros: bigint) => (micros < earliest! ? earliest! : micros > latest! ? latest! : micros)
+  return new Map([...watermarks].map(([exchange, micros]) => [exchange, clamp(micros)]))
+}
+
+interface BarsContext {
+  readonly input: BarInput
+  readonly events: BarEvents
+  /** What holds every event of the selection; null: UTC days. */
+  readonly stretches: readonly Stretch[] | null
   /** Newest event time by exchange, µs. */
   readonly watermarks: ReadonlyMap<string, bigint>
 }
 
 /**
- * One page of bars by bucket, exchange and symbol. Buckets start anew at each
- * local midnight and are measured in elapsed time from it; a bucket of a day is the whole local day. Open and close
- * are those of the first and last row in the total order (foreign rows that tie: the lowest and the highest price).
+ * One page of bars by bucket, exchange and symbol. Open and close are those of the first and last row in the total order.
  */
-export function barsStatement(
+function barsStatement(
   request: BarsRequest,
-  scan: Scan,
-  context: BarsContext,
+  { input, events, stretches, watermarks }: BarsContext,
   after: PagePosition | null,
   encoding: Encoding,
 ): Statement {
-  const input = INPUTS[request.of]
-  const source = relation(scan, [...new Set([...SELECTION_COLUMNS, ...ORDER_COLUMNS, ...input.columns])])
   const bindings = new Bindings()
-  const conditions = [
-    'exchange_timestamp IS NOT NULL',
-    `${input.price} IS NOT NULL`,
-    ...selectionConditions(barSelectionAfter(request, after), bindings),
-  ]
-  const size = request.of === 'trades' ? ', size' : ''
-  const events = [
-    `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros, ${input.price} AS price${size},`,
-    `${orderKey(input.price)} AS position FROM ${source} ${whereAll(conditions)}`,
+  const key = BUCKET_KEY.join(', ')
+  const bars = [
+    `SELECT ${key}, ${events.aggregates}`,
+    `FROM (${inBuckets(events.select(bindings), request.intervalSeconds, stretches, bindings)}) GROUP BY ${key}`,
   ].join(' ')
-  const direction = request.order === 'asc' ? 'ASC' : 'DESC'
+  const filled =
+    request.fill === 'none' || stretches === null
+      ? bars
+      : filledBars(bars, input.nothing, request, stretches, after, bindings)
   const page = [
-    'SELECT bucket, bucket_end, exchange, symbol, arg_min(price, position) AS open, max(price) AS high,',
-    `min(price) AS low, arg_max(price, position) AS close, ${input.sums}, count(*) AS count`,
-    `FROM (${inBuckets(events, request.intervalSeconds, context.days, bindings)})`,
-    after ? `WHERE ${afterBar(after, request, bindings)}` : '',
-    'GROUP BY bucket, bucket_end, exchange, symbol',
-    `ORDER BY bucket ${direction}, bucket_end ${direction}, exchange ${direction}, symbol ${direction}`,
-    oneMoreThan(request.limit),
+    `SELECT * FROM (${filled}) ${after ? `WHERE ${afterBucket(after, request.order, bindings)}` : ''}`,
+    `ORDER BY ${orderByBucket(request.order)} ${oneMoreThan(request.limit)}`,
   ].join(' ')
-  const whole = `SELECT *, ${VWAP} AS vwap, ${isFinal(context.watermarks, bindings)} AS final FROM (${page})`
+  const whole = `SELECT *, ${VWAP} AS vwap, ${isFinal(watermarks, bindings)} AS final FROM (${page})`
   const row = encodeRow(chooseFields(BAR_FIELDS, request.fields), encoding)
-  const key = keyText(['bucket', 'bucket_end', 'exchange', 'symbol'])
-  return { sql: `SELECT ${row} AS row, ${key} AS key FROM (${whole})`, parameters: bindings.values }
-}
-
-/** The UTC days, counted from 1970, that have events of a selection: one a row, ascending. */
-export function utcDaysStatement(request: BarsRequest, scan: Scan, after: PagePosition | null): Statement {
-  const source = relation(scan, SELECTION_COLUMNS)
-  const bindings = new Bindings()
-  const conditions = selectionConditions(barSelectionAfter(request, after), bindings)
-  const where = whereAll(['exchange_timestamp IS NOT NULL', ...conditions])
-  const events = `SELECT epoch_us(exchange_timestamp) AS micros FROM ${source} ${where}`
   return {
-    sql: `SELECT DISTINCT ${UTC_DAY} AS day FROM (${events}) ORDER BY day`,
+    sql: `SELECT ${row} AS row, ${keyText(BUCKET_KEY)} AS key FROM (${whole})`,
     parameters: bindings.values,
   }
-}
-
-/** Gives each event the start and end of its bucket. */
-function inBuckets(
-  events: string,
-  intervalSeconds: number,
-  days: readonly LocalDay[] | null,
-  bindings: Bindings,
-): string {
-  const inDays = days === null ? inUtcDays(events) : inLocalDays(events, days, bindings)
-  if (intervalSeconds === SECONDS_PER_DAY)
-    return `SELECT *, day_start AS bucket, day_end AS bucket_end FROM (${inDays})`
-  const interval = intervalSeconds * 1_000_000
-  const bucket = `(day_start + (micros - day_start) // ${interval} * ${interval})`
-  return `SELECT *, ${bucket} AS bucket, least(${bucket} + ${interval}, day_end) AS bucket_end FROM (${inDays})`
-}
-
-function inUtcDays(events: string): string {
-  return `SELECT *, ${UTC_DAY_START} AS day_start, ${UTC_DAY_START} + ${MICROS_PER_DAY} AS day_end FROM (${events})`
-}
-
-function inLocalDays(events: string, days: readonly LocalDay[], bindings: Bindings): string {
-  const sameDay = `utc_day = ${UTC_DAY} AND micros >= day_start AND micros < day_end`
-  return `SELECT events.*, day_start, day_end FROM (${events}) AS events JOIN ${localDaysSql(days, bindings)} ON ${sameDay}`
-}
-
-function afterBar(after: PagePosition, request: BarsRequest, bindings: Bindings): string {
-  const [bucket, end, exchange, symbol] = after.key
-  const bound = [
-    BigInt(bucket ?? 0),
-    BigInt(end ?? 0),
-    bindings.bind(exchange ?? ''),
-    bindings.bind(symbol ?? ''),
-  ]
-  return `(bucket, bucket_end, exchange, symbol) ${request.order === 'asc' ? '>' : '<'} (${bound.join(', ')})`
 }
 
 function isFinal(watermarks: ReadonlyMap<string, bigint>, bindings: Bindings): string {

@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
 import { dayOfMicros, MICROS_PER_DAY, startOfDay, zoneOffset } from '#core'
-import type { Bindings } from './bindings.js'
 import type { Selection } from './request.js'
 import { floorMicros } from './scan.js'
 
@@ -60,20 +59,6 @@ export function utcDaysOf({ startNanos, endNanos }: Selection): readonly number[
   const first = dayOfMicros(floorMicros(startNanos))
   const last = dayOfMicros(floorMicros(endNanos))
   return Array.from({ length: last - first + 1 }, (_, index) => first + index)
-}
-
-/** Local days as SQL for use after FROM: one row for each UTC day (from 1970) that a local day touches. */
-export function localDaysSql(days: readonly LocalDay[], bindings: Bindings): string {
-  const rows = days.flatMap(({ startMicros, endMicros }) => {
-    const [first, last] = [dayOfMicros(startMicros), dayOfMicros(endMicros - 1n)]
-    return Array.from({ length: last - first + 1 }, (_, index) => [first + index, startMicros, endMicros])
-  })
-  // As bound lists: DuckDB takes ten times as long for so many VALUES.
-  const columns = ['utc_day', 'day_start', 'day_end'].map((name, column) => {
-    const list = bindings.bind(`[${rows.map((row) => row[column]).join(',')}]`)
-    return `unnest(CAST(${list} AS BIGINT[])) AS ${name}`
-  })
-  return `(SELECT ${columns.join(', ')}) AS local_days`
 }
 
 /** Start of the UTC day, in SQL over `micros`. */

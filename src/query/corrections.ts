@@ -13,11 +13,12 @@ import {
   textField,
   timeField,
 } from './field.js'
-import { afterOrderKey, orderBy, orderKeyText, tieOf } from './order-key.js'
+import { afterOrderKey, ORDER_KEY_FORM, orderBy, orderKeyText, tieOf } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
-import { type CorrectionsRequest, MARKET_TABLES, type MarketTable } from './request.js'
-import { selectionAfter } from './rows.js'
+import type { PagedList } from './paged-list.js'
+import { type CorrectionsRequest, MARKET_TABLES, type MarketTable, type Selection } from './request.js'
+import { isUniqueRowKey, selectionAfter } from './rows.js'
 import { relation, type Scan } from './scan.js'
 
 const NEW_VALUE = 'what replaces the value; null: it stays'
@@ -56,14 +57,41 @@ const AS_EVENTS = [
 ].join(', ')
 const TIE = tieOf(['received_at', 'source', 'reason'])
 
+const EVERYTHING: Selection = { symbols: null, exchange: null, startNanos: null, endNanos: null }
+
+/** Corrections, in the order in which the log took them, with what has become of them. */
+export function correctionsList(
+  request: CorrectionsRequest,
+  tables: ReadonlyMap<TableName, StreamTable>,
+): PagedList {
+  return {
+    name: 'corrections',
+    table: 'corrections',
+    request,
+    keyForm: ORDER_KEY_FORM,
+    usesWatermarks: false,
+    isUnique: isUniqueRowKey,
+    at: (pinned, after) => {
+      const made = madeCorrections(tables, pinned, request.asOf)
+      return {
+        fields: chooseFields(CORRECTION_FIELDS, request.fields).map(({ name }) => name),
+        // What says that one was refused came later.
+        selection: EVERYTHING,
+        holdsPage: true,
+        statement: (scan, _, { encoding }) => correctionsStatement(request, scan, made, after, encoding),
+      }
+    },
+  }
+}
+
 /** By table, up to where its corrections have been made or refused. */
-export type MadeCorrections = ReadonlyMap<MarketTable, OffsetVector>
+type MadeCorrections = ReadonlyMap<MarketTable, OffsetVector>
 
 /**
  * As it is now or, of a list of history, as it was at its time: when its snapshot was committed, if none is named. `gone` when a
  * table that has corrections no longer knows what it held then.
  */
-export function madeCorrections(
+function madeCorrections(
   tables: ReadonlyMap<TableName, StreamTable>,
   { metadata, version }: PinnedVersion,
   asOf: AsOf | undefined,
@@ -81,7 +109,7 @@ export function madeCorrections(
 }
 
 /** One page of corrections. */
-export function correctionsStatement(
+function correctionsStatement(
   request: CorrectionsRequest,
   scan: Scan,
   made: MadeCorrections,

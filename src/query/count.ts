@@ -19,7 +19,7 @@ export function countStatement(request: CountRequest, scan: Scan, encoding: Enco
   const source = relation(scan, SELECTION_COLUMNS)
   const bindings = new Bindings()
   const where = whereAll(selectionConditions(request, bindings))
-  const sql = `SELECT ${encodeRow(COUNT_FIELDS, encoding)} AS row, '' AS key FROM (SELECT count(*) AS count FROM ${source} ${where})`
+  const sql = `SELECT ${encodeRow(COUNT_FIELDS, encoding)} AS row, '[]' AS key FROM (SELECT count(*) AS count FROM ${source} ${where})`
   return { sql, parameters: bindings.values }
 }
 

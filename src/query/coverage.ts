@@ -1,14 +1,20 @@
-import { dayOfMicros, MICROS_PER_DAY, QualityFlag, type Session, type SessionCalendars } from '#core'
-import type { QueryResult } from '#engine'
+import { QualityFlag, type SessionCalendars } from '#core'
 import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { UTC_DAY } from './calendar.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
+import {
+  type ExchangeSession,
+  exchangeDaysOf,
+  exchangeDaysStatement,
+  exchangeSessions,
+} from './exchange-days.js'
 import { type Encoding, encodeRow, type Field, numberField, textField, timeField } from './field.js'
 import { INSTRUMENT } from './instrument.js'
 import { keyText } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { KeyForm, PagePosition } from './page-token.js'
+import type { PagedList } from './paged-list.js'
 import type { CoverageRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
 
@@ -58,40 +64,26 @@ export const COVERAGE_FIELDS: readonly Field[] = [
   numberField('freshness_p99_ms', 'freshness_p99', 'the same: 99 of 100 rows were no later'),
 ]
 
-export const COVERAGE_KEY_FORM: KeyForm = ['text', 'text', 'number']
+const COVERAGE_KEY_FORM: KeyForm = ['text', 'text', 'number']
 
-/** The UTC days, counted from 1970, on which each exchange has events of a selection. */
-export function exchangeDaysStatement(request: CoverageRequest, scan: Scan): Statement {
-  const source = relation(scan, SELECTION_COLUMNS)
-  const bindings = new Bindings()
-  const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
-  const events = `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros FROM ${source} ${where}`
+/** What is there and what is missing, by exchange, symbol and session. */
+export function coverageList(request: CoverageRequest, calendars: SessionCalendars): PagedList {
   return {
-    sql: `SELECT DISTINCT exchange, ${UTC_DAY} AS day FROM (${events}) ORDER BY ALL`,
-    parameters: bindings.values,
+    name: 'coverage',
+    table: request.table,
+    request,
+    keyForm: COVERAGE_KEY_FORM,
+    usesWatermarks: false,
+    at: (_, after) => ({
+      fields: COVERAGE_FIELDS.map(({ name }) => name),
+      selection: request,
+      statement: async (scan, _, { encoding, query, signal }) => {
+        const days = exchangeDaysOf(await query(exchangeDaysStatement(request, scan)))
+        const sessions = await exchangeSessions(days, calendars, signal)
+        return coverageStatement(request, scan, sessions, after, encoding)
+      },
+    }),
   }
-}
-
-/** Sessions of an exchange that share a time with a UTC day. */
-export interface ExchangeDay {
-  readonly exchange: string
-  readonly utcDay: number
-  readonly sessions: readonly Session[]
-}
-
-/** The sessions of the days that `exchangeDaysStatement` found. */
-export function exchangeDays(result: QueryResult, calendars: SessionCalendars): readonly ExchangeDay[] {
-  const [exchanges = [], days = []] = result.columns
-  return exchanges.map((name, row) => {
-    const [exchange, utcDay] = [String(name), Number(days[row])]
-    const sessions: Session[] = []
-    for (let micros = utcDay * MICROS_PER_DAY; dayOfMicros(BigInt(micros)) === utcDay; ) {
-      const session = calendars.session(exchange, micros)
-      sessions.push(session)
-      micros = session.endMicros
-    }
-    return { exchange, utcDay, sessions }
-  })
 }
 
 /**
@@ -99,10 +91,10 @@ export function exchangeDays(result: QueryResult, calendars: SessionCalendars): 
  * noted when they came: late rows fill what they fill. Numbers that begin anew, less than half of those before a pause
  * or a session's border, are counted for themselves.
  */
-export function coverageStatement(
+function coverageStatement(
   request: CoverageRequest,
   scan: Scan,
-  days: readonly ExchangeDay[],
+  sessions: readonly ExchangeSession[],
   after: PagePosition | null,
   encoding: Encoding,
 ): Statement {
@@ -116,7 +108,7 @@ export function coverageStatement(
   const where = whereAll(['exchange_timestamp IS NOT NULL', ...selectionConditions(request, bindings)])
   const byInstrument = 'PARTITION BY exchange, symbol'
   const steps: readonly (readonly [name: string, sql: string])[] = [
-    ['sessions', sessionsSql(days, bindings)],
+    ['sessions', sessionsSql(sessions, bindings)],
     [
       'events',
       `SELECT ${INSTRUMENT}, epoch_us(exchange_timestamp) AS micros, sequence_number AS number,
@@ -207,13 +199,11 @@ function afterSession({ key: [exchange, symbol, day] }: PagePosition, bindings: 
 }
 
 /** One row for each UTC day that a session touches. */
-function sessionsSql(days: readonly ExchangeDay[], bindings: Bindings): string {
-  const rows = days.flatMap(({ exchange, utcDay, sessions }) =>
-    sessions.map(({ day, startMicros, endMicros }) => ({
-      exchange,
-      numbers: [utcDay, day, startMicros, endMicros],
-    })),
-  )
+function sessionsSql(sessions: readonly ExchangeSession[], bindings: Bindings): string {
+  const rows = sessions.map(({ exchange, utcDay, session: { day, startMicros, endMicros } }) => ({
+    exchange,
+    numbers: [utcDay, day, startMicros, endMicros],
+  }))
   // As bound lists: DuckDB takes ten times as long for so many VALUES.
   const names = bindings.bind(JSON.stringify(rows.map((row) => row.exchange)))
   const columns = ['utc_day', 'day', 'session_start', 'session_end'].map((name, column) => {

@@ -18,7 +18,7 @@ export function knownRowsStatement<Name extends string>(
   const members = entries.map(([name]) => `${sqlString(name)}: known.${sqlName(name)}`)
   const list = `from_json(${bindings.bind(JSON.stringify(rows.map(flat)))}, ${sqlString(structure)})`
   return {
-    sql: `SELECT {${members.join(', ')}} AS row, '' AS key FROM (SELECT unnest(${list}) AS known)`,
+    sql: `SELECT {${members.join(', ')}} AS row, '[]' AS key FROM (SELECT unnest(${list}) AS known)`,
     parameters: bindings.values,
   }
 }

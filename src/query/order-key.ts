@@ -1,21 +1,15 @@
+import { AFTER_TIME } from '#storage'
 import type { Bindings } from './bindings.js'
 import { selectList } from './field.js'
 import type { Key, KeyForm, PagePosition } from './page-token.js'
 import type { Order } from './request.js'
 
-/**
- * The total order of a table's rows: event time, nanoseconds, log partition, log offset. Rows of foreign engines have
- * no position and come last among their equals; they may tie, and are then told apart by `tie`, a hash of the columns
+export { ORDER_COLUMNS } from '#storage'
+
+/*
+ * Rows of foreign engines, which have no position, may tie, and are then told apart by `tie`, a hash of the columns
  * that the statement reads. What still ties is equal in all of them: which of those comes first cannot be seen.
  */
-export const ORDER_COLUMNS = ['exchange_timestamp', 'exchange_nanos', 'log_partition', 'log_offset'] as const
-
-/** The parts of the key after the event time, none of them NULL. */
-const AFTER_TIME = [
-  'coalesce(exchange_nanos, 0)',
-  'coalesce(log_partition, 2147483647)',
-  'coalesce(log_offset, 9223372036854775807)',
-] as const
 
 /** Event time, the parts after it, and the tie. */
 export const ORDER_KEY_FORM: KeyForm = ['number', ...AFTER_TIME.map(() => 'number' as const), 'number']

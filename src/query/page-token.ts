@@ -23,6 +23,13 @@ export interface PageToken {
   /** Of bars: newest event time by exchange at that version, µs, so that `final` is the same on every page. */
   readonly watermarks: ReadonlyMap<string, bigint>
   readonly position: PagePosition
+  /** The version of the second table of a list that reads two. */
+  readonly beside?: VersionOfTable
+}
+
+export interface VersionOfTable {
+  readonly tableUuid: string
+  readonly version: Version
 }
 
 /** Fingerprint of a request without its paging: every page may have its own limit. */
@@ -34,7 +41,16 @@ export function requestFingerprint(request: object): string {
 export function encodePageToken(token: PageToken): string {
   const { key, ties } = token.position
   const watermarks = [...token.watermarks].map(([exchange, micros]) => [exchange, String(micros)])
-  return seal([token.tableUuid, token.request, ...versionTuple(token.version), watermarks, key, ties])
+  const beside = token.beside ? [token.beside.tableUuid, ...versionTuple(token.beside.version)] : []
+  return seal([
+    token.tableUuid,
+    token.request,
+    ...versionTuple(token.version),
+    watermarks,
+    key,
+    ties,
+    ...beside,
+  ])
 }
 
 /** What the parts of a key are: whole numbers as texts, or any texts. */
@@ -46,15 +62,19 @@ export function decodePageToken(
   tableUuid: string,
   request: string,
   keyForm: KeyForm,
+  besideUuid: string | null = null,
 ): PageToken {
   const expected = 'the next_page_token of an earlier answer to the same request'
   const parts = readParts(text)
-  if (!Array.isArray(parts) || parts.length !== 7) throw invalid('page_token', text, expected)
-  const [uuid, fingerprinted, snapshotId, offsets, marks, key, ties] = parts as unknown[]
+  const length = besideUuid === null ? 7 : 10
+  if (!Array.isArray(parts) || parts.length !== length) throw invalid('page_token', text, expected)
+  const [uuid, fingerprinted, snapshotId, offsets, marks, key, ties, otherUuid, ...other] = parts as unknown[]
   const watermarks = parseWatermarks(marks)
   const version = parseVersion(snapshotId, offsets)
+  const besideVersion = besideUuid === null ? null : parseVersion(other[0], other[1])
   if (
     !version ||
+    besideVersion === undefined ||
     !watermarks ||
     !isKey(key, keyForm) ||
     !Number.isSafeInteger(ties) ||
@@ -62,11 +82,20 @@ export function decodePageToken(
   ) {
     throw invalid('page_token', text, expected)
   }
-  if (uuid !== tableUuid) throw invalid('page_token', text, `${expected} (it belongs to another table)`)
+  if (uuid !== tableUuid || (otherUuid ?? null) !== besideUuid)
+    throw invalid('page_token', text, `${expected} (it belongs to another table)`)
   if (fingerprinted !== request)
     throw invalid('page_token', text, `${expected} (it belongs to another request)`)
   // Number.isSafeInteger above proves that it is a number.
-  return { tableUuid, request, version, watermarks, position: { key, ties: ties as number } }
+  const beside = besideUuid !== null && besideVersion && { tableUuid: besideUuid, version: besideVersion }
+  return {
+    tableUuid,
+    request,
+    version,
+    watermarks,
+    position: { key, ties: ties as number },
+    ...(beside && { beside }),
+  }
 }
 
 function readParts(text: string): unknown {

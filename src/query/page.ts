@@ -6,23 +6,21 @@ export function oneMoreThan(limit: number | null): string {
 }
 
 /**
- * Where the next page begins, of the keys of up to one row more than `limit`; null when this was the last. `unique`
- * tells a key that only one row can have; for any other the rows already given with it are counted, those before this
- * page included.
+ * Where a page of rows with these keys ends, which is where the next one begins; null when it has none. `unique` tells a
+ * key that only one row can have; for any other the rows already given with it are counted, those before this page included.
  */
 export function pageEnd(
   keys: readonly string[],
-  limit: number,
   after: PagePosition | null,
   unique: (key: Key) => boolean,
 ): PagePosition | null {
-  if (keys.length <= limit) return null
-  const text = keys[limit - 1]!
+  const text = keys.at(-1)
+  if (text === undefined) return null
   // The statement wrote it as a JSON list of texts and nulls.
   const key = JSON.parse(text) as Key
   if (unique(key)) return { key, ties: 0 }
   let ties = 0
-  while (ties < limit && keys[limit - 1 - ties] === text) ties++
-  const given = ties === limit && after && JSON.stringify(after.key) === text ? after.ties : 0
+  while (ties < keys.length && keys[keys.length - 1 - ties] === text) ties++
+  const given = ties === keys.length && after && JSON.stringify(after.key) === text ? after.ties : 0
   return { key, ties: ties + given }
 }

@@ -3,10 +3,11 @@ import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { countsField, type Encoding, encodeRow, type Field, numberField, textField } from './field.js'
-import { afterInstrument, INSTRUMENT, instrumentKeyText } from './instrument.js'
-import { countsRelation, type InstrumentCounts } from './instrument-counts.js'
+import { afterInstrument, INSTRUMENT, INSTRUMENT_KEY_FORM, instrumentKeyText } from './instrument.js'
+import { countsRelation, type InstrumentCounts, instrumentCounts } from './instrument-counts.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
+import type { PagedList } from './paged-list.js'
 import type { QualityRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
 
@@ -53,11 +54,30 @@ export const QUALITY_FIELDS: readonly Field[] = [
   numberField('duplicates', 'duplicates', 'records dropped because their message id came before'),
 ]
 
+/** How good the data of each instrument are, by exchange and symbol. */
+export function qualityList(request: QualityRequest): PagedList {
+  return {
+    name: 'quality',
+    table: request.table,
+    request,
+    keyForm: INSTRUMENT_KEY_FORM,
+    usesWatermarks: false,
+    at: (pinned, after) => {
+      const counts = instrumentCounts(pinned.instruments.values(), request)
+      return {
+        fields: QUALITY_FIELDS.map(({ name }) => name),
+        selection: request,
+        statement: (scan, _, { encoding }) => qualityStatement(request, scan, counts, after, encoding),
+      }
+    },
+  }
+}
+
 /**
  * One page of how good the data of each instrument are: its rows in the selection, beside what the ledger counted since
  * the beginning of the log. An instrument of which every record was refused is there too, with no rows.
  */
-export function qualityStatement(
+function qualityStatement(
   request: QualityRequest,
   scan: Scan,
   counts: readonly InstrumentCounts[],

@@ -12,11 +12,12 @@ import {
   textField,
   timeField,
 } from './field.js'
-import { afterOrderKey, orderBy, orderKeyText, tieOf } from './order-key.js'
+import { afterOrderKey, ORDER_KEY_FORM, orderBy, orderKeyText, tieOf } from './order-key.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
+import type { PagedList } from './paged-list.js'
 import type { QuarantineRequest } from './request.js'
-import { selectionAfter } from './rows.js'
+import { isUniqueRowKey, selectionAfter } from './rows.js'
 import { relation, type Scan } from './scan.js'
 
 export const QUARANTINE_FIELDS: readonly Field[] = [
@@ -47,8 +48,26 @@ const TOPICS = { trades: TRADES.topic, quotes: QUOTES.topic } as const
 /** A consumer names topic and partition, which no load does; what another engine wrote has no place in the log. */
 const IS_RECORD = `coalesce(starts_with(source_id, topic || '/'), false) AND log_offset IS NOT NULL`
 
-/** One page of refused records in the order in which the log took them. */
-export function quarantineStatement(
+/** Refused records, in the order in which the log took them. */
+export function quarantineList(request: QuarantineRequest): PagedList {
+  return {
+    name: 'quarantine',
+    table: 'quarantine',
+    request,
+    keyForm: ORDER_KEY_FORM,
+    usesWatermarks: false,
+    isUnique: isUniqueRowKey,
+    at: (_, after) => ({
+      fields: chooseFields(QUARANTINE_FIELDS, request.fields).map(({ name }) => name),
+      selection: selectionAfter(request, after),
+      holdsPage: true,
+      statement: (scan, _, { encoding }) => quarantineStatement(request, scan, after, encoding),
+    }),
+  }
+}
+
+/** One page of refused records. */
+function quarantineStatement(
   request: QuarantineRequest,
   scan: Scan,
   after: PagePosition | null,

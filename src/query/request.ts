@@ -11,6 +11,13 @@ export const BAR_SOURCES = ['trades', 'bid', 'ask', 'mid'] as const satisfies re
 
 export type Order = 'asc' | 'desc'
 
+/**
+ * A part of each trading day of an exchange's calendar: its open to its close; what comes before, from the midnight at
+ * which the day begins; what comes after, until the next trading day begins; or all of it.
+ */
+export type SessionPart = 'regular' | 'pre' | 'post' | 'all'
+export const SESSION_PARTS = ['regular', 'pre', 'post', 'all'] as const satisfies readonly SessionPart[]
+
 export const MAX_LIMIT = 50_000
 export const DEFAULT_LIMIT = 1_000
 const MAX_SYMBOLS = 1_000
@@ -44,6 +51,17 @@ export interface RowsRequest extends Selection, Page {
   readonly fields: readonly string[] | null
 }
 
+/**
+ * What stands for a bucket without rows, between the first and the last of an instrument that have some: nothing; a bar
+ * without prices; one whose prices are the close before it. Its volume is 0.
+ */
+export type Fill = 'none' | 'null' | 'prev'
+export const FILLS = ['none', 'null', 'prev'] as const satisfies readonly Fill[]
+
+/** Which trades: all of them, or each for what its conditions let it count for. */
+export type Prints = 'all' | 'eligible'
+export const PRINTS = ['all', 'eligible'] as const satisfies readonly Prints[]
+
 export interface CountRequest extends Selection {
   readonly table: MarketTable
 }
@@ -51,10 +69,45 @@ export interface CountRequest extends Selection {
 export interface BarsRequest extends Selection, Page {
   readonly of: BarSource
   readonly intervalSeconds: number
-  /** IANA name of the time zone whose midnights the buckets start from. */
+  /** IANA name of the time zone whose midnights the buckets start from. Without meaning for a session. */
   readonly timeZone: string
+  /** Only what happened in this part of a trading day, in buckets that start from its beginning; null: all there is. */
+  readonly session: SessionPart | null
+  /** Without meaning for quotes. */
+  readonly prints: Prints
+  readonly fill: Fill
   readonly order: Order
   /** Names from `BAR_FIELDS`; null: all. */
+  readonly fields: readonly string[] | null
+}
+
+export interface VwapRequest extends Selection, Page {
+  readonly prints: Prints
+  /** Of each interval; null: of the range as a whole, by exchange and symbol, in ascending order. */
+  readonly intervalSeconds: number | null
+  /** As of bars, and without meaning for a range as a whole. */
+  readonly timeZone: string
+  readonly session: SessionPart | null
+  readonly order: Order
+}
+
+/** Whether a quote of the very time of a trade, to the nanosecond, prevails at it, or only an earlier one. */
+export type Prevailing = 'at' | 'before'
+export const PREVAILING = ['at', 'before'] as const satisfies readonly Prevailing[]
+
+/** Of trades, each with the quote that prevailed. */
+export interface AsofRequest extends Selection, Page {
+  readonly prevailing: Prevailing
+  /** An older quote prevails no longer. */
+  readonly maxAgeSeconds: number
+  readonly order: Order
+  /** Names from `ASOF_FIELDS`; null: all. */
+  readonly fields: readonly string[] | null
+}
+
+/** Of each instrument's last trade and last quote in a selection: its end is the moment, exclusive. */
+export interface MarketSnapshotRequest extends Selection, Page {
+  /** Names from `MARKET_SNAPSHOT_FIELDS`; null: all. */
   readonly fields: readonly string[] | null
 }
 
@@ -114,13 +167,28 @@ export const SECONDS_PER_DAY = 86_400
 
 /** "5m" → 300. From 1s to 1d. */
 export function parseInterval(field: string, text: string): number {
-  const match = /^(\d{1,6})([smhd])$/.exec(text)
-  // The pattern admits only these four letters.
-  const seconds = match ? Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS] : 0
+  const seconds = secondsOf(text)
   if (seconds < 1 || seconds > SECONDS_PER_DAY) {
     throw invalid(field, text, 'an interval from 1s to 1d, such as 1s, 5m, 1h or 1d')
   }
   return seconds
+}
+
+const MAX_AGE_DAYS = 30
+
+/** "5m" → 300. From 1s to 30d. */
+export function parseAge(field: string, text: string): number {
+  const seconds = secondsOf(text)
+  if (seconds < 1 || seconds > MAX_AGE_DAYS * SECONDS_PER_DAY)
+    throw invalid(field, text, `an age from 1s to ${MAX_AGE_DAYS}d, such as 10s, 5m or 1d`)
+  return seconds
+}
+
+/** 0 for what is no such text. */
+function secondsOf(text: string): number {
+  const match = /^(\d{1,6})([smhd])$/.exec(text)
+  // The pattern admits only these four letters.
+  return match ? Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS] : 0
 }
 
 /** An IANA time zone, in its usual spelling. */

@@ -1,6 +1,12 @@
-import { assert, type Clock, type SessionCalendars, type TableName } from '#core'
-import type { PinnedVersion, StreamTable } from '#storage'
-import { chosenRowFields } from './added-fields.js'
+import {
+  assert,
+  type Clock,
+  type ConditionTable,
+  invalid,
+  type SessionCalendars,
+  type TableName,
+} from '#core'
+import type { PinnedVersion, RollupTable, StreamTable } from '#storage'
 import {
   type Answer,
   type AnswerMeta,
@@ -9,55 +15,52 @@ import {
   runStatement,
   type Statement,
 } from './answer.js'
-import { answerMeta } from './answer-meta.js'
-import { BAR_FIELDS } from './bar-fields.js'
-import { BAR_KEY_FORM, barSelectionAfter, barsStatement, barTable, utcDaysStatement } from './bars.js'
-import { type LocalDay, localDays, utcDaysOf } from './calendar.js'
-import { CORRECTION_FIELDS, correctionsStatement, madeCorrections } from './corrections.js'
+import { answerMeta, type Sources, sourceOf, tablesMeta } from './answer-meta.js'
+import { asofList } from './asof.js'
+import { barsList } from './bars.js'
+import type { AnswerCache } from './cache/answer-cache.js'
+import { correctionsList } from './corrections.js'
 import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
-import {
-  COVERAGE_FIELDS,
-  COVERAGE_KEY_FORM,
-  coverageStatement,
-  exchangeDays,
-  exchangeDaysStatement,
-} from './coverage.js'
-import { chooseFields, type Field } from './field.js'
+import { coverageList } from './coverage.js'
+import { explained } from './explanation.js'
 import { type OpenGaps, openGaps } from './gaps.js'
-import { INSTRUMENT_KEY_FORM } from './instrument.js'
-import { instrumentCounts } from './instrument-counts.js'
-import { latestStatement, latestWindows } from './latest.js'
-import { ORDER_KEY_FORM } from './order-key.js'
-import {
-  decodePageToken,
-  encodePageToken,
-  type Key,
-  type KeyForm,
-  type PagePosition,
-  requestFingerprint,
-} from './page-token.js'
-import { pinOf, using } from './pinned.js'
-import { QUALITY_FIELDS, qualityStatement } from './quality.js'
-import { QUARANTINE_FIELDS, quarantineStatement } from './quarantine.js'
+import { latestList } from './latest.js'
+import { NO_NEED, needOf, type QueryLimits } from './limits.js'
+import type { ListReading } from './list-reading.js'
+import type { MarketRules } from './market-rules.js'
+import { marketSnapshotList } from './market-snapshot.js'
+import { openPart } from './open-part.js'
+import { decodePageToken, encodePageToken, requestFingerprint } from './page-token.js'
+import type { ListAt, PagedList } from './paged-list.js'
+import { type Cut, PartReader, type ReadList, type ReadPage } from './part-reader.js'
+import { pinOf, releasing, using, usingAll } from './pinned.js'
+import { type Plan, planList, tagOf } from './plan.js'
+import { qualityList } from './quality.js'
+import { quarantineList } from './quarantine.js'
+import type { Reading } from './reading.js'
 import type {
+  AsofRequest,
   BarsRequest,
   CorrectionsRequest,
   CountRequest,
   CoverageRequest,
   LatestRequest,
-  Page,
+  MarketSnapshotRequest,
   QualityRequest,
   QuarantineRequest,
   RowsRequest,
   Selection,
   SnapshotsRequest,
   SymbolsRequest,
+  VwapRequest,
 } from './request.js'
-import { NO_ROWS, type ReadRows, RowReader, type RowReaderOptions } from './row-reader.js'
-import { isUniqueRowKey, rowsStatement, selectionAfter } from './rows.js'
+import { RowData } from './row-data.js'
+import { RowReader, type RowReaderOptions } from './row-reader.js'
+import { rowsList } from './rows.js'
 import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
+import { SLICE_ROWS } from './slices.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
-import { SYMBOL_FIELDS, symbolsStatement } from './symbols.js'
+import { symbolsList } from './symbols.js'
 import {
   encodeTableQuality,
   refusalsByTable,
@@ -66,29 +69,20 @@ import {
   TABLE_QUALITY_TYPES,
   tableQualityRows,
 } from './table-quality.js'
+import { vwapList } from './vwap.js'
 
 export interface QueryRouterOptions extends RowReaderOptions {
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  /** What is derived of the tables: bars that they have are read from there. Absent: nothing. */
+  readonly rollups?: readonly RollupTable[]
   readonly sessions: SessionCalendars
+  /** Absent: none, so that each print counts for everything. */
+  readonly conditions?: readonly ConditionTable[]
+  readonly limits: QueryLimits
   readonly clock: Clock
-}
-
-/** What was read, and the rows. */
-interface Reading {
-  readonly scan: Scan
-  readonly rows: ReadRows
-}
-
-/** A list that is answered page by page, all pages from one version. */
-interface PagedList {
-  readonly table: TableName
-  readonly request: Page & Selection
-  /** Of a version; throws when it lacks one that was asked for. */
-  fields(pinned: PinnedVersion): readonly Pick<Field, 'name'>[]
-  readonly keyForm: KeyForm
-  /** Whether the rows depend on the watermarks: then all pages have those of the first. */
-  readonly usesWatermarks: boolean
-  read(pinned: PinnedVersion, after: PagePosition | null): Promise<Reading>
+  readonly cache: AnswerCache
+  /** About so many rows of a streamed list are sorted at a time. Absent: `SLICE_ROWS`. */
+  readonly sliceRows?: number
 }
 
 const isAlwaysUnique = () => true
@@ -101,130 +95,69 @@ const NO_WATERMARKS: ReadonlyMap<string, bigint> = new Map()
 export class QueryRouter {
   readonly #tables: ReadonlyMap<TableName, StreamTable>
   readonly #engine: QueryEngine
-  readonly #sessions: SessionCalendars
+  readonly #rollups: readonly RollupTable[]
+  readonly #rules: MarketRules
+  readonly #limits: QueryLimits
   readonly #clock: Clock
   readonly #reader: RowReader
+  readonly #parts: PartReader
+  readonly #sliceRows: number
 
   constructor(options: QueryRouterOptions) {
     this.#tables = options.tables
     this.#engine = options.engine
-    this.#sessions = options.sessions
+    this.#rollups = options.rollups ?? []
+    this.#rules = { sessions: options.sessions, conditions: options.conditions ?? [] }
+    this.#limits = options.limits
     this.#clock = options.clock
     this.#reader = new RowReader(options)
+    this.#parts = new PartReader(this.#reader, options.cache, options.limits)
+    this.#sliceRows = options.sliceRows ?? SLICE_ROWS
   }
 
   /** One page of trades or quotes in the total order. */
   rows(request: RowsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: ({ columns }) => chosenRowFields(request.table, columns, request.fields),
-      keyForm: ORDER_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
-        if (request.limit === null && options.encoding !== 'parquet') {
-          return { scan, rows: await this.#reader.slices({ request, pinned, scan, after }, options) }
-        }
-        const statement = rowsStatement(request, scan, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
-      },
-    })
+    return this.#answerPage(rowsList(request), options)
   }
 
   /** One page of bars, by bucket, exchange and symbol. */
   bars(request: BarsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: barTable(request.of),
-      request,
-      fields: () => chooseFields(BAR_FIELDS, request.fields),
-      keyForm: BAR_KEY_FORM,
-      usesWatermarks: true,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(barSelectionAfter(request, after)))
-        const days = await this.#calendar(request, scan, after, options)
-        const context = { days, watermarks: pinned.watermarks }
-        const statement = barsStatement(request, scan, context, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
-    })
+    return this.#answerPage(barsList(request, this.#rules, this.#rollups), options)
+  }
+
+  /** One page of volume, notional and vwap: of a range by exchange and symbol, or as bars. */
+  vwap(request: VwapRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(vwapList(request, this.#rules, this.#rollups), options)
+  }
+
+  /** One page of trades, each with the quote that prevailed at it. */
+  asof(request: AsofRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(asofList(request), options)
+  }
+
+  /** One page of the last trade and quote of each instrument at a moment, by exchange and symbol. */
+  marketSnapshot(request: MarketSnapshotRequest, options: AnswerOptions): Promise<Answer> {
+    return this.#answerPage(marketSnapshotList(request), options)
   }
 
   /** One page of the newest row of each instrument, by exchange and symbol. */
   latest(request: LatestRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: ({ columns }) => chosenRowFields(request.table, columns, request.fields),
-      keyForm: INSTRUMENT_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        let reading: Reading = { scan: NOTHING, rows: NO_ROWS }
-        const windows = latestWindows(request, pinned.watermarks)
-        for (const window of windows) {
-          const scan = await planScan(pinned, rowFilter(window))
-          const statement = latestStatement(window, scan, after, options.encoding)
-          // Windows are of a list of symbols of one exchange, which is read at once to see whether all are found.
-          const limit = windows.length > 1 ? (request.symbols?.length ?? request.limit) : request.limit
-          await reading.rows.data.close()
-          reading = await this.#read(scan, statement, limit, after, options)
-          if (reading.rows.rowCount === request.symbols?.length) break
-        }
-        return reading
-      },
-    })
+    return this.#answerPage(latestList(request), options)
   }
 
   /** One page of the instruments that have events, by exchange and symbol. */
   symbols(request: SymbolsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: () => SYMBOL_FIELDS,
-      keyForm: INSTRUMENT_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(request))
-        const statement = symbolsStatement(request, scan, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
-    })
+    return this.#answerPage(symbolsList(request), options)
   }
 
   /** One page of what is there and what is missing, by exchange, symbol and session. */
   coverage(request: CoverageRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: () => COVERAGE_FIELDS,
-      keyForm: COVERAGE_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(request))
-        const found = exchangeDaysStatement(request, scan)
-        const result = await runStatement(this.#engine, found, options.signal)
-        const days = exchangeDays(result, this.#sessions)
-        const statement = coverageStatement(request, scan, days, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
-    })
+    return this.#answerPage(coverageList(request, this.#rules.sessions), options)
   }
 
   /** One page of how good the data of each instrument are, by exchange and symbol. */
   quality(request: QualityRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: request.table,
-      request,
-      fields: () => QUALITY_FIELDS,
-      keyForm: INSTRUMENT_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const counts = instrumentCounts(pinned.instruments.values(), request)
-        const scan = await planScan(pinned, rowFilter(request))
-        const statement = qualityStatement(request, scan, counts, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options)
-      },
-    })
+    return this.#answerPage(qualityList(request), options)
   }
 
   /** What became of all that was meant for each table of events. The receipt is that of the quarantine. */
@@ -233,51 +166,32 @@ export class QueryRouter {
     return using(this.#table('quarantine').pin(), async (pinned) => {
       const scan = await planScan(pinned, {})
       const statement = refusalsStatement(scan)
-      const result = await runStatement(this.#engine, statement, options.signal)
+      const result = await this.#limits.run(needOf(scan), options.signal, () =>
+        runStatement(this.#engine, statement, options.signal),
+      )
       const rows = await tableQualityRows(this.#tables, refusalsByTable(result))
       return {
         encoding: options.encoding,
         fields: TABLE_QUALITY_FIELDS,
-        ...(await this.#reader.known(rows, TABLE_QUALITY_TYPES, encodeTableQuality, options)),
+        ...(await this.#limits.rows(NO_NEED, options.signal, () =>
+          this.#reader.known(rows, TABLE_QUALITY_TYPES, encodeTableQuality, options),
+        )),
         single: false,
         complete: true,
         nextPageToken: null,
-        meta: this.#meta(pinned, scan, startedMs, null),
+        meta: this.#meta(pinned, sourceOf(scan), startedMs, null),
       }
     })
   }
 
   /** One page of refused records, in the order in which the log took them. */
   quarantine(request: QuarantineRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: 'quarantine',
-      request,
-      fields: () => chooseFields(QUARANTINE_FIELDS, request.fields),
-      keyForm: ORDER_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const scan = await planScan(pinned, rowFilter(selectionAfter(request, after)))
-        const statement = quarantineStatement(request, scan, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
-      },
-    })
+    return this.#answerPage(quarantineList(request), options)
   }
 
   /** One page of corrections, in the order in which the log took them, with what has become of them. */
   corrections(request: CorrectionsRequest, options: AnswerOptions): Promise<Answer> {
-    return this.#answerPage(options, {
-      table: 'corrections',
-      request,
-      fields: () => chooseFields(CORRECTION_FIELDS, request.fields),
-      keyForm: ORDER_KEY_FORM,
-      usesWatermarks: false,
-      read: async (pinned, after) => {
-        const made = madeCorrections(this.#tables, pinned, request.asOf)
-        const scan = await planScan(pinned, {})
-        const statement = correctionsStatement(request, scan, made, after, options.encoding)
-        return this.#read(scan, statement, request.limit, after, options, isUniqueRowKey)
-      },
-    })
+    return this.#answerPage(correctionsList(request, this.#tables), options)
   }
 
   /** How many rows a selection has. Without a restriction the manifests and the tail know it, unless rows are deleted. */
@@ -296,17 +210,18 @@ export class QueryRouter {
       }
       if (isKnown) {
         const rows = [{ count: rowsScanned(scan) }]
-        const read = await this.#reader.known(rows, COUNT_TYPES, encodeCount, options)
-        const meta = this.#meta(pinned, scan, startedMs, gaps)
-        return { ...answer, ...read, meta: { ...meta, filesRead: 0, rowsScanned: 0, bytesRead: 0 } }
+        const read = await this.#limits.rows(NO_NEED, options.signal, () =>
+          this.#reader.known(rows, COUNT_TYPES, encodeCount, options),
+        )
+        const meta = this.#meta(pinned, { planned: [scan], scans: [], layer: null }, startedMs, gaps)
+        return { ...answer, ...read, meta }
       }
       const statement = countStatement(request, scan, options.encoding)
-      const { data, columns } = await this.#reader.page(
-        statement,
-        { limit: 1, after: null, unique: isAlwaysUnique },
-        options,
+      const page = { limit: 1, after: null, unique: isAlwaysUnique }
+      const { data, columns } = await this.#limits.rows(needOf(scan, { heldRows: 1 }), options.signal, () =>
+        this.#reader.page(statement, page, options),
       )
-      return { ...answer, data, columns, meta: this.#meta(pinned, scan, startedMs, gaps) }
+      return { ...answer, data, columns, meta: this.#meta(pinned, sourceOf(scan), startedMs, gaps) }
     })
   }
 
@@ -316,69 +231,133 @@ export class QueryRouter {
     return using(this.#table(request.table).pin(), async (pinned) => ({
       encoding: options.encoding,
       fields: SNAPSHOT_FIELDS,
-      ...(await this.#reader.known(snapshotRows(pinned.metadata), SNAPSHOT_TYPES, encodeSnapshot, options)),
+      ...(await this.#limits.rows(NO_NEED, options.signal, () =>
+        this.#reader.known(snapshotRows(pinned.metadata), SNAPSHOT_TYPES, encodeSnapshot, options),
+      )),
       single: false,
       complete: true,
       nextPageToken: null,
-      meta: this.#meta(pinned, NOTHING, startedMs, null),
+      meta: this.#meta(pinned, sourceOf(NOTHING), startedMs, null),
     }))
   }
 
-  async #answerPage(options: AnswerOptions, list: PagedList): Promise<Answer> {
+  async #answerPage(list: PagedList, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     const table = this.#table(list.table)
+    const other = list.beside === undefined ? null : this.#table(list.beside)
     const { tableUuid } = table.metadata()
-    const { pageToken } = list.request
-    const request = requestFingerprint({ ...list.request, table: list.table })
-    const token = pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm)
-    const { asOf } = list.request
-    return using(pinOf(table, asOf, token?.version ?? null), async (pinned) => {
-      const { version } = pinned
-      const fields = list.fields(pinned).map((field) => field.name)
-      const gaps = openGaps(pinned.withOpenGaps, list.request)
-      const watermarks = (list.usesWatermarks && token?.watermarks) || pinned.watermarks
-      const { scan, rows } = await list.read({ ...pinned, watermarks }, token?.position ?? null)
-      const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
-      return {
+    const { pageToken, asOf } = list.request
+    if (other && asOf?.kind === 'snapshot')
+      throw invalid('as_of', asOf.snapshotId, 'a time, a branch or a tag: a snapshot is of one table')
+    const request = requestFingerprint({ ...list.request, ...list.rules, table: list.table })
+    const otherUuid = other?.metadata().tableUuid ?? null
+    const token =
+      pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm, otherUuid)
+    const pins = [
+      () => pinOf(table, asOf, token?.version ?? null),
+      ...(other ? [() => pinOf(other, asOf, token?.beside?.version ?? null)] : []),
+    ]
+    return usingAll(pins, async ([newest, beside]) => {
+      assert(newest !== undefined, 'a list reads a table')
+      const watermarks = (list.usesWatermarks && token?.watermarks) || newest.watermarks
+      const pinned = { ...newest, watermarks }
+      const after = token?.position ?? null
+      const at = list.at(pinned, after)
+      const gaps = openGaps([...pinned.withOpenGaps, ...(beside?.withOpenGaps ?? [])], list.request)
+      const besideScans: Scan[] = []
+      const planBeside = async (selection: Selection) => {
+        const scan = beside ? await planScan(beside, rowFilter(selection)) : NOTHING
+        besideScans.push(scan)
+        return scan
+      }
+      const reading = this.#reading(list, options, planBeside)
+      const from = { list, at, pinned, after, reading, options }
+      const plan = await planList(from)
+      const planned = plan.parts.map(({ scan }) => scan)
+      const meta = (sources: Sources) => {
+        const elapsedMs = this.#clock.monotonicMs() - startedMs
+        if (!beside || list.beside === undefined) return answerMeta(pinned, sources, elapsedMs, gaps)
+        const others = { planned: besideScans, scans: besideScans, layer: null }
+        const reads = [
+          { table: list.table, pinned, sources },
+          { table: list.beside, pinned: beside, sources: others },
+        ]
+        return tablesMeta(reads, elapsedMs, gaps)
+      }
+      const tag = tagOf(plan, list.request.limit, gaps)
+      const nothingRead = { planned, scans: [], layer: null }
+      const answer = {
         encoding: options.encoding,
-        fields,
-        columns: rows.columns,
-        data: rows.data,
+        fields: at.fields,
         single: false,
         complete: true,
+        nextPageToken: null,
+        ...(tag !== null && { tag }),
+      }
+      if (options.explain) {
+        return { ...answer, ...(await explained(from, plan)), meta: meta(nothingRead) }
+      }
+      if (tag !== null && options.knownTags?.includes(tag)) {
+        return { ...answer, isKnown: true, columns: null, data: RowData.of([]), meta: meta(nothingRead) }
+      }
+      const { rows, scans, layer, ...page } = await this.#read(from, plan)
+      const position = 'hasMore' in rows && rows.hasMore ? rows.end : null
+      const { version } = pinned
+      const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
+      return {
+        ...answer,
+        ...('cut' in page && page.cut && cutShort(at, page.cut)),
+        columns: rows.columns,
+        data: rows.data,
         nextPageToken:
-          rows.last &&
-          encodePageToken({ tableUuid, request, version, watermarks: carried, position: rows.last }),
-        meta: this.#meta(pinned, scan, startedMs, gaps),
+          position &&
+          encodePageToken({
+            tableUuid,
+            request,
+            version,
+            watermarks: carried,
+            position,
+            ...(beside && { beside: { tableUuid: beside.metadata.tableUuid, version: beside.version } }),
+          }),
+        meta: meta({ planned, scans, layer }),
       }
     })
   }
 
-  /** The page that a statement yields, or, without a limit, all its rows. */
-  async #read(
-    scan: Scan,
-    statement: Statement,
-    limit: number | null,
-    after: PagePosition | null,
-    options: AnswerOptions,
-    unique: (key: Key) => boolean = isAlwaysUnique,
-  ): Promise<Reading> {
-    return { scan, rows: await this.#reader.read(statement, { limit, after, unique }, options) }
+  /** The page of a list, or, without a limit, all of it. */
+  async #read(from: ListReading, plan: Plan): Promise<ReadList | ReadPage> {
+    const { list, at, pinned, reading, options } = from
+    const { limit } = list.request
+    for (const slice of at.newest?.slices ?? []) {
+      const page = await this.#parts.read(await planList(from, slice), from, at.newest!.rowCount)
+      if (page.rows.rowCount === at.newest!.rowCount) return page
+      await page.rows.data.close()
+    }
+    if (limit !== null) return this.#parts.read(plan, from, limit)
+    const [part] = plan.parts
+    assert(part !== undefined, 'a plan has a part')
+    const source = await openPart(part, from, reading)
+    const { scan } = source
+    const slices = options.encoding === 'parquet' ? undefined : at.slices?.(scan, pinned, reading)
+    const streamed = { isStreamed: true, ...(slices && { heldRows: this.#sliceRows }) }
+    const need = needOf(scan, options.encoding === 'parquet' ? {} : streamed)
+    const rows = await releasing([source], () =>
+      this.#limits.rows(need, options.signal, async () =>
+        slices
+          ? this.#reader.all(slices, options)
+          : this.#reader.whole(await source.statement(reading), options),
+      ),
+    )
+    return { rows, scans: [scan], layer: null }
   }
 
-  /** The local days that hold a selection's events; null for UTC, whose days need no list. */
-  async #calendar(
-    request: BarsRequest,
-    scan: Scan,
-    after: PagePosition | null,
-    options: AnswerOptions,
-  ): Promise<readonly LocalDay[] | null> {
-    if (request.timeZone === 'UTC') return null
-    const listed = utcDaysOf(barSelectionAfter(request, after))
-    if (listed) return localDays(request.timeZone, listed, options.signal)
-    const statement = utcDaysStatement(request, scan, after)
-    const result = await runStatement(this.#engine, statement, options.signal)
-    return localDays(request.timeZone, (result.columns[0] ?? []).map(Number), options.signal)
+  #reading(
+    { request }: PagedList,
+    { encoding, signal }: AnswerOptions,
+    planBeside: Reading['planBeside'],
+  ): Reading {
+    const query = (statement: Statement) => runStatement(this.#engine, statement, signal)
+    return { encoding, limit: request.limit, signal, sliceRows: this.#sliceRows, query, planBeside }
   }
 
   #table(name: TableName): StreamTable {
@@ -387,7 +366,17 @@ export class QueryRouter {
     return table
   }
 
-  #meta(pinned: PinnedVersion, scan: Scan, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
-    return answerMeta(pinned, scan, this.#clock.monotonicMs() - startedMs, gaps)
+  #meta(pinned: PinnedVersion, read: Sources, startedMs: number, gaps: OpenGaps | null): AnswerMeta {
+    return answerMeta(pinned, read, this.#clock.monotonicMs() - startedMs, gaps)
   }
+}
+
+/** What is said of an answer that ends before a slice. */
+function cutShort({ selection, byDay }: ListAt, cut: Cut): Pick<Answer, 'complete' | 'covered' | 'reason'> {
+  const { before: slice, reason } = cut
+  const { startNanos, endNanos } = selection
+  const border = 'isTimeless' in slice ? null : byDay?.order === 'asc' ? slice.fromMicros : slice.toMicros
+  const nanos = border === null ? null : border * 1000n
+  const covered = byDay?.order === 'asc' ? { startNanos, endNanos: nanos } : { startNanos: nanos, endNanos }
+  return { complete: false, covered, reason }
 }

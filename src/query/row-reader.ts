@@ -1,6 +1,12 @@
 import { assert } from '#core'
 import { type RowColumn, type RowsChunk, textsOf } from '#engine'
-import { type AnswerOptions, inRange, type QueryEngine, type Statement } from './answer.js'
+import {
+  type AnswerOptions,
+  type QueryEngine,
+  type Statement,
+  statementError,
+  statementRows,
+} from './answer.js'
 import type { ArrowColumn } from './encodings/arrow-schema.js'
 import { encoderOf } from './encodings/encoders.js'
 import { answerPath, fileData } from './encodings/parquet-file.js'
@@ -10,25 +16,26 @@ import { type KnownTypes, type KnownValue, knownRowsStatement } from './known-ro
 import { pageEnd } from './page.js'
 import type { Key, PagePosition } from './page-token.js'
 import { RowData } from './row-data.js'
-import { rowsBySlices, type SlicedList } from './row-slices.js'
-import { SLICE_ROWS } from './slices.js'
 
-/** The rows of a page, or all of them, and where the next page begins. */
+/** Rows, to be read. */
 export interface ReadRows {
   readonly data: RowData
   /** What the columns are, in an encoding whose opening tells it (Arrow); null in others. */
   readonly columns: readonly ArrowColumn[] | null
-  /** Of a page; null when the rows are still to be read. */
-  readonly rowCount: number | null
-  /** Null: this was the last page. */
-  readonly last: PagePosition | null
 }
 
-export const NO_ROWS: ReadRows = { data: RowData.of([]), columns: null, rowCount: 0, last: null }
+/** The rows of a page, and where the next page begins. */
+export interface PageRows extends ReadRows {
+  readonly rowCount: number
+  /** Where it ends; null when it has no rows. */
+  readonly end: PagePosition | null
+  /** Whether rows follow. */
+  readonly hasMore: boolean
+}
 
-/** Which page of what the statement yields; without a limit, all of it. */
-export interface PageOf<Limit extends number | null = number> {
-  readonly limit: Limit
+/** Which page of what the statement yields. */
+export interface PageOf {
+  readonly limit: number
   readonly after: PagePosition | null
   readonly unique: (key: Key) => boolean
 }
@@ -37,66 +44,49 @@ export interface RowReaderOptions {
   readonly engine: QueryEngine
   /** An existing folder for answers that are written as files. */
   readonly tempDirectory: string
-  /** Rows of a streamed list that are sorted at a time. Absent: `SLICE_ROWS`. */
-  readonly sliceRows?: number
 }
 
 /** Runs statements of (row, key), and has their rows in the encoding that was asked for. */
 export class RowReader {
   readonly #engine: QueryEngine
   readonly #tempDirectory: string
-  readonly #sliceRows: number
 
-  constructor({ engine, tempDirectory, sliceRows = SLICE_ROWS }: RowReaderOptions) {
+  constructor({ engine, tempDirectory }: RowReaderOptions) {
     this.#engine = engine
     this.#tempDirectory = tempDirectory
-    this.#sliceRows = sliceRows
   }
 
-  /** Reads a page, or all there is. */
-  async read(statement: Statement, page: PageOf<number | null>, options: AnswerOptions): Promise<ReadRows> {
-    const { limit } = page
-    if (limit !== null) return this.page(statement, { ...page, limit }, options)
+  /** Reads all there is. */
+  async whole(statement: Statement, options: AnswerOptions): Promise<ReadRows> {
     if (options.encoding !== 'parquet') return this.all(only(statement), options)
     const { data } = await this.#file(statement, null, options.signal)
-    return { data, columns: null, rowCount: null, last: null }
+    return { data, columns: null }
   }
 
   /** Reads a page whole. */
-  async page(statement: Statement, page: PageOf, { encoding, signal }: AnswerOptions): Promise<ReadRows> {
+  async page(statement: Statement, page: PageOf, { encoding, signal }: AnswerOptions): Promise<PageRows> {
     const { limit, after, unique } = page
+    const paged = (keys: readonly string[]) => {
+      const given = keys.slice(0, limit)
+      return { rowCount: given.length, end: pageEnd(given, after, unique), hasMore: keys.length > limit }
+    }
     if (encoding === 'parquet') {
       const { data, keys } = await this.#file(statement, limit, signal)
-      return {
-        data,
-        columns: null,
-        rowCount: Math.min(keys.length, limit),
-        last: pageEnd(keys, limit, after, unique),
-      }
+      return { data, columns: null, ...paged(keys) }
     }
     const encoder = encoderOf(encoding)
     const bytes: Uint8Array[] = []
     const keys: string[] = []
     let columns: readonly ArrowColumn[] = []
     const chunks = this.#engine.rows(statement.sql, statement.parameters, signal)
-    for await (const chunk of inRange(chunks)) {
+    for await (const chunk of statementRows(chunks)) {
       const { row, key } = rowAndKey(chunk)
       columns = row
       bytes.push(...encoder.encode(row, Math.max(0, Math.min(chunk.rowCount, limit - keys.length))))
       keys.push(...textsOf(key, chunk.rowCount))
     }
     bytes.push(...encoder.end())
-    return {
-      data: RowData.of(bytes),
-      columns: typesOf(columns, encoding),
-      rowCount: Math.min(keys.length, limit),
-      last: pageEnd(keys, limit, after, unique),
-    }
-  }
-
-  /** All of a list of trades or quotes, a slice at a time: no sort holds the whole of it. */
-  slices(list: SlicedList, options: AnswerOptions): Promise<ReadRows> {
-    return this.all(rowsBySlices(list, this.#sliceRows, this.#engine, options), options)
+    return { data: RowData.of(bytes), columns: typesOf(columns, encoding), ...paged(keys) }
   }
 
   /**
@@ -106,7 +96,7 @@ export class RowReader {
   async all(statements: AsyncIterable<Statement>, { encoding, signal }: AnswerOptions): Promise<ReadRows> {
     assert(encoding !== 'parquet', 'a Parquet file is one statement')
     const encoder = encoderOf(encoding)
-    const chunks = inRange(this.#chunks(statements, signal))
+    const chunks = statementRows(this.#chunks(statements, signal))
     const first = await chunks.next()
     assert(first.done !== true, 'a statement gives a chunk, if only one without rows')
     async function* bytes(): AsyncGenerator<Uint8Array> {
@@ -118,8 +108,6 @@ export class RowReader {
     return {
       data: RowData.streamed(bytes(), close),
       columns: typesOf(first.value.columns, encoding),
-      rowCount: null,
-      last: null,
     }
   }
 
@@ -129,7 +117,7 @@ export class RowReader {
     types: KnownTypes<Name>,
     encode: (row: Row, encoding: TextEncoding) => string,
     options: AnswerOptions,
-  ): Promise<Pick<ReadRows, 'data' | 'columns'>> {
+  ): Promise<ReadRows> {
     const { encoding } = options
     if (isText(encoding)) {
       const texts = rows.map((row) => encode(row, encoding))
@@ -151,7 +139,9 @@ export class RowReader {
 
   async #file(statement: Statement, limit: number | null, signal: AbortSignal | undefined) {
     const path = answerPath(this.#tempDirectory)
-    const keys = await this.#engine.exportParquet({ ...statement, limit, path }, signal)
+    const keys = await this.#engine.exportParquet({ ...statement, limit, path }, signal).catch((error) => {
+      throw statementError(error)
+    })
     return { data: await fileData(path), keys }
   }
 }

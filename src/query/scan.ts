@@ -24,6 +24,10 @@ export interface Scan {
   readonly appended: AppendedFiles
   readonly tail: readonly TailSlice[]
   readonly filesTotal: number
+  /** About so many of its rows are of the symbols that are wanted, 0 to 1: as if every symbol had as many. */
+  readonly symbolShare: number
+  /** The rollup that some of the files are of; absent: none. */
+  readonly rollup?: string
 }
 
 export const NOTHING: Scan = {
@@ -32,6 +36,7 @@ export const NOTHING: Scan = {
   appended: { files: [], where: null },
   tail: [],
   filesTotal: 0,
+  symbolShare: 1,
 }
 
 /** What `AppendedFiles.where` looks at. */
@@ -46,6 +51,9 @@ export async function planScan(pinned: PinnedVersion, filter: RowFilter): Promis
     appended,
     tail: pinned.tail.filter((slice) => slice.rowCount > 0 && hasDayOf(slice, filter)),
     filesTotal: selection.filesTotal + appended.files.length,
+    symbolShare: filter.symbols
+      ? Math.min(1, filter.symbols.length / Math.max(1, pinned.instruments.size))
+      : 1,
   }
 }
 
@@ -75,9 +83,9 @@ export function scannedFiles(scan: Scan): readonly ReadableFile[] {
   return [...scan.files, ...scan.appended.files]
 }
 
-export function routeOf(scan: Scan): Route {
-  if (scan.tail.length === 0) return 'historical'
-  return scannedFiles(scan).length === 0 ? 'real-time' : 'hybrid'
+export function routeOf(scans: readonly Scan[]): Route {
+  if (scans.every(({ tail }) => tail.length === 0)) return 'historical'
+  return scans.every((scan) => scannedFiles(scan).length === 0) ? 'real-time' : 'hybrid'
 }
 
 /** True when rows of the files may be deleted: how many are left is known only once they are read. */
@@ -86,9 +94,11 @@ export function hasDeletes(scan: Scan): boolean {
 }
 
 /** Rows of the files and tail slices, before any filter, and before what is deleted of them. */
-export function rowsScanned(scan: Scan): number {
-  const inFiles = scannedFiles(scan).reduce((sum, file) => sum + file.recordCount, 0)
-  return scan.tail.reduce((sum, slice) => sum + slice.rowCount, inFiles)
+export function rowsScanned(...scans: readonly Scan[]): number {
+  const inFiles = scans.flatMap(scannedFiles).reduce((sum, file) => sum + file.recordCount, 0)
+  // Several parts of a list may look through the same slice.
+  const slices = new Set(scans.flatMap(({ tail }) => tail))
+  return [...slices].reduce((sum, slice) => sum + slice.rowCount, inFiles)
 }
 
 /** Bytes of the files. The tail is in memory. */

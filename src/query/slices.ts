@@ -1,18 +1,16 @@
-import type { RowFilter } from '#storage'
-import { type QueryEngine, runStatement, type Statement } from './answer.js'
+import type { PinnedVersion, RowFilter } from '#storage'
+import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { microsLiteral } from './order-key.js'
-import type { RowsRequest } from './request.js'
-import { relation, rowsScanned, type Scan } from './scan.js'
+import type { Key } from './page-token.js'
+import type { Reading } from './reading.js'
+import type { Order, RowsRequest, Selection } from './request.js'
+import { planScan, relation, rowFilter, rowsScanned, type Scan } from './scan.js'
+import type { Slice } from './slice.js'
 
-/** About so many rows are sorted at a time: some 300 MB of DuckDB's memory, whatever the length of the list. */
-export const SLICE_ROWS = 1_000_000
-
-/** A part of a list in the total order: the rows of a stretch of time, or those without one. */
-export type Slice =
-  | { readonly fromMicros: bigint | null; readonly toMicros: bigint | null }
-  | { readonly isTimeless: true }
+/** About so many rows are sorted at a time: some 120 MB of DuckDB's memory, whatever the length of the list. */
+export const SLICE_ROWS = 400_000
 
 /**
  * Cuts a list into slices of about `sliceRows` rows, in its order; null: it is one. Where the borders lie is estimated:
@@ -21,22 +19,58 @@ export type Slice =
 export async function slicesOf(
   request: RowsRequest,
   scan: Scan,
-  engine: QueryEngine,
-  signal: AbortSignal | undefined,
-  sliceRows: number,
+  { sliceRows, query }: Pick<Reading, 'sliceRows' | 'query'>,
 ): Promise<readonly Slice[] | null> {
   const count = Math.ceil(rowsScanned(scan) / sliceRows)
   if (count <= 1) return null
-  const { columns } = await runStatement(engine, bordersStatement(request, scan, count), signal)
+  const { columns } = await query(bordersStatement(request, scan, count))
   const texts = String(columns[0]?.[0] ?? '').match(/-?\d+/g) ?? []
-  const borders = [...new Set(texts)].map(BigInt).sort((a, b) => (a < b ? -1 : 1))
+  return slicesAt(
+    [...new Set(texts)].map(BigInt).sort((a, b) => (a < b ? -1 : 1)),
+    request,
+  )
+}
+
+/** The slices between borders (µs, ascending), in the order of the list. */
+export function slicesAt(
+  borders: readonly bigint[],
+  { startNanos, endNanos, order }: Selection & { readonly order: Order },
+): readonly Slice[] {
   const slices: Slice[] = [null, ...borders].map((fromMicros, index) => ({
     fromMicros,
     toMicros: borders[index] ?? null,
   }))
   // With a start or an end, rows without event time are not meant. Ascending, they come last.
-  if (request.startNanos === null && request.endNanos === null) slices.push({ isTimeless: true })
-  return request.order === 'asc' ? slices : slices.reverse()
+  if (startNanos === null && endNanos === null) slices.push({ isTimeless: true })
+  return order === 'asc' ? slices : slices.reverse()
+}
+
+/** Chooses the files and tail slices that may hold rows of a slice of a selection. */
+export async function planSlice(
+  pinned: PinnedVersion,
+  selection: Selection,
+  slice: Slice | null,
+): Promise<Scan> {
+  const filter = rowFilter(selection)
+  if (slice === null) return planScan(pinned, filter)
+  const scan = await planScan(pinned, sliceFilter(filter, slice))
+  return 'isTimeless' in slice ? withoutTime(scan) : scan
+}
+
+/** Only foreign engines write rows without event time; files tell how many of them they have. */
+function withoutTime(scan: Scan): Scan {
+  const id = scan.columns.find(({ name }) => name === 'exchange_timestamp')?.id ?? 0
+  const files = scan.files.filter(({ nullValueCounts }) => nullValueCounts.get(id) !== 0)
+  return { ...scan, files }
+}
+
+/** True when the slice may have rows with a key of the total order. */
+export function holdsKey(slice: Slice, [micros]: Key): boolean {
+  if ('isTimeless' in slice) return micros === null
+  if (micros === null || micros === undefined) return false
+  const time = BigInt(micros)
+  const { fromMicros, toMicros } = slice
+  return (fromMicros === null || time >= fromMicros) && (toMicros === null || time < toMicros)
 }
 
 function bordersStatement(request: RowsRequest, scan: Scan, count: number): Statement {
@@ -59,6 +93,17 @@ export function sliceConditions(slice: Slice): readonly string[] {
       : `exchange_timestamp >= ${microsLiteral(fromMicros)}`,
     ...(toMicros === null ? [] : [`exchange_timestamp < ${microsLiteral(toMicros)}`]),
   ]
+}
+
+/** A selection, narrowed to a slice of it. Null: no times are those of rows without one. */
+export function sliceSelection(selection: Selection, slice: Slice): Selection | null {
+  if ('isTimeless' in slice) return null
+  const nanos = (micros: bigint | null) => (micros === null ? null : micros * 1000n)
+  return {
+    ...selection,
+    startNanos: later(selection.startNanos ?? undefined, nanos(slice.fromMicros)) ?? null,
+    endNanos: earlier(selection.endNanos ?? undefined, nanos(slice.toMicros)) ?? null,
+  }
 }
 
 /** The filter of a selection, narrowed to a slice of it. */

@@ -85,8 +85,5 @@ const ABOUT_THE_STATEMENT =
 function failureOf(error: unknown, statement: CheckedStatement): unknown {
   if (!(error instanceof Error) || error instanceof TicklakeError) return error
   const said = error.message.replace(/\n+LINE \d+:[\s\S]*$/, '')
-  if (ABOUT_THE_STATEMENT.test(said)) return statement.failure(said, null)
-  if (!/^Out of Memory Error/.test(said)) return error
-  const message = 'the statement needs more memory than it may have: ask for less at once'
-  return new TicklakeError('too_large', message, { cause: error })
+  return ABOUT_THE_STATEMENT.test(said) ? statement.failure(said, null) : error
 }

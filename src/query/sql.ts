@@ -1,17 +1,18 @@
 import { type Clock, invalid } from '#core'
 import { type EmptyEngine, StatementError, sqlName } from '#engine'
 import type { AsOf, PinnedVersion, VersionedTable } from '#storage'
-import type { Answer, AnswerMeta, AnswerOptions } from './answer.js'
-import { answerMeta } from './answer-meta.js'
-import { encodeRow, selectList } from './field.js'
+import type { Answer, AnswerOptions } from './answer.js'
+import { sourceOf, tablesMeta } from './answer-meta.js'
+import { estimateOf } from './estimate.js'
+import { encodeRow } from './field.js'
+import type { Need, QueryLimits } from './limits.js'
 import { oneMoreThan } from './page.js'
-import { releasing } from './pinned.js'
+import { releasing, usingAll } from './pinned.js'
 import { RowReader, type RowReaderOptions } from './row-reader.js'
-import { NOTHING, planScan, relation, type Scan } from './scan.js'
-import { seal } from './sealed.js'
 import { lakeName } from './sql-check.js'
 import { SqlEngine } from './sql-engine.js'
 import { type CheckedStatement, readStatement, type SqlArguments } from './sql-statement.js'
+import { type HeldTable, heldRollup, heldTable, type SqlRollup } from './sql-tables.js'
 import { cellName, sqlFields, typeName } from './sql-values.js'
 
 export interface SqlRequest {
@@ -26,26 +27,24 @@ export interface SqlRequest {
 export interface SqlOptions extends Pick<RowReaderOptions, 'engine' | 'tempDirectory'> {
   /** By the name that SQL has for it. */
   readonly tables: ReadonlyMap<string, VersionedTable>
+  /** Tables too, each at the version of its source, which is one of the tables. */
+  readonly rollups: readonly SqlRollup[]
   /** Reads statements before they run. */
   readonly reader: EmptyEngine
+  readonly limits: QueryLimits
   readonly clock: Clock
-}
-
-/** A table that a statement reads, held at a version, and what of it is read. */
-interface Held {
-  readonly table: string
-  readonly pinned: PinnedVersion
-  readonly scan: Scan
 }
 
 /** Answers SQL: one SELECT over the tables, each at one version, all of them pinned in one turn. */
 export class SqlRouter {
   readonly #options: SqlOptions
+  readonly #rollups: ReadonlyMap<string, SqlRollup>
   readonly #names: ReadonlySet<string>
 
   constructor(options: SqlOptions) {
     this.#options = options
-    this.#names = new Set(options.tables.keys())
+    this.#rollups = new Map(options.rollups.map((rollup) => [rollup.definition.name, rollup]))
+    this.#names = new Set([...options.tables.keys(), ...this.#rollups.keys()])
   }
 
   /** `invalid_input` with its place in the text when the statement is not allowed or not right. */
@@ -54,29 +53,39 @@ export class SqlRouter {
     const { signal } = options
     const startedMs = clock.monotonicMs()
     const statement = await readStatement(request.sql, request.parameters, this.#names, reader, signal)
-    const pins = await this.#pin(statement, request.asOf)
-    const versions = pins.map(({ pinned }) => pinned)
-    return releasing(versions, async () => {
-      const scans = pins.map(async ({ table, pinned }) => ({
-        table,
-        pinned,
-        scan: await planScan(pinned, {}),
-      }))
-      return this.#run(request, statement, await Promise.all(scans), options, startedMs)
+    const sources = this.#sourcesOf(statement)
+    const { asOf } = request
+    if (asOf?.kind === 'snapshot' && sources.length > 1) {
+      throw invalid('as_of', asOf.snapshotId, 'a time, a branch or a tag: a snapshot is of one table')
+    }
+    const pins = sources.map(
+      ([, table]) =>
+        () =>
+          asOf ? table.pinAsOf(asOf, null) : table.pin(),
+    )
+    return usingAll(pins, async (versions) => {
+      const pinned = new Map(sources.map(([name], index) => [name, versions[index]!]))
+      const held = await this.#hold(statement, pinned)
+      return releasing(held, () => this.#run(request, statement, held, options, startedMs))
     })
   }
 
   async #run(
     { parameters, limit }: SqlRequest,
     statement: CheckedStatement,
-    held: readonly Held[],
+    held: readonly HeldTable[],
     options: AnswerOptions,
     startedMs: number,
   ): Promise<Answer> {
-    const { reader, tempDirectory, clock } = this.#options
+    const { reader, limits, tempDirectory, clock } = this.#options
     const { encoding, signal } = options
     const columns = await reader
-      .bind(withTables(held, noRowsOf), statement.sql, parameters, signal)
+      .bind(
+        withTables(held, ({ noRows }) => noRows),
+        statement.sql,
+        parameters,
+        signal,
+      )
       .catch((error: Error) => {
         if (!(error instanceof StatementError)) throw error
         throw statement.failure(error.message, error.position)
@@ -85,14 +94,17 @@ export class SqlRouter {
     const cells = fields.map((_, index) => cellName(index)).join(', ')
     const asked = `SELECT * FROM (\n${statement.sql}\n) AS answer(${cells}) ${oneMoreThan(limit)}`
     // No page follows, so a row needs no key of its own: the list that stands for it is empty.
-    const sql = `${withTables(held, rowsOf)}SELECT ${encodeRow(fields, encoding)} AS row, '[]' AS key FROM (${asked})`
+    const sql = `${withTables(held, ({ rows }) => rows)}SELECT ${encodeRow(fields, encoding)} AS row, '[]' AS key FROM (${asked})`
     const engine = new SqlEngine(this.#options.engine, statement)
-    const rows = await new RowReader({ engine, tempDirectory }).read(
-      { sql, parameters },
-      { limit, after: null, unique: () => true },
-      options,
+    const rowReader = new RowReader({ engine, tempDirectory })
+    const rows = await limits.rows(needOf(held, limit, encoding), signal, () =>
+      limit === null
+        ? rowReader.whole({ sql, parameters }, options)
+        : rowReader.page({ sql, parameters }, { limit, after: null, unique: () => true }, options),
     )
-    const cut = rows.last ? ('rows' as const) : engine.isCut ? ('bytes' as const) : null
+    const isMore = 'hasMore' in rows && rows.hasMore
+    const cut = isMore ? ('rows' as const) : engine.isCut ? ('bytes' as const) : null
+    const reads = held.map(({ table, pinned, scan }) => ({ table, pinned, sources: sourceOf(scan) }))
     return {
       encoding,
       fields: fields.map(({ name }) => csvName(name, encoding)),
@@ -102,94 +114,51 @@ export class SqlRouter {
       complete: cut === null,
       nextPageToken: null,
       meta: {
-        ...sqlMeta(held, clock.monotonicMs() - startedMs),
-        sql: {
-          columns: columns.map(({ name, type }) => ({ name, type: typeName(type) })),
-          cut,
-          tables: held.map(({ table, pinned, scan }) => ({ table, ...tableMeta(pinned, scan) })),
-        },
+        ...tablesMeta(reads, clock.monotonicMs() - startedMs, null),
+        sql: { columns: columns.map(({ name, type }) => ({ name, type: typeName(type) })), cut },
       },
     }
   }
 
-  /** Newest versions are pinned in one turn of the event loop, so that they are of one moment. */
-  async #pin(
+  /** What has the versions of the tables that a statement reads. */
+  #sourcesOf({ tables }: CheckedStatement): readonly (readonly [string, VersionedTable])[] {
+    const names = new Set([...tables].map((name) => this.#rollups.get(name)?.definition.source ?? name))
+    return [...this.#options.tables].filter(([name]) => names.has(name))
+  }
+
+  async #hold(
     { tables }: CheckedStatement,
-    asOf: AsOf | undefined,
-  ): Promise<readonly { readonly table: string; readonly pinned: PinnedVersion }[]> {
-    const read = [...this.#options.tables].filter(([name]) => tables.has(name))
-    if (!asOf) return pinAll(read)
-    if (asOf.kind === 'snapshot' && read.length > 1) {
-      throw invalid('as_of', String(asOf.snapshotId), 'a time, a branch or a tag: a snapshot is of one table')
-    }
-    const pins: { table: string; pinned: PinnedVersion }[] = []
+    pinned: ReadonlyMap<string, PinnedVersion>,
+  ): Promise<readonly HeldTable[]> {
+    const held: HeldTable[] = []
     try {
-      for (const [table, versions] of read) pins.push({ table, pinned: await versions.pinAsOf(asOf, null) })
+      for (const name of this.#names) {
+        if (!tables.has(name)) continue
+        const rollup = this.#rollups.get(name)
+        const version = pinned.get(rollup?.definition.source ?? name)!
+        held.push(await (rollup ? heldRollup(rollup, version) : heldTable(name, version)))
+      }
+      return held
     } catch (error) {
-      for (const { pinned } of pins) pinned.release()
+      for (const one of held) one.release()
       throw error
     }
-    return pins
   }
 }
 
-function pinAll(read: readonly (readonly [string, VersionedTable])[]) {
-  const pins: { table: string; pinned: PinnedVersion }[] = []
-  try {
-    for (const [table, versions] of read) pins.push({ table, pinned: versions.pin() })
-  } catch (error) {
-    for (const { pinned } of pins) pinned.release()
-    throw error
+/** What a statement computes is not told by what it reads (it may join, or count to a trillion): none counts as small. */
+function needOf(held: readonly HeldTable[], limit: number | null, encoding: AnswerOptions['encoding']): Need {
+  return {
+    estimate: { ...estimateOf(...held.map(({ scan }) => scan)), predictedMs: Number.POSITIVE_INFINITY },
+    heldRows: Number.POSITIVE_INFINITY,
+    isStreamed: limit === null && encoding !== 'parquet',
   }
-  return pins
 }
 
-function withTables(held: readonly Held[], relationOf: (held: Held) => string): string {
+function withTables(held: readonly HeldTable[], relationOf: (held: HeldTable) => string): string {
   if (held.length === 0) return ''
   const tables = held.map((one) => `${sqlName(lakeName(one.table))} AS NOT MATERIALIZED (${relationOf(one)})`)
   return `WITH ${tables.join(', ')} `
-}
-
-function rowsOf({ scan }: Held): string {
-  const names = scan.columns.map(({ name }) => name)
-  return `SELECT ${selectList(names)} FROM ${relation(scan, names)}`
-}
-
-/** The same columns, without rows. */
-function noRowsOf({ table, pinned, scan }: Held): string {
-  return rowsOf({ table, pinned, scan: { ...NOTHING, columns: scan.columns } })
-}
-
-function tableMeta(pinned: PinnedVersion, scan: Scan) {
-  const { route, receipt, snapshotId, filesTotal, filesRead, rowsScanned, bytesRead } = answerMeta(
-    pinned,
-    scan,
-    0,
-    null,
-  )
-  return { route, receipt, snapshotId, filesTotal, filesRead, rowsScanned, bytesRead }
-}
-
-/** Of all tables together; the receipt of several names them all. */
-function sqlMeta(held: readonly Held[], elapsedMs: number): AnswerMeta {
-  const tables = held.map(({ pinned, scan }) => tableMeta(pinned, scan))
-  const total = (count: 'filesTotal' | 'filesRead' | 'rowsScanned' | 'bytesRead') =>
-    tables.reduce((sum, table) => sum + table[count], 0)
-  const routes = new Set(tables.map(({ route }) => route))
-  const [only] = tables
-  return {
-    route: routes.size > 1 ? 'hybrid' : (only?.route ?? 'historical'),
-    receipt: tables.length === 1 ? only!.receipt : seal(tables.map(({ receipt }) => receipt)),
-    snapshotId: tables.length === 1 ? only!.snapshotId : null,
-    engine: 'duckdb',
-    cache: 'none',
-    filesTotal: total('filesTotal'),
-    filesRead: total('filesRead'),
-    rowsScanned: total('rowsScanned'),
-    bytesRead: total('bytesRead'),
-    elapsedMs: Math.round(elapsedMs * 100) / 100,
-    gaps: null,
-  }
 }
 
 /** The header of a CSV has any name that somebody gave a column. */

@@ -2,9 +2,10 @@ import type { Statement } from './answer.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
 import { type Encoding, encodeRow, type Field, numberField, textField, timeField } from './field.js'
-import { afterInstrument, INSTRUMENT, instrumentKeyText } from './instrument.js'
+import { afterInstrument, INSTRUMENT, INSTRUMENT_KEY_FORM, instrumentKeyText } from './instrument.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
+import type { PagedList } from './paged-list.js'
 import type { SymbolsRequest } from './request.js'
 import { relation, type Scan } from './scan.js'
 
@@ -16,8 +17,25 @@ export const SYMBOL_FIELDS: readonly Field[] = [
   numberField('count', 'count', 'its events in the selection'),
 ]
 
+/** The instruments that have events, by exchange and symbol. */
+export function symbolsList(request: SymbolsRequest): PagedList {
+  return {
+    name: 'symbols',
+    table: request.table,
+    request,
+    keyForm: INSTRUMENT_KEY_FORM,
+    usesWatermarks: false,
+    at: (_, after) => ({
+      fields: SYMBOL_FIELDS.map(({ name }) => name),
+      selection: request,
+      keptBy: () => null,
+      statement: (scan, _, { encoding }) => symbolsStatement(request, scan, after, encoding),
+    }),
+  }
+}
+
 /** One page of the instruments that have events. */
-export function symbolsStatement(
+function symbolsStatement(
   request: SymbolsRequest,
   scan: Scan,
   after: PagePosition | null,

@@ -58,6 +58,7 @@ export class CommittedTable implements VersionedTable {
       },
       dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
       selectAppended: async () => ({ files: [], where: null }),
+      retain: () => head.hold(snapshotId),
       release: head.hold(snapshotId),
     }
   }

@@ -1,6 +1,6 @@
 import { type AddedColumn, type TableLayout, TicklakeError } from '#core'
 import type { JsonObject } from './iceberg/json.js'
-import { type Schema, type SchemaField, TYPE_NAMES } from './iceberg/schema.js'
+import { type Schema, type SchemaField, typeName } from './iceberg/schema.js'
 import { baseType } from './iceberg/values.js'
 
 /** A column that data files are asked for. Each file has it under its id, or, written before it was added, not at all. */
@@ -31,7 +31,7 @@ const DUCKDB_TYPES: Readonly<Record<string, string>> = {
 
 /** The columns of a layout as its writer writes them. */
 export function layoutColumns(layout: TableLayout): readonly FileColumn[] {
-  return layout.columns.map(({ id, name, type }) => ({ id, name, type: TYPE_NAMES[type] }))
+  return layout.columns.map((column) => ({ id: column.id, name: column.name, type: typeName(column) }))
 }
 
 /**

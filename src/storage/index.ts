@@ -2,6 +2,20 @@ export type { LoadedTable } from './catalog/catalog.js'
 export type { CatalogServer, Properties, TableCommit, TableIdentifier } from './catalog/catalog-server.js'
 export { parseIdentifier, parseNamespace, parseTableCommit } from './catalog/requests.js'
 export type { RowChange } from './corrected-rows.js'
+export { type DayRanges, without as withoutDays } from './derived/day-ranges.js'
+export {
+  AGGREGATES,
+  type Aggregate,
+  BUCKET_COLUMN,
+  checkDefinition,
+  PLACE,
+  type RollupColumn,
+  type RollupDefinition,
+} from './derived/definition.js'
+export type { RollupStatus, RollupTable } from './derived/rollup-table.js'
+export type { RollupView } from './derived/rollup-view.js'
+export { mergedStates, placeOfRow, placeOfState, sourceColumns, statesOfRows } from './derived/states.js'
+export { ROLLUP_SOURCES } from './derived/values.js'
 export type { Evolution } from './evolution.js'
 export { duckdbType, type FileColumn, fileColumns } from './file-columns.js'
 export { type CreateTable, createdTable, parseCreateTable } from './iceberg/create-table.js'
@@ -49,5 +63,6 @@ export type {
   TimeRange,
   VersionedTable,
 } from './table.js'
+export { AFTER_TIME, ORDER_COLUMNS } from './total-order.js'
 export type { ReadableFile } from './unnumbered-files.js'
 export { Warehouse } from './warehouse.js'

@@ -4,6 +4,7 @@ import { type ColumnPredicate, fileMayMatch, manifestMayMatch } from './iceberg/
 import { type DataFile, type Manifest, PARQUET } from './iceberg/manifest.js'
 import { type ManifestFile, settled } from './iceberg/manifest-list.js'
 import { ancestry, snapshotById, type TableMetadata } from './iceberg/metadata.js'
+import type { Snapshot } from './iceberg/snapshot.js'
 import { inParallel } from './in-parallel.js'
 import type { Manifests } from './manifests.js'
 import type { FileSelection } from './table.js'
@@ -116,7 +117,7 @@ export class FileIndex {
     snapshotId: bigint | null,
     predicates: readonly ColumnPredicate[] = [],
   ): Promise<readonly DataFile[]> {
-    const since: { snapshotId: bigint; manifestList: string }[] = []
+    const since: Snapshot[] = []
     let parent = metadata.currentSnapshotId
     for (const snapshot of ancestry(metadata, metadata.currentSnapshotId)) {
       if (snapshot.snapshotId === snapshotId) break
@@ -127,20 +128,26 @@ export class FileIndex {
       const message = `snapshot ${snapshotId ?? 0} of ${metadata.location} has expired or was never an ancestor of the current one`
       throw new TicklakeError('gone', message)
     }
-    const added = await inParallel(since, async ({ snapshotId: by, manifestList }) => {
-      const list = await this.#manifests.list(manifestList)
-      const manifests = list.filter(
-        ({ content, addedSnapshotId, addedFiles }) =>
-          content === 'data' && addedSnapshotId === by && addedFiles > 0,
-      )
-      return inParallel(manifests, async (file) => {
-        const { spec, entries } = await this.#manifests.read(file.path)
-        return entries
-          .filter(({ status, file }) => status === 'added' && fileMayMatch(file, spec, predicates))
-          .map(({ file }) => file)
-      })
+    return (await inParallel(since, (snapshot) => this.addedBy(snapshot, predicates))).flat()
+  }
+
+  /** The files that an append snapshot added and that may hold rows that match. */
+  async addedBy(
+    { snapshotId: by, manifestList }: Snapshot,
+    predicates: readonly ColumnPredicate[],
+  ): Promise<readonly DataFile[]> {
+    const list = await this.#manifests.list(manifestList)
+    const manifests = list.filter(
+      ({ content, addedSnapshotId, addedFiles }) =>
+        content === 'data' && addedSnapshotId === by && addedFiles > 0,
+    )
+    const added = await inParallel(manifests, async ({ path }) => {
+      const { spec, entries } = await this.#manifests.read(path)
+      return entries
+        .filter(({ status, file }) => status === 'added' && fileMayMatch(file, spec, predicates))
+        .map(({ file }) => file)
     })
-    return added.flat(2)
+    return added.flat()
   }
 }
 

@@ -304,7 +304,7 @@ export class IcebergStreamTable implements StreamTable {
     columns: readonly FileColumn[],
     segments: readonly TailSegment[],
     tail: readonly TailSlice[],
-    rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'release'>,
+    rest: Omit<PinnedVersion, 'metadata' | 'columns' | 'tail' | 'retain' | 'release'>,
   ): PinnedVersion {
     for (const segment of segments) segment.retain()
     const releaseSnapshots = this.#head.hold(rest.version.snapshotId)
@@ -314,6 +314,7 @@ export class IcebergStreamTable implements StreamTable {
       metadata,
       columns,
       tail,
+      retain: () => this.#head.hold(rest.version.snapshotId),
       release: () => {
         if (held) for (const segment of segments) segment.release()
         releaseSnapshots()

@@ -73,8 +73,8 @@ export interface AppendedFiles {
 }
 
 /**
- * One version of a table, held: its files and tail segments stay until `release`. Pin synchronously right before
- * use (after admission), release at the end of the result.
+ * One version of a table, held: its files and tail segments stay until `release`. Pin right when asked, so that an answer
+ * is of that moment, release at the end of the result, and bound the time in between: what waits for its turn holds it.
  */
 export interface PinnedVersion {
   readonly version: Version
@@ -94,6 +94,8 @@ export interface PinnedVersion {
   selectAppended(filter: RowFilter): Promise<AppendedFiles>
   /** Of the files of `select`, and the days that the range touches. Costs nothing until it is asked. Errors as of `select`. */
   dayStamps(range: TimeRange): Promise<DayStamps>
+  /** Holds its files once more, until what it gives is called: for whoever goes on reading when this one has released. */
+  retain(): () => void
   release(): void
 }
 

@@ -146,6 +146,8 @@ describe('corrections over HTTP', () => {
     const again = await post(correction, headers)
     expect(first.body).toMatchObject({ already_ingested: false })
     expect(again.body).toMatchObject({ already_ingested: true, ranges: first.body.ranges })
+    // Made before the next one comes: in a commit of its own, which is looked back at below.
+    await settled(6)
     await post({ ...correction, id: 'c1', size: '8' })
     await post({ ...correction, id: 'c1', size: '9' })
     const all = await settled(8)

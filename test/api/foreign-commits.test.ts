@@ -22,7 +22,7 @@ let lake: IngestFixture
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ticklake-foreign-'))
-  const own = { memoryLimit: '1GB', threads: 1, tempDirectory: folder, connections: 2, maxWaiting: 10 }
+  const own = { memoryLimit: '1GB', threads: 1, tempDirectory: folder, connections: 2 }
   engine = await Engine.open(own)
 })
 

@@ -18,7 +18,7 @@ let client: ForeignEngine
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ticklake-rest-'))
-  const own = { memoryLimit: '1GB', threads: 1, tempDirectory: folder, connections: 1, maxWaiting: 10 }
+  const own = { memoryLimit: '1GB', threads: 1, tempDirectory: folder, connections: 1 }
   engine = await Engine.open(own)
 })
 

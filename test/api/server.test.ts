@@ -52,6 +52,7 @@ describe('a list', () => {
       snapshot_id: '1',
       engine: 'duckdb',
       cache: 'none',
+      rollup: null,
       files_total: 1,
       files_read: 1,
       rows_scanned: 60,

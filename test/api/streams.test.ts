@@ -21,6 +21,7 @@ const META: Answer['meta'] = {
   snapshotId: null,
   engine: 'duckdb',
   cache: 'none',
+  rollup: null,
   filesTotal: 0,
   filesRead: 0,
   rowsScanned: 0,

@@ -9,6 +9,7 @@ const META: Answer['meta'] = {
   snapshotId: null,
   engine: 'duckdb',
   cache: 'none',
+  rollup: null,
   filesTotal: 0,
   filesRead: 0,
   rowsScanned: 0,
@@ -16,6 +17,7 @@ const META: Answer['meta'] = {
   elapsedMs: 0,
   gaps: null,
 }
+const BOUNDS = { timeoutMs: 30_000, maxTimeoutMs: 300_000 }
 const REST = { fields: [], columns: null, single: false, complete: true, nextPageToken: null, meta: META }
 
 /** An answer of two parts and a third that never comes, whose query ends with its signal. */
@@ -31,7 +33,7 @@ function halted(signal: AbortSignal): Answer {
 describe('a time limit', () => {
   test('ends a query that gives no answer for so long', async () => {
     const clock = new ManualClock()
-    const time = new TimeLimit(100, clock)
+    const time = new TimeLimit(100, BOUNDS, clock)
     const answer = time.answer(
       new Promise((_, reject) => time.signal.addEventListener('abort', () => reject(time.signal.reason))),
     )
@@ -43,7 +45,7 @@ describe('a time limit', () => {
 
   test('ends a stream that gives no more for so long; what its reader takes does not count', async () => {
     const clock = new ManualClock()
-    const time = new TimeLimit(100, clock)
+    const time = new TimeLimit(100, BOUNDS, clock)
     const { data } = await time.answer(Promise.resolve(halted(time.signal)))
     const parts = data[Symbol.asyncIterator]()
     for (const part of ['a', 'b']) {
@@ -60,6 +62,6 @@ describe('a time limit', () => {
 
   test('leaves what is not streamed as it is', async () => {
     const answer: Answer = { encoding: 'ndjson', data: RowData.of([Buffer.from('a')]), ...REST }
-    expect(await new TimeLimit(100, new ManualClock()).answer(Promise.resolve(answer))).toBe(answer)
+    expect(await new TimeLimit(100, BOUNDS, new ManualClock()).answer(Promise.resolve(answer))).toBe(answer)
   })
 })

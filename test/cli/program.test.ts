@@ -51,14 +51,18 @@ describe('a wrong command line ends with 2', () => {
   test.each([
     [['frobnicate'], "error: unknown command 'frobnicate'"],
     [['serve', '--prot', '1'], "error: unknown option '--prot'"],
-    [['query', 'trade'], 'Allowed choices are trades, quotes, bars, latest, symbols'],
+    [['query', 'trade'], 'Allowed choices are trades, quotes, bars, vwap, asof, snapshot, latest, symbols'],
     [['query', 'trades', '--url', 'http://127.0.0.1:1', '--data', 'd'], 'cannot be used with option'],
     [['load', 'a.csv'], "required option '--format <name>' not specified"],
     [['serve', '--port', '80800'], 'error: --port: "80800" is not a whole number from 0 to 65535'],
     [['serve', '--host', '0.0.0.0'], 'error: --host: "0.0.0.0" is not a loopback address'],
     [
       ['query', 'trades', '--interval', '5m'],
-      'error: --interval: "5m" is not for trades: it is an option of bars',
+      'error: --interval: "5m" is not for trades: it is an option of bars, vwap',
+    ],
+    [
+      ['query', 'bars', '--max-age', '5m'],
+      'error: --max-age: "5m" is not for bars: it is an option of asof, snapshot',
     ],
     [['query', 'symbols', '--data', 'nowhere'], 'error: --data: "nowhere" is not a data folder'],
     [

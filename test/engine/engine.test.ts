@@ -1,4 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Engine, textsOf } from '#engine'
 
@@ -9,39 +12,77 @@ beforeEach(async () => {
     threads: 1,
     tempDirectory: tmpdir(),
     connections: 1,
-    maxWaiting: 2,
   })
 })
 afterEach(() => engine.close())
 
-/** Asks in one turn: the first takes the connection, the next ones wait, before any can have ended. */
-function ask(count: number, signal?: AbortSignal) {
-  return Array.from({ length: count }, (_, index) => engine.query(`SELECT ${index} AS value`, {}, signal))
-}
+/** It would take hours. */
+const ENDLESS = 'SELECT count(*)::BIGINT AS rows FROM range(1_000_000_000_000) t(i) WHERE i % 3 = $rest'
 
-describe('queries that wait for a connection', () => {
-  test('are so many and no more: one more is overloaded, and later ones are taken again [inv 13]', async () => {
-    const [refused, ...others] = await Promise.allSettled(ask(4).toReversed())
-    expect(refused).toMatchObject({ status: 'rejected', reason: { code: 'overloaded' } })
-    expect(others.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled'])
-    expect((await Promise.all(ask(3))).map(({ columns }) => columns[0]?.[0])).toEqual([0, 1, 2])
-  })
+describe('a statement that fails beyond its first rows is an error, and no shorter result', () => {
+  const failing = "SELECT (CASE WHEN i < 900000 THEN '1' ELSE 'x' END)::BIGINT AS n FROM range(1000000) t(i)"
 
-  test('leave their place when they are given up', async () => {
-    const running = ask(1)
-    const controller = new AbortController()
-    const waiting = Promise.allSettled(ask(2, controller.signal))
-    controller.abort(new Error('left'))
-    const next = ask(2)
-    expect(await waiting).toMatchObject([{ status: 'rejected' }, { status: 'rejected' }])
-    await Promise.all([...running, ...next])
+  test.each(['rows', 'stream'] as const)('%s', async (how) => {
+    const read = async () => {
+      for await (const _ of engine[how](failing));
+    }
+    await expect(read()).rejects.toThrow(/Could not convert string 'x'/)
+    expect((await engine.query("SELECT 'still there' AS text")).columns).toEqual([['still there']])
   })
+})
 
-  test('do not hold up statements on their side', async () => {
-    const queries = ask(3)
-    await engine.run('CREATE TABLE aside (value INTEGER)')
-    await Promise.all(queries)
+describe('an abort ends a statement with its reason, whenever it comes', () => {
+  const asked = {
+    'a query': (signal: AbortSignal) => engine.query(ENDLESS, { rest: 1 }, signal),
+    'a query by chunks': (signal: AbortSignal) => engine.rows(ENDLESS, { rest: 1 }, signal).next(),
+    'a stream': (signal: AbortSignal) => engine.stream(ENDLESS, { rest: 1 }, signal).next(),
+    'an export': (signal: AbortSignal) => {
+      const sql = `SELECT {'rows': rows} AS row, '' AS key FROM (${ENDLESS})`
+      const path = join(tmpdir(), 'ticklake-test-never-written.parquet')
+      return engine.exportParquet({ sql, parameters: { rest: 1 }, limit: 1, path }, signal)
+    },
+  }
+
+  test.each(Object.entries(asked))('%s', async (_, ask) => {
+    // In the same turn; in the next ones, while DuckDB parses and plans; and while it computes.
+    for (const turns of [0, 1, 2, 3, 5, 10, 1_000]) {
+      const controller = new AbortController()
+      const reason = new Error('the client left')
+      const asking = ask(controller.signal)
+      const ended = expect(asking).rejects.toBe(reason)
+      for (let turn = 0; turn < turns; turn++) await nextTurn()
+      controller.abort(reason)
+      await ended
+    }
+    expect((await engine.query("SELECT 'still there' AS text")).columns).toEqual([['still there']])
   })
+})
+
+test('a statement spills so much and no more, and leaves nothing behind', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'ticklake-spill-'))
+  const bounds = { memoryLimit: '60MB', spillLimit: '10MB', threads: 1, connections: 1 }
+  const bounded = await Engine.open({ ...bounds, tempDirectory: directory })
+  const sorted = (count: number) =>
+    bounded.run(
+      `COPY (SELECT i, md5(i::VARCHAR) AS text FROM range(${count}) t(i) ORDER BY text) TO '${join(directory, 'sorted.parquet')}'`,
+    )
+  await expect(sorted(3_000_000)).rejects.toThrow(/^Out of Memory Error: .*max_temp_directory_size/s)
+  await sorted(1_000)
+  const { columns } = await bounded.query('SELECT count(*)::INTEGER FROM duckdb_temporary_files()')
+  expect(columns).toEqual([[0]])
+  await bounded.close()
+  await rm(directory, { recursive: true })
+})
+
+test('queries have as many connections as they are, and as many are kept as was said', async () => {
+  const connections = async () => {
+    const { columns } = await engine.query('SELECT count::INTEGER FROM duckdb_connection_count()')
+    return Number(columns[0]?.[0])
+  }
+  const before = await connections()
+  const texts = await Promise.all(Array.from({ length: 5 }, (_, i) => engine.query(`SELECT ${i} AS value`)))
+  expect(texts.map(({ columns }) => columns[0]?.[0])).toEqual([0, 1, 2, 3, 4])
+  expect(await connections()).toBe(before)
 })
 
 describe('a result that is streamed', () => {
@@ -69,34 +110,13 @@ describe('a result that is streamed', () => {
     ])
   })
 
-  test('takes no connection of the queries, and DuckDB lets go of it when its reader leaves', async () => {
+  test('has a connection of its own, and DuckDB lets go of it when its reader leaves', async () => {
     const before = await heldBytes()
     const stream = engine.stream(SORTED)
     await stream.next()
-    // The one connection is free.
     expect(await heldBytes()).toBeGreaterThan(before + 1_000_000)
     await stream.return(undefined)
     expect(await heldBytes()).toBeLessThan(before + 1_000_000)
-  })
-
-  test('is ended by an abort, with its reason, while DuckDB still computes its first rows', async () => {
-    const controller = new AbortController()
-    const reason = new Error('the client left')
-    const first = engine
-      .stream('SELECT count(*) FROM range(1_000_000_000_000) t(i) WHERE i % 3 = 1', {}, controller.signal)
-      .next()
-    await engine.query('SELECT 1')
-    controller.abort(reason)
-    await expect(first).rejects.toBe(reason)
-  })
-
-  test('is one of four: one more is overloaded, until one has ended [inv 13]', async () => {
-    const streams = Array.from({ length: 4 }, () => engine.stream('SELECT i FROM range(100_000) t(i)'))
-    await Promise.all(streams.map((stream) => stream.next()))
-    await expect(engine.stream('SELECT 1').next()).rejects.toMatchObject({ code: 'overloaded' })
-    await streams[0]?.return(undefined)
-    await expect(engine.stream('SELECT 1::BIGINT').next()).resolves.toMatchObject({ done: false })
-    await Promise.all(streams.map((stream) => stream.return(undefined)))
   })
 
   test('gives texts of every length, byte by byte', async () => {

@@ -50,7 +50,6 @@ beforeEach(async () => {
     threads: 1,
     tempDirectory: directory,
     connections: 2,
-    maxWaiting: 100,
   })
   log = new DisturbedLog(systemClock)
   await log.start()

@@ -183,3 +183,15 @@ test('decimals are exact, rounded half-even and flagged, however they are writte
     { numRuns: 8 },
   )
 })
+
+test('a format whose SQL fails beyond the first rows fails the load, with what DuckDB says', async () => {
+  const path = await fixture.file('a.txt', 'a line\n'.repeat(120_000))
+  const strict = `-- table: trades
+    SELECT line, original, 'A' AS symbol, 'X' AS exchange, '1' AS size, '1700000000000' AS exchange_timestamp,
+      CASE WHEN line < 110000 THEN '1' ELSE CAST(CAST('no price' || line AS INTEGER) AS VARCHAR) END AS price
+    FROM source_lines()`
+  await expect(fixture.load(path, { name: 'strict', sql: strict })).rejects.toMatchObject({
+    code: 'invalid_input',
+    message: expect.stringMatching(/strict cannot read a\.txt: .*Could not convert string 'no price/),
+  })
+})

@@ -38,7 +38,6 @@ beforeEach(async () => {
     threads: 1,
     tempDirectory: directory,
     connections: 2,
-    maxWaiting: 100,
   })
   log = new MemoryLog(systemClock)
   await log.start()

@@ -39,7 +39,6 @@ export async function liveThrough({
     threads: 1,
     tempDirectory: join(directory, 'temp'),
     connections: 2,
-    maxWaiting: 10,
   })
   const outcomes: LifeOutcome[] = []
   try {

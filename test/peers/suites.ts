@@ -7,6 +7,7 @@ import { installKafka, KafkaServer, kafkaVersion } from './kafka-server.js'
 import { installPython, versionsOf } from './python.js'
 import { ReaderSuite, SharedTables } from './readers/reader-suite.js'
 import { READERS } from './readers/readers.js'
+import { installRedis } from './redis-server.js'
 import { installRegistry, RegistryServer } from './registry-server.js'
 import { ServerSuite, type Service } from './server-suite.js'
 import type { Suite } from './suite.js'
@@ -34,6 +35,16 @@ export const SUITES: readonly Suite[] = [
       const python = await installPython('pyiceberg', requirements)
       const version = await versionsOf(python, ['pyarrow'])
       return async () => ({ version, env: { TICKLAKE_TEST_PYTHON: python }, stop: async () => {} })
+    },
+  }),
+  new ServerSuite({
+    id: 'redis',
+    title: 'Redis',
+    tests: 'test/peers/redis/',
+    install: async () => {
+      const { file, version } = await installRedis()
+      // Its tests end and freeze servers: each starts a RedisServer of its own.
+      return async () => ({ version, env: { TICKLAKE_TEST_REDIS: file }, stop: async () => {} })
     },
   }),
   kafkaSuite('kafka-3.9', KAFKA_3),

@@ -1,18 +1,52 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { formatMicros, MAX_EVENT_MICROS } from '#core'
-import type { BarSource, BarsRequest, Order } from '#query'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type ConditionTable, formatMicros, MAX_EVENT_MICROS, SessionCalendars, systemClock } from '#core'
+import {
+  AnswerCache,
+  type BarSource,
+  type BarsRequest,
+  type Fill,
+  type Order,
+  type Prints,
+  QueryRouter,
+  type SessionPart,
+} from '#query'
+import { loadCalendars } from '../../src/cli/calendars.js'
+import { barsByHand } from '../support/bars-by-hand.js'
 import { eventRows } from '../support/event-rows.js'
+import { decimal, halfEven } from '../support/exact-decimal.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
+import { queryLimits } from '../support/query-limits.js'
 import { BARS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
+/** Of one exchange, and of few codes. */
+const CONDITIONS: readonly ConditionTable[] = [
+  {
+    exchanges: ['ASX'],
+    written: 'words',
+    codes: [
+      { code: 'V', counts: ['volume'], unless: ['R'] },
+      { code: 'H', counts: ['highLow', 'volume'], unless: [] },
+      { code: 'C', counts: ['openClose', 'highLow'], unless: [] },
+    ],
+    others: [],
+  },
+]
+
+let calendars: SessionCalendars
+beforeAll(async () => {
+  calendars = await loadCalendars(new URL('../../config/calendars', import.meta.url).pathname)
+})
+
 let lake: LakeFixture
 beforeEach(async () => {
-  lake = await openLakeFixture()
+  lake = await openLakeFixture(calendars, CONDITIONS)
 })
 afterEach(() => lake.close())
+
+const CODES = [null, '', 'V', 'V R', 'H', 'C', 'H C', '?', 'H,V']
 
 const JSON_ROWS = { encoding: 'json' } as const
 
@@ -24,19 +58,30 @@ describe('bars', () => {
         of: fc.constantFrom<BarSource>('trades', 'bid', 'ask', 'mid'),
         intervalSeconds: fc.constantFrom(1, 60, 3600, 7 * 3600, 12 * 3600, 86_400),
         timeZone: fc.constantFrom('UTC', 'Australia/Sydney', 'America/New_York', 'Asia/Kolkata'),
+        session: fc.constantFrom<SessionPart | null>(null, null, 'regular', 'pre', 'post', 'all'),
+        exchange: fc.constantFrom(null, null, 'ASX'),
+        prints: fc.constantFrom<Prints>('all', 'eligible'),
+        fill: fc.constantFrom<Fill>('none', 'none', 'null', 'prev'),
         order: fc.constantFrom<Order>('asc', 'desc'),
         limit: fc.constantFrom(7, 50_000),
       }),
       async ({ seed, limit, ...shape }) => {
         const random = new SeededRandom(seed)
-        const table = shape.of === 'trades' ? lake.trades : lake.quotes
+        const kind = shape.of === 'trades' ? 'trades' : 'quotes'
+        const table = lake[kind]
+        const rows = (firstOffset: number) =>
+          eventRows(random, 60, firstOffset, kind).map((row) => ({ ...row, conditions: random.pick(CODES) }))
         await table.clear()
-        await table.addCommitted(eventRows(random, 60, 0, shape.of === 'trades' ? 'trades' : 'quotes'))
-        await table.add(eventRows(random, 60, 60, shape.of === 'trades' ? 'trades' : 'quotes'))
+        await table.addCommitted(rows(0))
+        await table.add(rows(60))
         table.watermarks.set('ASX', BigInt(String(random.pick(table.rows).exchange_timestamp)))
-        const request: BarsRequest = { ...BARS, ...shape, limit }
+        // Walking through every second of days would take too long by hand.
+        const intervalSeconds = Math.max(shape.intervalSeconds, shape.fill === 'none' ? 1 : 3_600)
+        const pageRows = shape.fill === 'none' ? limit : Math.max(limit, 50)
+        const request: BarsRequest = { ...BARS, ...shape, intervalSeconds, limit: pageRows }
         const bars = await allPages(request)
-        expect(bars).toEqual(barsByHand(table.rows, request, table.watermarks))
+        const market = { watermarks: table.watermarks, calendars, conditions: CONDITIONS }
+        expect(bars).toEqual(barsByHand(table.rows, request, market))
       },
     )
     await fc.assert(property, { numRuns: 60, verbose: true })
@@ -66,6 +111,39 @@ describe('bars', () => {
       { ts: '2014-10-05T13:00:00.000000Z', count: 1 },
       { ts: '2015-04-04T13:00:00.000000Z', count: 2 },
       { ts: '2015-04-05T14:00:00.000000Z', count: 1 },
+    ])
+  })
+
+  test('of a session are those of a trading day, which a UTC day would split', async () => {
+    // ASX: 10:00 to 16:12 in Sydney is 23:00 to 5:12 UTC; a Friday lasts until Monday begins.
+    const instants = [
+      '2014-03-13T22:59:59Z',
+      '2014-03-13T23:00:00Z',
+      '2014-03-14T05:11:59Z',
+      '2014-03-14T05:12:00Z',
+      '2014-03-15T02:00:00Z',
+      '2014-03-16T23:30:00Z',
+    ]
+    await lake.trades.addCommitted(
+      instants.map((instant, index) => trade(BigInt(Date.parse(instant)) * 1000n, 100n, 1n, index)),
+    )
+    const bars = (session: SessionPart, intervalSeconds = 86_400) =>
+      allPages({ ...BARS, intervalSeconds, session, fields: ['ts', 'count'] })
+    expect(await bars('all')).toEqual([
+      { ts: '2014-03-13T13:00:00.000000Z', count: 5 },
+      { ts: '2014-03-16T13:00:00.000000Z', count: 1 },
+    ])
+    expect(await bars('regular')).toEqual([
+      { ts: '2014-03-13T23:00:00.000000Z', count: 2 },
+      { ts: '2014-03-16T23:00:00.000000Z', count: 1 },
+    ])
+    expect(await bars('pre')).toEqual([{ ts: '2014-03-13T13:00:00.000000Z', count: 1 }])
+    expect(await bars('post')).toEqual([{ ts: '2014-03-14T05:12:00.000000Z', count: 2 }])
+    // The last hour is cut short by the close.
+    expect(await bars('regular', 3_600)).toEqual([
+      { ts: '2014-03-13T23:00:00.000000Z', count: 1 },
+      { ts: '2014-03-14T05:00:00.000000Z', count: 1 },
+      { ts: '2014-03-16T23:00:00.000000Z', count: 1 },
     ])
   })
 
@@ -115,6 +193,32 @@ describe('bars', () => {
     })
   })
 
+  test('go on page by page under the rules that they began with, and no others', async () => {
+    await lake.trades.add([trade(0n, 1n, 1n, 0), trade(7_200_000_000n, 1n, 1n, 1)])
+    const { tables, engine, directory } = lake
+    const limits = queryLimits()
+    const cache = new AnswerCache([])
+    const options = { tables, engine, limits, cache, tempDirectory: directory, clock: systemClock }
+    const elsewhere = (conditions: readonly ConditionTable[], sessions: SessionCalendars) =>
+      new QueryRouter({ ...options, sessions, conditions })
+    const goOn = async (request: BarsRequest, router: QueryRouter) => {
+      const { nextPageToken } = await lake.router.bars({ ...request, limit: 1 }, JSON_ROWS)
+      const { data } = await router.bars({ ...request, pageToken: nextPageToken }, JSON_ROWS)
+      return (await data.bytes()).length
+    }
+    const refused = { code: 'invalid_input', detail: { field: 'page_token' } }
+    const [eligible, session] = [
+      { ...BARS, prints: 'eligible' } as const,
+      { ...BARS, session: 'all' } as const,
+    ]
+    const none = new SessionCalendars([])
+    expect(await goOn(eligible, elsewhere(CONDITIONS, none))).toBeGreaterThan(0)
+    await expect(goOn(eligible, elsewhere([], none))).rejects.toMatchObject(refused)
+    expect(await goOn(session, elsewhere([], calendars))).toBeGreaterThan(0)
+    await expect(goOn(session, elsewhere([], none))).rejects.toMatchObject(refused)
+    expect(await goOn(BARS, elsewhere([], none))).toBeGreaterThan(0)
+  })
+
   test('are none where there is nothing', async () => {
     expect(await allPages({ ...BARS, timeZone: 'Asia/Tokyo' })).toEqual([])
     await lake.quotes.add([{ ...trade(0n, 1n, 1n, 0), bid_price: 0n, ask_price: 5n }])
@@ -138,118 +242,4 @@ async function allPages(request: BarsRequest): Promise<unknown[]> {
     pageToken = answer.nextPageToken
   } while (pageToken !== null)
   return bars
-}
-
-interface Print {
-  readonly row: Row
-  /** Scaled by 10^8; by 10^9 for mid. */
-  readonly price: bigint
-}
-
-/** The slow, obvious way: one bucket after the other, in whole numbers. */
-function barsByHand(
-  rows: readonly Row[],
-  request: BarsRequest,
-  watermarks: ReadonlyMap<string, bigint>,
-): unknown[] {
-  const buckets = new Map<string, { start: bigint; end: bigint; prints: Print[] }>()
-  for (const row of rows) {
-    const price = priceOf(row, request.of)
-    if (price === null) continue
-    const { start, end } = bucketOf(BigInt(String(row.exchange_timestamp)), request)
-    const key = `${start}|${row.exchange}|${row.symbol}`
-    const bucket = buckets.get(key) ?? { start, end, prints: [] }
-    bucket.prints.push({ row, price })
-    buckets.set(key, bucket)
-  }
-  const scale = request.of === 'mid' ? 9 : 8
-  const bars = [...buckets.values()].map(({ start, end, prints }) => {
-    const sorted = prints.toSorted(comparePrints)
-    const prices = sorted.map((print) => print.price).toSorted((a, b) => (a < b ? -1 : 1))
-    const { symbol, exchange } = sorted[0]!.row
-    const watermark = watermarks.get(String(exchange))
-    return {
-      symbol,
-      exchange,
-      ts: formatMicros(start),
-      ts_ns: String(start * 1000n),
-      open: decimal(sorted[0]!.price, scale),
-      high: decimal(prices.at(-1)!, scale),
-      low: decimal(prices[0]!, scale),
-      close: decimal(sorted.at(-1)!.price, scale),
-      ...sumsOf(sorted, request.of),
-      count: sorted.length,
-      final: watermark !== undefined && end <= watermark - 300_000_000n,
-      order: [start, String(exchange), String(symbol)] as const,
-    }
-  })
-  bars.sort((a, b) => compareLists(a.order, b.order) * (request.order === 'asc' ? 1 : -1))
-  return bars.map(({ order: _, ...bar }) => bar)
-}
-
-function priceOf(row: Row, of: BarSource): bigint | null {
-  const side = (name: string) => (typeof row[name] === 'bigint' && row[name] !== 0n ? row[name] : null)
-  if (of === 'trades') return BigInt(String(row.price))
-  const [bid, ask] = [side('bid_price'), side('ask_price')]
-  if (of === 'bid') return bid
-  if (of === 'ask') return ask
-  return bid === null || ask === null ? null : (bid + ask) * 5n
-}
-
-function sumsOf(prints: readonly Print[], of: BarSource) {
-  if (of !== 'trades') return { volume: null, notional: null, vwap: null }
-  let [volume, notional] = [0n, 0n]
-  for (const { row, price } of prints) {
-    volume += BigInt(String(row.size))
-    notional += price * BigInt(String(row.size))
-  }
-  const vwap = volume === 0n ? null : decimal(halfEven(notional, volume), 8)
-  return { volume: decimal(volume, 8), notional: decimal(notional, 16), vwap }
-}
-
-/** By walking back, a quarter of an hour at a time, to where the local date changed. */
-function bucketOf(
-  micros: bigint,
-  { timeZone, intervalSeconds }: BarsRequest,
-): { start: bigint; end: bigint } {
-  const step = 900_000_000n
-  const format = new Intl.DateTimeFormat('en-CA', { timeZone })
-  const date = (at: bigint) => format.format(Number(at / 1000n))
-  let day = micros - (micros % step)
-  while (date(day - step) === date(micros)) day -= step
-  let next = day + step
-  while (date(next) === date(micros)) next += step
-  if (intervalSeconds === 86_400) return { start: day, end: next }
-  const interval = BigInt(intervalSeconds) * 1_000_000n
-  const start = day + ((micros - day) / interval) * interval
-  return { start, end: start + interval < next ? start + interval : next }
-}
-
-function comparePrints(a: Print, b: Print): number {
-  const key = ({ row, price }: Print) => [
-    BigInt(String(row.exchange_timestamp)),
-    BigInt(String(row.exchange_nanos ?? 0)),
-    row.log_offset == null ? 2n ** 63n : BigInt(String(row.log_offset)),
-    price,
-  ]
-  return compareLists(key(a), key(b))
-}
-
-function compareLists(a: readonly (bigint | string)[], b: readonly (bigint | string)[]): number {
-  const at = a.findIndex((part, index) => part !== b[index])
-  return at < 0 ? 0 : a[at]! < b[at]! ? -1 : 1
-}
-
-function halfEven(dividend: bigint, divisor: bigint): bigint {
-  const sign = dividend < 0n !== divisor < 0n ? -1n : 1n
-  const [n, d] = [dividend < 0n ? -dividend : dividend, divisor < 0n ? -divisor : divisor]
-  const [quotient, twice] = [n / d, (n % d) * 2n]
-  const up = twice > d || (twice === d && quotient % 2n === 1n)
-  return sign * (up ? quotient + 1n : quotient)
-}
-
-function decimal(scaled: bigint, scale: number): string {
-  const digits = String(scaled < 0n ? -scaled : scaled).padStart(scale + 1, '0')
-  const text = `${digits.slice(0, -scale)}.${digits.slice(-scale)}`.replace(/\.?0+$/, '')
-  return scaled < 0n ? `-${text}` : text
 }

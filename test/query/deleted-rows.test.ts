@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createLogger, SessionCalendars, systemClock, TRADES } from '#core'
 import { Engine } from '#engine'
-import { QueryRouter } from '#query'
+import { AnswerCache, QueryRouter } from '#query'
 import { Warehouse } from '#storage'
 import { withoutThird } from '../support/deleted-rows.js'
 import { logRows } from '../support/log-rows.js'
 import { MarketRows } from '../support/market-rows.js'
+import { queryLimits } from '../support/query-limits.js'
 import { ROWS } from '../support/request-defaults.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { textRouter } from '../support/text-router.js'
@@ -22,7 +23,6 @@ beforeEach(async () => {
     memoryLimit: '500MB',
     threads: 1,
     connections: 2,
-    maxWaiting: 10,
     tempDirectory: join(directory, 'tmp'),
   })
 })
@@ -50,9 +50,11 @@ test.each(['by position', 'by value'] as const)(
     const { tables } = warehouse
     const router = textRouter(
       new QueryRouter({
+        cache: new AnswerCache([]),
         tables,
         engine,
         sessions: new SessionCalendars([]),
+        limits: queryLimits(),
         clock: systemClock,
         tempDirectory: directory,
       }),

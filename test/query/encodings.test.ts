@@ -10,6 +10,7 @@ import { ArrowEncoder } from '../../src/query/encodings/arrow-encoder.js'
 import { arrowRows, arrowStream, jsonRow, type TextRow } from '../support/arrow-rows.js'
 import { EVENTS_START_MICROS, eventRows } from '../support/event-rows.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
+import { BARS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
@@ -144,13 +145,7 @@ describe('rows', () => {
 
 describe('every list', () => {
   const instruments = { ...EVERYTHING, table: 'trades', limit: 100 } as const
-  const bars = {
-    of: 'trades',
-    intervalSeconds: 3_600,
-    timeZone: 'Australia/Sydney',
-    order: 'asc',
-    fields: null,
-  } as const
+  const bars = { ...BARS, timeZone: 'Australia/Sydney' }
   const log = { of: null, reason: null, sourceId: null, kind: null, order: 'asc', fields: null } as const
   const lists: Readonly<
     Record<
@@ -162,9 +157,15 @@ describe('every list', () => {
     >
   > = {
     quotes: ({ router }, encoding) => router.rows({ ...ROWS, table: 'quotes' }, { encoding }),
-    bars: ({ router }, encoding) => router.bars({ ...EVERYTHING, ...bars, limit: 1_000 }, { encoding }),
-    'bars of mid': ({ router }, encoding) =>
-      router.bars({ ...EVERYTHING, ...bars, of: 'mid', limit: null }, { encoding }),
+    bars: ({ router }, encoding) => router.bars({ ...bars, limit: 1_000 }, { encoding }),
+    'bars of mid': ({ router }, encoding) => router.bars({ ...bars, of: 'mid', limit: null }, { encoding }),
+    'filled bars': ({ router }, encoding) =>
+      router.bars({ ...bars, fill: 'prev', prints: 'eligible', limit: 1_000 }, { encoding }),
+    vwap: ({ router }, encoding) => router.vwap({ ...BARS, intervalSeconds: null }, { encoding }),
+    'vwap of intervals': ({ router }, encoding) => router.vwap(BARS, { encoding }),
+    asof: ({ router }, encoding) =>
+      router.asof({ ...ROWS, prevailing: 'at', maxAgeSeconds: 86_400 }, { encoding }),
+    'market snapshot': ({ router }, encoding) => router.marketSnapshot(ROWS, { encoding }),
     latest: ({ router }, encoding) => router.latest({ ...instruments, fields: null }, { encoding }),
     symbols: ({ router }, encoding) => router.symbols(instruments, { encoding }),
     coverage: ({ router }, encoding) => router.coverage(instruments, { encoding }),
@@ -231,6 +232,24 @@ describe('pages', () => {
       expect(rows).toEqual(whole.slice(60))
     }
   })
+})
+
+test('a list that goes on within rows that tie leaves out those that were given, and no others', async () => {
+  const tied = Array.from({ length: 5 }, () => ({
+    ...eventRows(new SeededRandom(5), 1, 0, 'trades')[0]!,
+    log_partition: null,
+    log_offset: null,
+  }))
+  await lake.trades.addCommitted([...tied, ...eventRows(new SeededRandom(6), 40, 0, 'trades')])
+  const whole = (await lake.router.rows({ ...ROWS, limit: null }, { encoding: 'ndjson' })).rows
+  for (let given = 1; given < whole.length; given++) {
+    const { nextPageToken } = await lake.router.rows({ ...ROWS, limit: given }, { encoding: 'ndjson' })
+    const rest = await lake.router.rows(
+      { ...ROWS, limit: null, pageToken: nextPageToken },
+      { encoding: 'ndjson' },
+    )
+    expect(rest.rows).toEqual(whole.slice(given))
+  }
 })
 
 /** The tokens of pages of 30 rows. */

@@ -245,7 +245,7 @@ describe('over a lake', () => {
       ON t.symbol = q.symbol AND t.exchange = q.exchange AND t.exchange_timestamp >= q.exchange_timestamp`)
     expect(answer.rows.length).toBe(40)
     expect(answer.meta.route).toBe('hybrid')
-    expect(answer.meta.sql?.tables.map(({ table, route }) => [table, route])).toEqual([
+    expect(answer.meta.tables?.map(({ table, route }) => [table, route])).toEqual([
       ['trades', 'historical'],
       ['quotes', 'real-time'],
     ])

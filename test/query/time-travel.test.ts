@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLogger, SessionCalendars, TRADES } from '#core'
 import { Engine } from '#engine'
-import { parseAsOf, QueryRouter, type RowsRequest } from '#query'
+import { AnswerCache, parseAsOf, QueryRouter, type RowsRequest } from '#query'
 import { type AsOf, type Evolution, type SchemaChange, type StreamTable, Warehouse } from '#storage'
 import { wholeColumns } from '../../src/storage/file-columns.js'
 import { currentSchema } from '../../src/storage/iceberg/metadata.js'
@@ -17,6 +17,7 @@ import { UnnumberedFiles } from '../../src/storage/unnumbered-files.js'
 import { logRows } from '../support/log-rows.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MarketRows } from '../support/market-rows.js'
+import { queryLimits } from '../support/query-limits.js'
 import { ROWS } from '../support/request-defaults.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { type TextRouter, textRouter } from '../support/text-router.js'
@@ -31,7 +32,6 @@ beforeEach(async () => {
     threads: 2,
     tempDirectory: join(directory, 'tmp'),
     connections: 4,
-    maxWaiting: 100,
   })
 })
 
@@ -67,9 +67,11 @@ class Travelled {
     const sessions = new SessionCalendars([])
     this.router = textRouter(
       new QueryRouter({
+        cache: new AnswerCache([]),
         tables: warehouse.tables,
         engine,
         sessions,
+        limits: queryLimits(),
         clock,
         tempDirectory: directory,
       }),

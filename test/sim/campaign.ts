@@ -61,7 +61,6 @@ function openEngine(directory: string): Promise<Engine> {
     threads: 1,
     tempDirectory: directory,
     connections: 4,
-    maxWaiting: 100,
   })
 }
 

@@ -47,7 +47,6 @@ beforeAll(async () => {
     threads: 1,
     tempDirectory,
     connections: 2,
-    maxWaiting: 10,
   })
 })
 afterAll(async () => {

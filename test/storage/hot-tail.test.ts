@@ -28,7 +28,6 @@ beforeEach(async () => {
     threads: 1,
     tempDirectory: directory,
     connections: 1,
-    maxWaiting: 100,
   })
   clock = new ManualClock()
   market = new MarketRows(TRADES, { seed: 5, partitionCount: 2, days: [19_000] })
@@ -149,6 +148,7 @@ describe('rows with other columns than those before', () => {
     await open(NEVER, () => sealed++)
     await tail.append(wide(5), market.next, false)
     expect([sealed, tail.sealed.length, tail.rowCount]).toEqual([0, 0, 5])
+    await engine.dropped()
     const { columns } = await engine.query(
       `SELECT table_name FROM duckdb_tables() WHERE estimated_size > 0 OR table_name = 'tail_trades_0'`,
     )
@@ -192,7 +192,6 @@ describe('who waits for the hot tail', () => {
       threads: 1,
       tempDirectory: directory,
       connections: 1,
-      maxWaiting: 100,
     })
     await open(NEVER)
   })

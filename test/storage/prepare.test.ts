@@ -12,7 +12,7 @@ import {
 } from '../../src/storage/iceberg/manifest.js'
 import { currentSchema, defaultSpec } from '../../src/storage/iceberg/metadata.js'
 import { parseTransform, type SortField } from '../../src/storage/iceberg/partition.js'
-import { TYPE_NAMES } from '../../src/storage/iceberg/schema.js'
+import { typeName } from '../../src/storage/iceberg/schema.js'
 import { applyTransform, periodOfMicros } from '../../src/storage/iceberg/transform.js'
 import type { Value } from '../../src/storage/iceberg/values.js'
 import { LocalObjectStore, localLocation } from '../../src/storage/objects/local.js'
@@ -128,7 +128,7 @@ test('the footer of a file tells its own schema, by names that later renames do 
     id,
     name,
     required: false,
-    type: TYPE_NAMES[type],
+    type: typeName({ type }),
   }))
   expect(JSON.parse(String(columns[0]?.[0]))).toEqual({ type: 'struct', fields })
 })
@@ -157,7 +157,7 @@ describe('rows are written by the default spec of their table', () => {
       for (const row of inFile) {
         const values = spec.fields.map(({ sourceId, transform }) => {
           const { type } = TYPED.columns[sourceId - 1]!
-          return applyTransform(parseTransform(transform), TYPE_NAMES[type], row[sourceId - 1]!)
+          return applyTransform(parseTransform(transform), typeName({ type }), row[sourceId - 1]!)
         })
         expect(values).toEqual(file.partition)
       }
@@ -321,7 +321,8 @@ describe('files are sorted', () => {
       const signs = sort.map((field) => {
         const { type } = TYPED.columns[field.sourceId - 1]!
         const key = (row: TypedRow) =>
-          applyTransform(parseTransform(field.transform), TYPE_NAMES[type], row[field.sourceId - 1]!) ?? null
+          applyTransform(parseTransform(field.transform), typeName({ type }), row[field.sourceId - 1]!) ??
+          null
         return order(key(inFile[index]!), key(next), field)
       })
       expect(signs.find((sign) => sign !== 0) ?? 0).toBeLessThanOrEqual(0)

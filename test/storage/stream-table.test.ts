@@ -37,7 +37,6 @@ beforeEach(async () => {
     threads: 2,
     tempDirectory: join(directory, 'tmp'),
     connections: 4,
-    maxWaiting: 100,
   })
 })
 

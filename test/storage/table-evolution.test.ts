@@ -46,7 +46,6 @@ test('a state of history is held while it is read, and has no tail', async () =>
     threads: 1,
     tempDirectory: tmpdir(),
     connections: 1,
-    maxWaiting: 1,
   })
   const table = new IcebergStreamTable({
     definition: TRADES,

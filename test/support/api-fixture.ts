@@ -9,6 +9,7 @@ import {
 } from '#api'
 import { type Clock, createLogger, systemClock } from '#core'
 import { EmbeddedRegistry } from '#ingest'
+import { AnswerCache, type LimitBounds } from '#query'
 import { MemoryStore } from '../../src/ingest/log/memory-store.js'
 import { type LakeFixture, openLakeFixture } from './lake-fixture.js'
 import { maintenanceOf } from './maintained.js'
@@ -54,16 +55,20 @@ export async function openApiFixture(
   schemaRegistry: EmbeddedRegistry | string = new EmbeddedRegistry(new MemoryStore()),
   ingest: Partial<IngestRouteOptions> = {},
   isCatalogReadOnly = false,
+  bounds: Partial<LimitBounds> = {},
 ): Promise<ApiFixture> {
-  const lake = await openLakeFixture()
+  const lake = await openLakeFixture(undefined, [], bounds)
   const logger = createLogger({ level: 'silent', format: 'json' })
-  const { queries: router, tables, directory } = lake
+  const { queries: router, limits, tables, directory } = lake
   const loads = new Loads({ loader: loaderOf(lake), tables, clock, logger })
   let ready = true
   const vitals: ApiFixture['vitals'] = { consumers: [], breakers: [] }
   const server = createApi({
     router,
     sql: lake.sql,
+    limits,
+    cache: new AnswerCache([]),
+    timeouts: { timeoutMs: 30_000, maxTimeoutMs: 300_000 },
     tables,
     loads,
     schemaRegistry,
@@ -71,6 +76,7 @@ export async function openApiFixture(
     iceberg: { catalog: memoryCatalog(clock), isReadOnly: isCatalogReadOnly },
     ingest: { ...TAKING_NOTHING, ...ingest },
     replay: REPLAYING_NOTHING,
+    rollups: [],
     ...vitals,
     pressure: { state: 'normal' },
     ready: () => ready,

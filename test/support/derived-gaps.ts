@@ -30,7 +30,7 @@ export async function derivedGaps(data: string): Promise<DerivedGaps> {
   if (files.length === 0) return { missing: 0, ended: 0 }
   const tempDirectory = await mkdtemp(join(tmpdir(), 'ticklake-derived-'))
   const engine = await Engine.open({
-    ...{ memoryLimit: '500MB', threads: 1, connections: 1, maxWaiting: 0, tempDirectory },
+    ...{ memoryLimit: '500MB', threads: 1, connections: 1, tempDirectory },
   })
   try {
     const rows = parquetRelation(files, fileColumns(SEQUENCE_GAPS, currentSchema(metadata)))

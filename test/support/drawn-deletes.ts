@@ -1,6 +1,6 @@
 import type { Engine } from '#engine'
 import type { DataFile, FileColumn, ReadableFile, TableMetadata } from '#storage'
-import { TYPE_NAMES } from '../../src/storage/iceberg/schema.js'
+import { typeName } from '../../src/storage/iceberg/schema.js'
 import { compareValues, encodeValue, type Value } from '../../src/storage/iceberg/values.js'
 import type { ForeignFiles } from './foreign-commit.js'
 import { equalityDeletes, positionDeletes } from './foreign-deletes.js'
@@ -126,8 +126,8 @@ function statistics(columns: readonly string[], rows: readonly TypedRow[]) {
     const { id, type } = columnOf(name)
     const values = rows.map((row) => row[id - 1] ?? null)
     const sorted = values
-      .flatMap((value) => (value === null ? [] : [encodeValue(TYPE_NAMES[type], value)]))
-      .sort((a, b) => compareValues(TYPE_NAMES[type], a, b)!)
+      .flatMap((value) => (value === null ? [] : [encodeValue(typeName({ type }), value)]))
+      .sort((a, b) => compareValues(typeName({ type }), a, b)!)
     valueCounts.set(id, values.length)
     nullValueCounts.set(id, values.length - sorted.length)
     if (sorted.length === 0) continue

@@ -19,7 +19,6 @@ export function engineFixture(name: string): EngineFixture {
       memoryLimit: '1GB',
       threads: 2,
       connections: 2,
-      maxWaiting: 10,
       tempDirectory: join(fixture.directory, 'tmp'),
     })
   })

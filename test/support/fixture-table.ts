@@ -170,6 +170,8 @@ export class FixtureTable implements StreamTable {
         where: 'true',
       }),
       dayStamps: async (range) => this.#stamps(committed, range),
+      // Its files are there as long as the table is.
+      retain: () => () => {},
       release: () => {
         this.pinCount--
         if (this.pinCount === 0) for (const resolve of this.#unpinned.splice(0)) resolve()
@@ -299,7 +301,8 @@ function isWithin(day: number, { startMicros, endMicros }: TimeRange): boolean {
   )
 }
 
-function literal(type: ColumnType, value: CellValue): string {
+/** A cell as SQL. */
+export function literal(type: ColumnType, value: CellValue): string {
   if (value === null) return 'NULL'
   switch (type) {
     case 'string':

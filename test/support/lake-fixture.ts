@@ -1,10 +1,27 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CORRECTIONS, QUARANTINE, QUOTES, SessionCalendars, systemClock, type TableName, TRADES } from '#core'
+import {
+  CORRECTIONS,
+  type ConditionTable,
+  QUARANTINE,
+  QUOTES,
+  SessionCalendars,
+  systemClock,
+  type TableName,
+  TRADES,
+} from '#core'
 import { EmptyEngine, Engine } from '#engine'
-import { type QueryEngine, QueryRouter, SqlRouter } from '#query'
+import {
+  AnswerCache,
+  type LimitBounds,
+  type QueryEngine,
+  type QueryLimits,
+  QueryRouter,
+  SqlRouter,
+} from '#query'
 import { FixtureTable } from './fixture-table.js'
+import { queryLimits } from './query-limits.js'
 import { type TextRouter, textRouter } from './text-router.js'
 
 /** An engine, fixture tables and a router over them, in a folder of their own. */
@@ -18,19 +35,23 @@ export interface LakeFixture {
   readonly sql: SqlRouter
   /** The same as a server has it. */
   readonly queries: QueryRouter
+  readonly limits: QueryLimits
   /** Makes queries wait until they are let go; `reached` resolves once one waits, with its signal. */
   holdQueries(): { readonly reached: Promise<AbortSignal | undefined>; letGo(): void }
   close(): void
 }
 
-export async function openLakeFixture(): Promise<LakeFixture> {
+export async function openLakeFixture(
+  sessions = new SessionCalendars([]),
+  conditions: readonly ConditionTable[] = [],
+  bounds: Partial<LimitBounds> = {},
+): Promise<LakeFixture> {
   const directory = mkdtempSync(join(tmpdir(), 'ticklake-test-'))
   const engine = await Engine.open({
     memoryLimit: '1GB',
     threads: 2,
     tempDirectory: directory,
     connections: 2,
-    maxWaiting: 100,
   })
   const reader = await EmptyEngine.open()
   const tables = new Map(
@@ -56,10 +77,14 @@ export async function openLakeFixture(): Promise<LakeFixture> {
     stream: (sql, parameters, signal) => engine.stream(sql, parameters, signal),
     exportParquet: (request, signal) => engine.exportParquet(request, signal),
   }
+  const limits = queryLimits(bounds)
   const queries = new QueryRouter({
+    cache: new AnswerCache([]),
     tables,
     engine: gated,
-    sessions: new SessionCalendars([]),
+    sessions,
+    conditions,
+    limits,
     clock: systemClock,
     tempDirectory: directory,
     sliceRows: 7,
@@ -72,7 +97,16 @@ export async function openLakeFixture(): Promise<LakeFixture> {
     tables,
     router: textRouter(queries),
     queries,
-    sql: new SqlRouter({ tables, engine: gated, reader, clock: systemClock, tempDirectory: directory }),
+    sql: new SqlRouter({
+      tables,
+      rollups: [],
+      engine: gated,
+      reader,
+      limits,
+      clock: systemClock,
+      tempDirectory: directory,
+    }),
+    limits,
     holdQueries: () => {
       let reach: (signal?: AbortSignal) => void = () => {}
       let letGo = () => {}

@@ -16,6 +16,9 @@ export const BARS: BarsRequest = {
   of: 'trades',
   intervalSeconds: 3600,
   timeZone: 'UTC',
+  session: null,
+  prints: 'all',
+  fill: 'none',
   order: 'asc',
   limit: 50_000,
 }

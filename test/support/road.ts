@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import {
   CORRECTIONS,
+  type ConditionTable,
   createLogger,
   type Ledger,
   QUARANTINE,
@@ -16,11 +17,13 @@ import {
 } from '#core'
 import { Engine } from '#engine'
 import { Consumer, Corrector, EmbeddedRegistry, Loader, type LoadResult, openInspector } from '#ingest'
-import { QueryRouter } from '#query'
+import { AnswerCache, type QueryEngine, QueryRouter, type QueryRouterOptions } from '#query'
 import { type StreamTable, Warehouse } from '#storage'
 import { avroSchema } from '../../src/ingest/avro-schema.js'
 import { MemoryLog } from '../../src/ingest/log/memory.js'
 import { RecordEncoder } from '../../src/ingest/record-encoder.js'
+import { compact } from '../../src/storage/maintenance/compact.js'
+import { queryLimits } from './query-limits.js'
 import type { Row } from './row-batch.js'
 import { SeededRandom } from './seeded-random.js'
 import { encodeColumns } from './table-records.js'
@@ -57,7 +60,7 @@ export class Road {
   /** Message ids are compared: what comes again is dropped. */
   static async open(): Promise<Road> {
     const folder = await mkdtemp(join(tmpdir(), 'ticklake-road-'))
-    const bounds = { memoryLimit: '1GB', threads: 1, connections: 2, maxWaiting: 100 }
+    const bounds = { memoryLimit: '1GB', threads: 1, connections: 2 }
     const road = new Road(folder, await Engine.open({ ...bounds, tempDirectory: folder }))
     await road.log.start()
     for (const { topic } of [TRADES, QUOTES, QUARANTINE, CORRECTIONS])
@@ -95,26 +98,60 @@ export class Road {
     return files.filter((path) => path.endsWith(ending)).map((path) => join(warehouse, path))
   }
 
+  get engine(): QueryEngine {
+    return this.#engine
+  }
+
   get tables(): ReadonlyMap<TableName, StreamTable> {
     return this.#warehouse?.tables ?? new Map()
   }
 
   get router(): TextRouter {
-    const sessions = new SessionCalendars([])
+    return this.routerOf(new AnswerCache([]))
+  }
+
+  /** A router that keeps rows, over the tables or what a test has made of them. */
+  routerOf(cache: AnswerCache, tables: ReadonlyMap<TableName, StreamTable> = this.tables): TextRouter {
+    return this.routerWith({ cache, tables })
+  }
+
+  /** A router that knows when markets trade, and what conditions mean. */
+  routerBy(sessions: SessionCalendars, conditions: readonly ConditionTable[]): TextRouter {
+    return this.routerWith({ sessions, conditions })
+  }
+
+  /** A router with other parts than those of the road. */
+  routerWith(differing: Partial<QueryRouterOptions>): TextRouter {
     return textRouter(
       new QueryRouter({
+        cache: new AnswerCache([]),
         tables: this.tables,
         engine: this.#engine,
-        sessions,
+        sessions: new SessionCalendars([]),
+        limits: queryLimits(),
         clock: systemClock,
         tempDirectory: this.folder,
+        ...differing,
       }),
     )
+  }
+
+  /** Writes all small files of a table anew. */
+  async compact(name: TableName): Promise<void> {
+    const table = this.#warehouse?.compactables.get(name)
+    if (!table) throw new Error(`there is a table ${name}`)
+    const policy = { targetBytes: 2 ** 26, minInputs: 2, patient: false }
+    await compact(table, policy, { signal: never, progress: () => {} })
   }
 
   async load(name: string, text: string, format: string, exchange: string): Promise<LoadResult> {
     const path = join(this.folder, name)
     await writeFile(path, text)
+    return this.loadFile(path, format, exchange)
+  }
+
+  /** Loads a file that is there. */
+  async loadFile(path: string, format: string, exchange?: string): Promise<LoadResult> {
     const loader = new Loader({
       log: this.log,
       registry: this.registry,
@@ -123,7 +160,12 @@ export class Road {
       tempDirectory: this.folder,
       formatFolders: [FORMATS],
     })
-    return loader.load({ path, fileName: name, format, exchange })
+    return loader.load({
+      path,
+      fileName: basename(path),
+      format,
+      ...(exchange !== undefined && { exchange }),
+    })
   }
 
   /** Appends records as a foreign producer would: key is the symbol. */

@@ -41,6 +41,14 @@ export class TextEncoder implements RowEncoder {
   }
 }
 
+/** Rows that were encoded apart, one after the other. */
+export function joinRows(parts: readonly Uint8Array[], encoding: TextEncoding): readonly Uint8Array[] {
+  const found = parts.filter(({ byteLength }) => byteLength > 0)
+  if (encoding !== 'json') return found
+  const separator = Buffer.from(SEPARATORS.json)
+  return found.flatMap((part, index) => (index === 0 ? [part] : [separator, part]))
+}
+
 /** The same for rows that were not read from tables. */
 export function encodeTexts(rows: readonly string[], encoding: TextEncoding): readonly Uint8Array[] {
   if (rows.length === 0) return []

@@ -67,7 +67,7 @@ async function overwrittenIn(
 }
 
 /** The files that leave and that come: those of manifests that stay are neither, and are not read. */
-async function changes(
+export async function changes(
   manifests: Manifests,
   parent: Snapshot | null,
   snapshot: Snapshot,

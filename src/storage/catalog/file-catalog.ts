@@ -20,6 +20,8 @@ export class FileCatalog implements Catalog {
   readonly #warehouse: string
   /** What was read or written last: metadata files never change. */
   readonly #known = new Map<string, KnownTable>()
+  /** By table, of the metadata files that fell out of the log last. A commit is made without it: nobody waits but the next. */
+  readonly #removals = new Map<string, Promise<void>>()
 
   /** @param warehouse its location: absolute, with scheme. */
   constructor(objects: ObjectStore, warehouse: string) {
@@ -57,8 +59,15 @@ export class FileCatalog implements Catalog {
       throw new TicklakeError('conflict', `${base.metadataLocation} is not the current metadata any more`)
     }
     const logged = logPrevious(next, base.metadata, base.metadataLocation)
+    const earlier = this.#removals.get(table)
+    this.#removals.delete(table)
+    await earlier
     const written = await this.#create(table, versionOf(base.metadataLocation) + 1, logged)
-    await Promise.all([this.#writeHint(table, written.version), this.#removeUnlogged(base.metadata, logged)])
+    await this.#writeHint(table, written.version)
+    const removal = this.#removeUnlogged(base.metadata, logged)
+    // The next commit hears of its failure.
+    removal.catch(() => {})
+    this.#removals.set(table, removal)
     return written
   }
 

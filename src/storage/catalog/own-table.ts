@@ -1,4 +1,4 @@
-import { SEQUENCE_GAPS, type TableLayout, TicklakeError } from '#core'
+import { type TableLayout, TicklakeError } from '#core'
 import { foreignCommit } from '../iceberg/foreign-commit.js'
 import type { TableMetadata } from '../iceberg/metadata.js'
 import { refused } from '../iceberg/refusal.js'
@@ -14,12 +14,13 @@ export class OwnTable {
   readonly #head: TableHead
   readonly #rules: CommitRules
 
-  constructor(head: TableHead, layout: TableLayout) {
+  /** @param isDerived from other tables: only ticklake writes its rows. */
+  constructor(head: TableHead, layout: TableLayout, isDerived = false) {
     this.#head = head
     this.#rules = {
       admit: (base, next) => {
         checkHeld(head, base, next)
-        if (layout.name === SEQUENCE_GAPS.name) checkDerived(base, next)
+        if (isDerived) checkDerived(head.name, base, next)
         return foreignCommit(base, next, layout)
       },
       inspect: async (base, next) => {
@@ -48,23 +49,22 @@ export class OwnTable {
   }
 }
 
-/** What is being read, here or to derive sequence_gaps from it, does not expire. */
+/** What is being read, here or to derive another table from it, does not expire. */
 function checkHeld({ name, heldFrom }: TableHead, base: TableMetadata, next: TableMetadata): void {
   const kept = new Set(next.snapshots.map(({ snapshotId }) => snapshotId))
   const held = base.snapshots.find(
     ({ snapshotId, sequenceNumber }) => sequenceNumber >= heldFrom && !kept.has(snapshotId),
   )
   if (!held) return
-  const message = `snapshot ${held.snapshotId} of ${name} is being read, or not yet taken into ${SEQUENCE_GAPS.name}`
+  const message = `snapshot ${held.snapshotId} of ${name} is being read, or not yet taken into a table that is derived from it`
   throw new TicklakeError('conflict', `${message}: remove it later, or leave it to ticklake to expire`)
 }
 
 /** Rows of others in a table that is derived would be taken for facts about its sources. */
-function checkDerived(base: TableMetadata, next: TableMetadata): void {
+function checkDerived(name: string, base: TableMetadata, next: TableMetadata): void {
   const known = new Set(base.snapshots.map(({ snapshotId }) => snapshotId))
   const isSame =
     next.currentSnapshotId === base.currentSnapshotId &&
     next.snapshots.every(({ snapshotId }) => known.has(snapshotId))
-  if (!isSame)
-    throw refused(`${SEQUENCE_GAPS.name} is derived from the other tables: nobody else writes its rows`)
+  if (!isSame) throw refused(`${name} is derived from the other tables: nobody else writes its rows`)
 }

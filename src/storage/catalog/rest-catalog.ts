@@ -28,7 +28,11 @@ export interface RestCatalogOptions {
   readonly warehouse: string
   /** The namespace of the tables of ours. It is always there. */
   readonly namespace: string
-  readonly own: readonly { readonly head: TableHead; readonly layout: TableLayout }[]
+  readonly own: readonly {
+    readonly head: TableHead
+    readonly layout: TableLayout
+    readonly isDerived?: boolean
+  }[]
 }
 
 /** Names become parts of paths. */
@@ -53,7 +57,9 @@ export class RestCatalog implements CatalogServer {
   constructor(options: RestCatalogOptions) {
     this.#options = options
     const { own, context, warehouse } = options
-    this.#own = new Map(own.map(({ head, layout }) => [head.name, new OwnTable(head, layout)]))
+    this.#own = new Map(
+      own.map(({ head, layout, isDerived }) => [head.name, new OwnTable(head, layout, isDerived)]),
+    )
     // No namespace has a name like it.
     this.#directory = new Directory(context.objects, `${warehouse}/.catalog`, context.logger)
   }

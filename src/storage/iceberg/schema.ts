@@ -1,4 +1,10 @@
-import { DECIMAL_PRECISION, DECIMAL_SCALE, type LayoutColumn, type TableLayout } from '#core'
+import {
+  DECIMAL_PRECISION,
+  DECIMAL_SCALE,
+  type LayoutColumn,
+  type TableLayout,
+  type WideDecimal,
+} from '#core'
 import { Fields, type Json, type JsonObject, NO_FIELDS } from './json.js'
 
 /** A column. `type` is a primitive's name ("long", "decimal(18, 8)") or the JSON of a nested type, as written. */
@@ -18,8 +24,10 @@ export interface Schema {
   readonly extra: JsonObject
 }
 
-/** Iceberg's names of the types that columns of ours have. */
-export const TYPE_NAMES: Readonly<Record<LayoutColumn['type'], string>> = {
+type PlainType = Exclude<LayoutColumn['type'], WideDecimal>
+
+/** Iceberg's names of the types that columns of ours have. A wide decimal bears its own. */
+const TYPE_NAMES: Readonly<Record<PlainType, string>> = {
   string: 'string',
   int: 'int',
   long: 'long',
@@ -29,13 +37,22 @@ export const TYPE_NAMES: Readonly<Record<LayoutColumn['type'], string>> = {
   date: 'date',
 }
 
+/** Iceberg's name of a column's type. */
+export function typeName({ type }: Pick<LayoutColumn, 'type'>): string {
+  return isWide(type) ? type : TYPE_NAMES[type]
+}
+
+function isWide(type: LayoutColumn['type']): type is WideDecimal {
+  return type.startsWith('decimal(')
+}
+
 /** All columns are optional: DuckDB writes OPTIONAL Parquet columns; presence is enforced at ingest. */
 export function icebergSchema(layout: TableLayout): Schema {
   const fields = layout.columns.map((column) => ({
     id: column.id,
     name: column.name,
     required: false,
-    type: TYPE_NAMES[column.type],
+    type: typeName(column),
     doc: column.doc,
     extra: NO_FIELDS,
   }))

@@ -16,6 +16,7 @@ import type { RowFilter } from '../table.js'
 import type { FileNames, TableHead } from '../table-head.js'
 import type { UnnumberedFiles } from '../unnumbered-files.js'
 import { type CompactionGroup, type CompactionPolicy, compactionGroups, piecesOf } from './compaction-plan.js'
+import type { Derivation } from './derivation.js'
 import type { RestingFiles } from './resting-files.js'
 import { stoppable, type TaskRun } from './task.js'
 
@@ -50,6 +51,10 @@ export interface Compactable {
   readonly engine: FileEngine
   readonly index: FileIndex
   readonly unnumbered: UnnumberedFiles
+  /** Only of a table that is derived from another by a definition. */
+  readonly derivation?: Derivation
+  /** Resolves when what is derived from the table has taken in its newest snapshot, or has failed to. */
+  readonly followed?: () => Promise<void>
 }
 
 /** The groups of files that would be written anew now. `conflict` when the table's rows cannot be written as it asks. */
@@ -199,16 +204,19 @@ async function compactGroup(
 
 /** The rows of a group in new files, all of which are counted again. */
 function writeAnew(
-  { head, layout, engine, unnumbered }: Omit<Compactable, 'index'>,
+  { head, layout, engine, unnumbered, derivation }: Omit<Compactable, 'index'>,
   metadata: TableMetadata,
   group: CompactionGroup,
   pieces: number,
   names: FileNames,
 ): Promise<readonly DataFile[]> {
   const { objects } = head.context
-  const columns = wholeColumns(layout, currentSchema(metadata))
+  const whole = wholeColumns(layout, currentSchema(metadata))
+  // Nobody else writes what is derived: columns that others have given it are empty.
+  const columns = derivation ? whole.slice(0, layout.columns.length) : whole
   return allOrNothing(objects, async (written) => {
-    const relation = parquetRelation(await unnumbered.named(metadata, group.files), columns)
+    const stored = parquetRelation(await unnumbered.named(metadata, group.files), columns)
+    const relation = derivation?.merged(stored) ?? stored
     const before = await contentOf(engine, relation)
     const added: DataFile[] = []
     for (const where of await cutsOf(engine, layout, relation, pieces)) {

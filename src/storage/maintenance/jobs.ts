@@ -9,6 +9,8 @@ export const JOB_KINDS = [
   'expire-snapshots',
   'remove-orphans',
   'verify',
+  'backfill',
+  'audit',
 ] as const
 export type JobKind = (typeof JOB_KINDS)[number]
 

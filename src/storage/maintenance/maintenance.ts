@@ -1,4 +1,5 @@
-import { type Clock, type Logger, type Service, TicklakeError } from '#core'
+import { type Clock, dayOfMicros, invalid, type Logger, type Service, TicklakeError } from '#core'
+import type { DayRanges } from '../derived/day-ranges.js'
 import { type ExpiryPolicy, expirable } from '../iceberg/expiry.js'
 import {
   type Compactable,
@@ -8,6 +9,7 @@ import {
   compactionPlan,
   predicted,
 } from './compact.js'
+import type { Derivation } from './derivation.js'
 import { expireSnapshots } from './expire.js'
 import { type Job, type JobKind, Jobs } from './jobs.js'
 import { removeOrphans } from './orphans.js'
@@ -45,6 +47,8 @@ export interface JobRequest
 
 /** Orphans are rare, and finding them lists every file. */
 const ORPHANS_EVERY_MS = 86_400_000
+/** A bucket that is drawn, of each rollup. */
+const AUDIT_EVERY_MS = 600_000
 /** What is let go at once: letting each snapshot go as it grows old would be a commit for each commit. */
 const EXPIRE_AT_LEAST = 50
 
@@ -58,6 +62,7 @@ export class Maintenance implements Service {
   readonly #tables: ReadonlyMap<string, Compactable>
   /** By table, when they were last looked for, in monotonic time. */
   readonly #orphansLookedFor = new Map<string, number>()
+  readonly #audited = new Map<string, number>()
   /** Why a table is not compacted, as it was told last. */
   readonly #obstacles = new Map<string, string>()
   /** By table, of what the policy has compacted. */
@@ -90,10 +95,11 @@ export class Maintenance implements Service {
     return predicted(await compactionPlan(this.#table(table), options), options.targetBytes)
   }
 
-  /** Takes a job. `not_found` for a table that is none, `overloaded` when too many wait. */
+  /** Takes a job. `not_found` for a table that is none, `invalid_input` for one that is no rollup where it has to be, `overloaded` when too many wait. */
   take(kind: JobKind, table: string, request: JobRequest): Job {
     const { jobs } = this
     const compactable = this.#table(table)
+    if (kind === 'backfill' || kind === 'audit') derivationOf(compactable)
     return jobs.take(kind, table, (run) => this.#work(kind, compactable, request, run))
   }
 
@@ -105,6 +111,8 @@ export class Maintenance implements Service {
       case 'rewrite-manifests':
         return rewriteManifests(table.head)
       case 'expire-snapshots':
+        // What is not taken in yet would stay.
+        await table.followed?.()
         return expireSnapshots(table.head, { ...snapshots, ...request.snapshots }, run)
       case 'remove-orphans': {
         const { olderThanMs = orphansOlderThanMs, dryRun = true } = request
@@ -112,6 +120,10 @@ export class Maintenance implements Service {
       }
       case 'verify':
         return verify(table, run)
+      case 'backfill':
+        return derivationOf(table).backfill(run, daysOf(request))
+      case 'audit':
+        return derivationOf(table).audit(run)
     }
   }
 
@@ -204,6 +216,13 @@ export class Maintenance implements Service {
     if (snapshots.size >= EXPIRE_AT_LEAST || refs.size > 0) {
       due.push(['expire-snapshots', (run) => expireSnapshots(head, policy.snapshots, run)])
     }
+    const { derivation } = table
+    if (derivation?.isPending) due.push(['backfill', (run) => derivation.backfill(run, [])])
+    const audited = this.#audited.get(head.name)
+    if (derivation && (audited === undefined || clock.monotonicMs() - audited >= AUDIT_EVERY_MS)) {
+      this.#audited.set(head.name, clock.monotonicMs())
+      due.push(['audit', (run) => derivation.audit(run)])
+    }
     const lookedFor = this.#orphansLookedFor.get(head.name)
     if (lookedFor === undefined || clock.monotonicMs() - lookedFor >= ORPHANS_EVERY_MS) {
       this.#orphansLookedFor.set(head.name, clock.monotonicMs())
@@ -212,4 +231,17 @@ export class Maintenance implements Service {
     }
     return due
   }
+}
+
+function derivationOf({ head, derivation }: Compactable): Derivation {
+  if (derivation) return derivation
+  throw invalid('table', head.name, 'a rollup, whose rows are derived from those of another table')
+}
+
+/** The days of a request that names any; none of one that does not. */
+function daysOf({ startMicros, endMicros }: JobRequest): DayRanges {
+  if (startMicros === undefined && endMicros === undefined) return []
+  const first = startMicros === undefined ? Number.NEGATIVE_INFINITY : dayOfMicros(startMicros)
+  const last = endMicros === undefined ? Number.POSITIVE_INFINITY : dayOfMicros(endMicros - 1n)
+  return first <= last ? [[first, last]] : []
 }

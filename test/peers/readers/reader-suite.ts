@@ -87,7 +87,7 @@ async function live({ directory, report }: SuiteRun): Promise<Life> {
 }
 
 function openEngine(tempDirectory: string): Promise<Engine> {
-  return Engine.open({ memoryLimit: '1GB', threads: 2, tempDirectory, connections: 2, maxWaiting: 100 })
+  return Engine.open({ memoryLimit: '1GB', threads: 2, tempDirectory, connections: 2 })
 }
 
 async function writeTables({ directory, report }: SuiteRun): Promise<readonly Asked[]> {

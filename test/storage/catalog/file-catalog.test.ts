@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { FileCatalog } from '../../../src/storage/catalog/file-catalog.js'
 import { MemoryObjectStore } from '../../../src/storage/objects/memory.js'
 import { catalogContract, firstMetadata, withSnapshot } from '../../contract/catalog.js'
+import { FaultyObjectStore } from '../../support/faulty-object-store.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 const WAREHOUSE = 'memory:///w'
@@ -68,6 +69,24 @@ describe('the folder of a table', () => {
     expect(files).toContain('v31.metadata.json')
     expect(files).not.toContain('v30.metadata.json')
     expect((await catalog().load('trades')).metadata).toEqual(table.metadata)
+  })
+
+  test('has an old metadata file that cannot be removed told by the next commit, and goes on', async () => {
+    const objects = new MemoryObjectStore(new ManualClock())
+    const isOld = (location: string) => location.endsWith('/v1.metadata.json')
+    const faulty = new FaultyObjectStore(objects, (operation, location) =>
+      operation === 'remove' && isOld(location) ? 'before' : 'none',
+    )
+    const catalog = new FileCatalog(faulty, WAREHOUSE)
+    let table = await catalog.create('trades', firstMetadata(`${WAREHOUSE}/trades`))
+    const commit = async (id: bigint) => {
+      table = await catalog.commit('trades', table, withSnapshot(table.metadata, id))
+    }
+    for (let id = 1n; id <= 101n; id++) await commit(id)
+    await expect(commit(102n)).rejects.toThrow('injected before remove')
+    await commit(102n)
+    await commit(103n)
+    expect((await new FileCatalog(objects, WAREHOUSE).load('trades')).metadata).toEqual(table.metadata)
   })
 
   test('takes no commit on a base whose next name has become free again', async () => {

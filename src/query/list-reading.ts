@@ -1,0 +1,15 @@
+import type { PinnedVersion } from '#storage'
+import type { AnswerOptions } from './answer.js'
+import type { PagePosition } from './page-token.js'
+import type { ListAt, PagedList } from './paged-list.js'
+import type { Reading } from './reading.js'
+
+/** A list, where it is read from, and how its rows are wanted. */
+export interface ListReading {
+  readonly list: PagedList
+  readonly at: ListAt
+  readonly pinned: PinnedVersion
+  readonly after: PagePosition | null
+  readonly reading: Reading
+  readonly options: AnswerOptions
+}

@@ -1,0 +1,59 @@
+import { MICROS_PER_DAY } from '#core'
+import type { PinnedVersion } from '#storage'
+import { estimateOf } from './estimate.js'
+import type { ListAt } from './paged-list.js'
+import type { Part } from './part.js'
+import type { Selection } from './request.js'
+import { isEmpty, rowFilter, type Scan, scannedFiles } from './scan.js'
+import { planSlice, slicesAt } from './slices.js'
+
+/** Stretches of days that are told apart; with more, all from the first to the last are one. */
+const MAX_STRETCHES = 4
+
+/** About how long one part takes of a list that takes longer, and how many parts there are at most. */
+const LARGE_PART_MS = 500
+const MAX_LARGE_PARTS = 16
+
+/**
+ * The parts of a list, in its order: the days that have rows in the tail, and those before, between and after them, whose
+ * rows are all in files and so can be kept. A part with nothing to read is left out, but for an only one.
+ */
+export async function partsOf(pinned: PinnedVersion, { selection, byDay }: ListAt): Promise<readonly Part[]> {
+  const whole = { slice: null, scan: await planSlice(pinned, selection, null) }
+  if (!byDay) return [whole]
+  const days = [...tailBorders(whole.scan), ...(await largeBorders(pinned, selection, whole.scan))]
+  if (days.length === 0) return [whole]
+  const borders = [...new Set(days)].sort((a, b) => a - b).map((day) => BigInt(day) * BigInt(MICROS_PER_DAY))
+  const all = slicesAt(borders, { ...selection, order: byDay.order })
+  const slices = byDay.mayLackTime ? all : all.filter((slice) => !('isTimeless' in slice))
+  const parts = await Promise.all(
+    slices.map(async (slice) => ({ slice, scan: await planSlice(pinned, selection, slice) })),
+  )
+  const found = parts.filter(({ scan }) => !isEmpty(scan))
+  // Files that are not of one day would be read for several parts.
+  const files = found.reduce((sum, { scan }) => sum + scannedFiles(scan).length, 0)
+  return found.length === 0 || files > scannedFiles(whole.scan).length ? [whole] : found
+}
+
+/** The days that begin a stretch of such with rows in the tail, or follow it. */
+function tailBorders({ tail }: Scan): readonly number[] {
+  const days = [...new Set(tail.flatMap((slice) => [...slice.days]))].sort((a, b) => a - b)
+  const borders = days.flatMap((day, index) => [
+    ...(days[index - 1] === day - 1 ? [] : [day]),
+    ...(days[index + 1] === day + 1 ? [] : [day + 1]),
+  ])
+  return borders.length > 2 * MAX_STRETCHES ? [borders[0]!, borders.at(-1)!] : borders
+}
+
+/** Days that cut what takes long: a page that is full early needs no more of it, and what was read in time can be given. */
+async function largeBorders(
+  pinned: PinnedVersion,
+  selection: Selection,
+  whole: Scan,
+): Promise<readonly number[]> {
+  const count = Math.min(MAX_LARGE_PARTS, Math.ceil(estimateOf(whole).predictedMs / LARGE_PART_MS))
+  if (count <= 1) return []
+  const days = [...(await pinned.dayStamps(rowFilter(selection))).days.keys()].sort((a, b) => a - b)
+  const size = Math.ceil(days.length / count)
+  return days.filter((_, index) => index > 0 && index % size === 0)
+}

@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest'
+import { AnswerCache, BAR_SOURCES, type BarsRequest, MemoryLayer } from '#query'
+import { EVENT_EXCHANGES, EVENT_SYMBOLS } from '../support/event-rows.js'
+import { BARS } from '../support/request-defaults.js'
+import { RolledLake, RUN } from '../support/rolled-lake.js'
+import type { TextAnswer } from '../support/text-router.js'
+
+const SEEDS = [1, 2, 3]
+const STEPS = 18
+const REQUESTS_A_STEP = 2
+
+describe('bars by rollups', () => {
+  test.each(SEEDS)(
+    'are those of the rows, byte for byte, whatever happens to these: seed %i [inv 8]',
+    async (seed) => {
+      const lake = await RolledLake.open(seed)
+      const { random } = lake
+      const layer = { maxBytes: 2 ** 24, maxEntryBytes: 2 ** 20, ttlMs: 1e9, clock: lake.clock }
+      const cache = new AnswerCache([new MemoryLayer(layer)])
+      try {
+        // So that there is something to lose.
+        for (const table of ['trades', 'quotes'] as const) {
+          await lake.append(table, 120)
+          await lake.flush(table)
+        }
+        await lake.settled()
+        await lake.backfilled()
+        let rolledUp = 0
+        const asked: BarsRequest[] = []
+        for (let step = 0; step < STEPS; step++) {
+          const table = random.pick(['trades', 'quotes'] as const)
+          const rollup = random.pick(lake.warehouse.rollups)
+          await random.pick([
+            () => lake.append(table, 1 + random.below(60)),
+            () => lake.append(table, 1 + random.below(60)),
+            () => lake.flush(table),
+            () => lake.flush(table),
+            () => lake.correct(table),
+            () => lake.foreign(table, 1 + random.below(20)),
+            () => lake.drop(table),
+            () => lake.compact(random.pick([table, rollup.definition.name])),
+            () => rollup.backfill(RUN),
+            () => lake.backfilled(),
+            () => lake.settled(),
+            () => lake.restart(),
+          ])()
+          for (let request = 0; request < REQUESTS_A_STEP; request++) {
+            const drawn = drawnRequest(lake)
+            rolledUp += await differences(lake, cache, drawn)
+            asked.push(drawn)
+            // Perhaps at another version, of which some is kept.
+            rolledUp += await differences(lake, cache, random.pick(asked))
+          }
+        }
+        // Otherwise it would be the same rows that were read twice.
+        expect(rolledUp).toBeGreaterThan(0)
+        expect(cache.status()[0]?.hits).toBeGreaterThan(0)
+      } finally {
+        await lake.close()
+      }
+    },
+  )
+})
+
+/** Compares answers, kept ones too, with that from rows at the same version; 1 when a rollup had a part in one. */
+async function differences(lake: RolledLake, cache: AnswerCache, request: BarsRequest): Promise<number> {
+  const encoding = lake.random.pick(['json', 'csv'] as const)
+  const { rollups } = lake.warehouse
+  let isRolled = false
+  let pageToken: string | null = null
+  do {
+    const page: BarsRequest = { ...request, pageToken }
+    const answers: readonly TextAnswer[] = await Promise.all([
+      lake.router(rollups).bars(page, { encoding }),
+      lake.router([]).bars(page, { encoding }),
+      lake.router(rollups, cache).bars(page, { encoding }),
+    ])
+    const [rolled, raw, kept] = answers
+    // What is kept may have been read long ago, from a rollup or from rows.
+    for (const answer of [rolled, kept]) {
+      expect(answer!.rows).toEqual(raw!.rows)
+      expect(answer!.meta.receipt).toBe(raw!.meta.receipt)
+      expect(answer!.nextPageToken).toBe(raw!.nextPageToken)
+    }
+    isRolled ||= rolled!.meta.rollup !== null
+    pageToken = rolled!.nextPageToken
+    // The pages of an answer are of one version, whatever comes meanwhile.
+    if (pageToken !== null && lake.random.oneIn(4)) {
+      await lake.append(barTableOf(request), 5)
+      await lake.flush(barTableOf(request))
+    }
+  } while (pageToken !== null)
+  return isRolled ? 1 : 0
+}
+
+function barTableOf({ of }: BarsRequest): 'trades' | 'quotes' {
+  return of === 'trades' ? 'trades' : 'quotes'
+}
+
+function drawnRequest(lake: RolledLake): BarsRequest {
+  const { random } = lake
+  const [a, b] = [lake.nanos(), lake.nanos()].sort((x, y) => (x < y ? -1 : 1))
+  const of = random.pick(BAR_SOURCES)
+  const { snapshots } = lake.table(barTableOf({ ...BARS, of })).metadata()
+  const isHistory = snapshots.length > 0 && random.oneIn(4)
+  return {
+    ...BARS,
+    of,
+    limit: random.pick([50_000, 50_000, 17]),
+    ...(isHistory && { asOf: { kind: 'snapshot', snapshotId: random.pick(snapshots).snapshotId } }),
+    intervalSeconds: random.pick([60, 300, 3600, 7200, 86_400]),
+    timeZone: random.pick(['UTC', 'UTC', 'Australia/Sydney', 'Asia/Kolkata']),
+    order: random.pick(['asc', 'desc']),
+    symbols: random.oneIn(2) ? null : [random.pick(EVENT_SYMBOLS)],
+    exchange: random.oneIn(3) ? random.pick(EVENT_EXCHANGES) : null,
+    startNanos: random.oneIn(3) ? null : a!,
+    endNanos: random.oneIn(3) ? null : b! + 1n,
+  }
+}
