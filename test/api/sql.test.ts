@@ -37,7 +37,10 @@ describe('POST /v1/sql', () => {
     const response = await post({ sql: 'SELECT count(*) AS n, $a AS a, ? AS b', params: {} })
     expect((await problemOf(response)).detail).toMatch('Mixing named and positional')
     const sql = 'SELECT count(*) AS n, $exact::DECIMAL(18,8) AS d FROM trades'
-    const answer = await (await post({ sql, params: { exact: '0.10' } })).json()
+    const whole = await post({ sql, params: { exact: '0.10' } })
+    expect(whole.headers.get('ratelimit-policy')).toBe('"queries";q=110;qu="concurrent-requests"')
+    expect(whole.headers.get('ratelimit')).toBe('"queries";r=110')
+    const answer = await whole.json()
     expect(answer).toMatchObject({
       data: [{ n: 50, d: '0.1' }],
       complete: true,
@@ -98,6 +101,7 @@ describe('POST /v1/sql', () => {
       [{ sql: 'SELECT 1', limit: 50_001 }, 'limit'],
       [{ sql: 'SELECT 1', limit: 'most' }, 'limit'],
       [{ sql: 'SELECT 1', timeout_ms: 0 }, 'timeout_ms'],
+      [{ sql: 'SELECT 1', timeout_ms: 300_001 }, 'timeout_ms'],
       [{ sql: 'SELECT 1', rows: 1 }, 'body'],
     ] as const) {
       expect(await problemOf(await post(body))).toMatchObject({ status: 400, field })
@@ -148,6 +152,18 @@ describe('a statement that is streamed', () => {
     // A connection that was cut holds up the stop until some time has passed.
     api = await openApiFixture(undefined, systemClock)
   })
+
+  test.each(['arrow', 'ndjson'])(
+    'breaks the connection where it fails beyond its first rows, as %s',
+    async (format) => {
+      await api.lake.trades.add(eventRows(new SeededRandom(1), 100, 0, 'trades'))
+      const sql = `SELECT t.symbol, (CASE WHEN g < 24000 THEN '1' ELSE 'x' END)::INTEGER AS i FROM range(25000) r(g), trades t`
+      const response = await post({ sql, limit: 'all' }, `?format=${format}`)
+      expect(response.status).toBe(200)
+      await expect(response.arrayBuffer()).rejects.toThrow('terminated')
+      await api.lake.trades.unpinned()
+    },
+  )
 
   test.each(['arrow', 'json'])(
     'lets go of its versions and its place when the reader of a stream leaves, as %s',

@@ -129,6 +129,28 @@ test('what is wrong beyond the first rows is no end of a page', async () => {
 })
 
 describe('an answer that is streamed', () => {
+  test.each(['json', 'ndjson', 'csv', 'arrow'] as const)(
+    'is an error where its later rows cannot be computed, never a shorter one, as %s',
+    async (encoding) => {
+      await lake.trades.addCommitted(eventRows(new SeededRandom(1), 40, 0, 'trades'))
+      const sql = `SELECT t.symbol, (CASE WHEN g < 24000 THEN '1' ELSE 'x' END)::INTEGER AS i
+        FROM range(25000) r(g), trades t`
+      const { data } = await answerTo(sql, null, encoding)
+      const reading = (async () => {
+        let bytes = 0
+        for await (const part of data) bytes += part.length
+        return bytes
+      })()
+      await expect(reading).rejects.toMatchObject({
+        code: 'invalid_input',
+        message: expect.stringMatching("Could not convert string 'x'"),
+      })
+      await data.close()
+      expect(lake.limits.status().running).toEqual({ small: 0, large: 0, streamed: 0 })
+      expect((await withTexts(await answerTo('SELECT 1 AS a', 1, 'ndjson'))).rows).toEqual(['{"a":1}'])
+    },
+  )
+
   test.each(['ndjson', 'arrow'] as const)(
     'holds its versions until it is read or closed, as %s',
     async (encoding) => {

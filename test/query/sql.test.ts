@@ -6,6 +6,7 @@ import type { Encoding } from '#query'
 import type { SqlArguments } from '../../src/query/sql-statement.js'
 import { eventRows } from '../support/event-rows.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
+import { ROWS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { withTexts } from '../support/text-router.js'
@@ -264,6 +265,29 @@ describe('over a lake', () => {
     )
     setImmediate(() => controller.abort(new Error('the client left')))
     await expect(asked).rejects.toThrow('the client left')
+  })
+})
+
+describe('a statement, whatever it reads,', () => {
+  test('leaves the places that are kept for what is small', async () => {
+    const bounded = await openLakeFixture(undefined, undefined, { concurrent: 2, large: 1, streamed: 1 })
+    const controller = new AbortController()
+    const sql = 'SELECT count(*) FROM range(1000000000000) a(x) WHERE x % 7 = 8'
+    const answers = [1, 2].map(() =>
+      bounded.sql.answer({ sql, parameters: {}, limit: 1 }, { encoding: 'json', signal: controller.signal }),
+    )
+    const ended = Promise.allSettled(answers)
+    try {
+      await bounded.trades.add(eventRows(new SeededRandom(1), 10, 0, 'trades'))
+      while (bounded.limits.status().waiting.large === 0) await new Promise(setImmediate)
+      const answer = await bounded.router.rows(ROWS, { encoding: 'json' })
+      expect(answer.rows).toHaveLength(10)
+      expect(bounded.limits.status().running).toEqual({ small: 0, large: 1, streamed: 0 })
+    } finally {
+      controller.abort()
+      await ended
+      bounded.close()
+    }
   })
 })
 
