@@ -207,27 +207,10 @@ export class Lake {
     const limits = new QueryLimits({ ...queries, headroom: headroomOf(queries, config.data) })
     const cache = openCache(config.cache, { clock, random, logger })
     steps.onUndo(async () => cache.stop())
+    const asking = { rollups: warehouse.rollups, engine, limits, clock, tempDirectory }
     const api = createApi({
-      router: new QueryRouter({
-        tables,
-        rollups: warehouse.rollups,
-        engine,
-        sessions,
-        conditions,
-        limits,
-        cache,
-        clock,
-        tempDirectory,
-      }),
-      sql: new SqlRouter({
-        tables: warehouse.readable,
-        rollups: warehouse.rollups,
-        engine,
-        reader,
-        limits,
-        clock,
-        tempDirectory,
-      }),
+      router: new QueryRouter({ ...asking, tables, sessions, conditions, cache }),
+      sql: new SqlRouter({ ...asking, tables: warehouse.readable, reader }),
       cache,
       limits,
       timeouts: queries,
