@@ -1,8 +1,9 @@
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { EmptyEngine } from '#engine'
 import { type Answer, SqlRouter } from '#query'
-import type { RollupTable, Snapshot } from '#storage'
+import { localPath, type RollupTable, type Snapshot } from '#storage'
 import { queryLimits } from '../support/query-limits.js'
 import { RolledLake, RUN, SHIPPED } from '../support/rolled-lake.js'
 import { withTexts } from '../support/text-router.js'
@@ -155,6 +156,37 @@ describe('rollups in SQL', () => {
       ])
       const [ofTrades, ofBars] = meta.tables ?? []
       expect(ofBars?.receipt).toBe(ofTrades?.receipt)
+    } finally {
+      reader.close()
+      await lake.close()
+    }
+  })
+
+  test('have the rows that were committed while they could not follow [inv 8]', async () => {
+    const lake = await RolledLake.open(9, ROLLUPS)
+    const reader = await EmptyEngine.open()
+    try {
+      const asked = new AskedLake(lake, reader)
+      await lake.append('trades', 80)
+      await lake.flush('trades')
+      await lake.settled()
+      await lake.backfilled()
+      const rollup = lake.rollup('bars_1m')
+      const had = rollup.status().sourceSnapshotId
+      // A file where its files were to be, until the commit is over.
+      const folder = localPath(`${rollup.head.metadata.location}/data`)
+      await rename(folder, `${folder}-away`)
+      await writeFile(folder, '')
+      await lake.append('trades', 80)
+      await lake.flush('trades')
+      await lake.settled()
+      await rm(folder)
+      await rename(`${folder}-away`, folder)
+      expect(rollup.status()).toMatchObject({ sourceSnapshotId: had, isCurrent: false })
+      const [counted] = (await asked.rows(differing('bars_1m'), true)).rows
+      expect(JSON.parse(counted!)).toMatchObject({ more: 0, fewer: 0 })
+      const sum = 'SELECT (SELECT sum(trade_count) FROM bars_1m) = (SELECT count(price) FROM trades) AS same'
+      expect((await asked.rows(sum, true)).rows).toEqual(['{"same":true}'])
     } finally {
       reader.close()
       await lake.close()
