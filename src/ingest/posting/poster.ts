@@ -100,7 +100,8 @@ export class Poster {
   /**
    * Resolves once the rows are durable in the log; refused ones are in quarantine then, whole and with their reason. A body
    * that cannot be read is `invalid_input`, one of too many rows `too_large`, a key that came with another body
-   * `conflict`: then nothing was added.
+   * `conflict`: then nothing was added. Nor is it when a correction is wrong: that is `invalid_input` of the whole body,
+   * since whoever sends one is there to mend it.
    */
   async post(request: PostRequest): Promise<PostResult> {
     if (request.idempotencyKey === undefined) return this.#append(request)
@@ -147,6 +148,7 @@ export class Poster {
   ): Promise<PostResult> {
     const { definition, source } = request
     const { accepted, refused, errors } = await this.#read(request)
+    if (definition === CORRECTIONS && errors[0]) throw wrongCorrection(errors[0])
     const producer = await this.#producer(definition)
     const name = { sourceId: source, fileName: FILE_NAME }
     const records = new Map([
@@ -224,6 +226,16 @@ export class Poster {
     opened.catch(() => this.#producers.delete(definition))
     return opened
   }
+}
+
+function wrongCorrection({ index, ...problem }: RowError): TicklakeError {
+  const { field, value, expected } = problem
+  const wanted = value === null ? `; it has to be ${expected}` : ''
+  return new TicklakeError('invalid_input', `correction ${index}: ${problemText(problem)}${wanted}`, {
+    ...(field !== null && { field }),
+    ...(value !== null && { value }),
+    expected,
+  })
 }
 
 function refusedRow(index: number, row: PostedRow, problem: RowProblem): RefusedRow {
