@@ -53,6 +53,7 @@ async function serve(parts: Parts) {
       tempDirectory,
     }),
     tables,
+    derived: new Map(),
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
     maintenance: maintenanceOf([], systemClock),

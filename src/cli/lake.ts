@@ -221,6 +221,7 @@ export class Lake {
       limits,
       timeouts: queries,
       tables,
+      derived: warehouse.derived,
       loads,
       schemaRegistry: served,
       maintenance,

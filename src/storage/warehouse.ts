@@ -74,6 +74,8 @@ export class Warehouse implements Service {
   readonly tables: ReadonlyMap<TableName, StreamTable>
   /** By name: those of the tables, and that of what is derived from them. */
   readonly compactables: ReadonlyMap<string, Compactable>
+  /** Of these, those that are filled from others, and not from the log. */
+  readonly derived: ReadonlyMap<string, Compactable>
   /** Of the tables of events: what corrects their committed rows. */
   readonly corrections: ReadonlyMap<TableName, RowCorrections>
   /** The tables for other engines, and those that they make. */
@@ -95,6 +97,8 @@ export class Warehouse implements Service {
     this.catalog = parts.catalog
     this.rollups = parts.rollups
     this.compactables = new Map(parts.compactables.map((table) => [table.head.name, table]))
+    const fromLog = new Set<string>(parts.tables.keys())
+    this.derived = new Map([...this.compactables].filter(([name]) => !fromLog.has(name)))
     this.#gaps = parts.gaps
   }
 
