@@ -28,20 +28,12 @@ export const jobRequestSchema = z
     max_age_ms: count
       .optional()
       .meta({ description: 'expire-snapshots: younger ones are kept (maintenance.snapshotMaxAgeMs)' }),
-    min_to_keep: z
-      .int()
-      .min(1)
-      .optional()
-      .meta({
-        description: 'expire-snapshots: so many are kept, however old (maintenance.snapshotMinToKeep)',
-      }),
-    max_count: z
-      .int()
-      .min(1)
-      .optional()
-      .meta({
-        description: 'expire-snapshots: no more are kept, however young (maintenance.snapshotMaxCount)',
-      }),
+    min_to_keep: z.int().min(1).optional().meta({
+      description: 'expire-snapshots: so many are kept, however old (maintenance.snapshotMinToKeep)',
+    }),
+    max_count: z.int().min(1).optional().meta({
+      description: 'expire-snapshots: no more are kept, however young (maintenance.snapshotMaxCount)',
+    }),
     older_than_ms: z.int().min(3_600_000, 'an hour (3600000) or more').optional().meta({
       description: 'remove-orphans: younger files may be of a commit in flight; an hour or more',
     }),

@@ -76,12 +76,10 @@ const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
 }
 
 const TABLE = z.string().meta({ description: 'trades, quotes, quarantine or corrections', example: 'trades' })
-const MAINTAINED = z
-  .string()
-  .meta({
-    description: 'trades, quotes, quarantine, corrections, sequence_gaps or a rollup',
-    example: 'trades',
-  })
+const MAINTAINED = z.string().meta({
+  description: 'trades, quotes, quarantine, corrections, sequence_gaps or a rollup',
+  example: 'trades',
+})
 const REF = z.string().meta({ description: 'name of a branch or tag', example: 'end-of-2025' })
 
 const PAGE =
@@ -104,12 +102,10 @@ function binary(description: string) {
 function envelope(data: z.ZodType) {
   return z.object({
     data,
-    complete: z
-      .boolean()
-      .meta({
-        description:
-          'true: nothing that the version holds of this page was left out; false: the answer was cut. More pages do not make it false, nor do gaps in what was sent (meta.gaps)',
-      }),
+    complete: z.boolean().meta({
+      description:
+        'true: nothing that the version holds of this page was left out; false: the answer was cut. More pages do not make it false, nor do gaps in what was sent (meta.gaps)',
+    }),
     next_page_token: z
       .string()
       .nullable()
@@ -123,6 +119,7 @@ function envelope(data: z.ZodType) {
       )
       .optional()
       .meta({ description: 'of an answer that was cut: what it covers; the next page goes on there' }),
+    reason: z.string().optional().meta({ description: 'of an answer that was cut: why' }),
   })
 }
 

@@ -96,6 +96,7 @@ async function* body(answer: Answer): AsyncGenerator<Uint8Array | string> {
   const rest = {
     complete: answer.complete,
     ...(answer.covered && { covered: [coveredJson(answer.covered)] }),
+    ...(answer.reason !== undefined && { reason: answer.reason }),
     next_page_token: answer.nextPageToken,
     meta: metaJson(answer.meta),
   }

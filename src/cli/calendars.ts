@@ -1,8 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { invalid, type SessionCalendar, SessionCalendars, zoneOffset } from '#core'
-import { firstMistake, parseYaml, section } from '../settings-file.js'
+import { section } from '../settings-file.js'
+import { exchangeDefinitions, readDefinition } from './definitions.js'
 
 const DAY_EXPECTED = 'a date such as 2026-01-26'
 const TIME_EXPECTED = "a time of day such as '16:12', in quotes"
@@ -39,31 +38,16 @@ const CALENDAR = section({
 
 /** The calendars of a folder's YAML files. `invalid_input` names the file, the key, the value and what would be right. */
 export async function loadCalendars(folder: string): Promise<SessionCalendars> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort()
-  const calendars: SessionCalendar[] = []
-  const files = new Map<string, string>()
-  for (const name of names) {
-    const calendar = parseCalendar(name, await readFile(join(folder, name), 'utf8'))
-    for (const exchange of calendar.exchanges) {
-      const other = files.get(exchange)
-      if (other !== undefined)
-        throw invalid(`${name}, exchanges`, exchange, `in one calendar: ${other} has it`)
-      files.set(exchange, name)
-    }
-    calendars.push(calendar)
-  }
-  return new SessionCalendars(calendars)
+  return new SessionCalendars(await exchangeDefinitions(folder, parseCalendar))
 }
 
 /** One file's text. */
 export function parseCalendar(name: string, text: string): SessionCalendar {
-  const given = parseYaml(name, text)
-  const result = CALENDAR.safeParse(given)
-  if (!result.success) {
-    const { key, value, expected } = firstMistake(result.error, given)
-    throw invalid([name, key].filter(Boolean).join(', '), value, expected)
-  }
-  const { exchanges, timeZone, open, close, weekends, holidays, earlyCloses } = result.data
+  const { exchanges, timeZone, open, close, weekends, holidays, earlyCloses } = readDefinition(
+    name,
+    text,
+    CALENDAR,
+  )
   const days = Object.entries(earlyCloses).map(([date, minutes]) => {
     const day = DAY.safeParse(date)
     if (!day.success) throw invalid(`${name}, earlyCloses`, date, DAY_EXPECTED)

@@ -1,8 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { CODE_FORMS, type ConditionTable, invalid, PRINT_USES } from '#core'
-import { firstMistake, parseYaml, section } from '../settings-file.js'
+import { section } from '../settings-file.js'
+import { exchangeDefinitions, readDefinition } from './definitions.js'
 
 const EXCHANGES_EXPECTED = 'a list of exchanges such as [XNAS]'
 const USES_EXPECTED = `a list of ${PRINT_USES.join(', ')}, or []`
@@ -32,31 +31,13 @@ const TABLE = section({
 })
 
 /** The condition tables of a folder's YAML files. `invalid_input` names the file, the key, the value and what would be right. */
-export async function loadConditions(folder: string): Promise<readonly ConditionTable[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort()
-  const tables: ConditionTable[] = []
-  const files = new Map<string, string>()
-  for (const name of names) {
-    const table = parseConditions(name, await readFile(join(folder, name), 'utf8'))
-    for (const exchange of table.exchanges) {
-      const other = files.get(exchange)
-      if (other !== undefined) throw invalid(`${name}, exchanges`, exchange, `in one table: ${other} has it`)
-      files.set(exchange, name)
-    }
-    tables.push(table)
-  }
-  return tables
+export function loadConditions(folder: string): Promise<readonly ConditionTable[]> {
+  return exchangeDefinitions(folder, parseConditions)
 }
 
 /** One file's text. */
 export function parseConditions(name: string, text: string): ConditionTable {
-  const given = parseYaml(name, text)
-  const result = TABLE.safeParse(given)
-  if (!result.success) {
-    const { key, value, expected } = firstMistake(result.error, given)
-    throw invalid([name, key].filter(Boolean).join(', '), value, expected)
-  }
-  const { exchanges, written, codes, others } = result.data
+  const { exchanges, written, codes, others } = readDefinition(name, text, TABLE)
   const entries = Object.entries(codes).map(([code, { counts, unless }]) => ({ code, counts, unless }))
   for (const code of entries.flatMap((entry) => [entry.code, ...entry.unless])) {
     if (written === 'characters' && [...code].length !== 1)

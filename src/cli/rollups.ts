@@ -1,10 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { invalid, TicklakeError } from '#core'
 import { parseInterval } from '#query'
 import { AGGREGATES, checkDefinition, ROLLUP_SOURCES, type RollupDefinition } from '#storage'
-import { firstMistake, parseYaml, section } from '../settings-file.js'
+import { section } from '../settings-file.js'
+import { definitionFiles, readDefinition } from './definitions.js'
 
 const KEYS_EXPECTED = 'a list of text columns such as [exchange, symbol]'
 const COLUMN_EXPECTED = `an aggregate (${AGGREGATES.join(', ')}) and a value, such as first price`
@@ -25,26 +24,17 @@ const ROLLUP = section({
 export async function loadRollups(folders: readonly string[]): Promise<readonly RollupDefinition[]> {
   const definitions: RollupDefinition[] = []
   for (const folder of folders) {
-    const files = await readdir(folder).catch((cause: unknown) => {
+    const files = await definitionFiles(folder).catch((cause: unknown) => {
       throw invalid('rollups.folder', folder, 'the path of a folder', cause)
     })
-    const names = files.filter((name) => name.endsWith('.yaml')).sort()
-    for (const name of names) {
-      definitions.push(parseRollup(name, await readFile(join(folder, name), 'utf8')))
-    }
+    definitions.push(...files.map(({ name, text }) => parseRollup(name, text)))
   }
   return definitions
 }
 
 /** One file's text. */
 export function parseRollup(file: string, text: string): RollupDefinition {
-  const given = parseYaml(file, text)
-  const result = ROLLUP.safeParse(given)
-  if (!result.success) {
-    const { key, value, expected } = firstMistake(result.error, given)
-    throw invalid([file, key].filter(Boolean).join(', '), value, expected)
-  }
-  const { source, bucket, keys, columns } = result.data
+  const { source, bucket, keys, columns } = readDefinition(file, text, ROLLUP)
   try {
     const definition: RollupDefinition = {
       name: file.replace(/\.yaml$/, ''),

@@ -59,6 +59,8 @@ export interface Answer {
   readonly complete: boolean
   /** Of an answer that was cut short: what of the time that was asked for it covers. The next page goes on there. */
   readonly covered?: Covered
+  /** Of an answer that was cut short: why. */
+  readonly reason?: string
   readonly nextPageToken: string | null
   /** Two answers to a request with the same tag have the same data. Absent: they depend on more than can be named. */
   readonly tag?: string

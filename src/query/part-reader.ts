@@ -27,8 +27,17 @@ export interface ReadList {
 /** The same of a page. */
 export interface ReadPage extends ReadList {
   readonly rows: PageRows
-  /** The part for which there was no time any more: the rows are those before it. Null: there was. */
-  readonly cutBefore: Slice | null
+  /** Absent: nothing was cut. */
+  readonly cut?: Cut
+}
+
+/** Where a page ends early: the rows are those before a part that could not be read now. */
+export interface Cut {
+  readonly before: Slice
+  /** As if a row had been there that comes before all rows of that part. */
+  readonly end: PagePosition
+  /** Why it could not. */
+  readonly reason: string
 }
 
 /** Reads the parts of a page, those that are kept from the cache. */
@@ -52,16 +61,18 @@ export class PartReader {
     let columns: CachedRows['columns'] = null
     let end: PagePosition | null = null
     let hasMore = false
-    let cutBefore: Slice | null = null
+    let cut: Cut | undefined
     for (const [index, part] of plan.parts.entries()) {
-      const found = await this.#part(part, from, limit - rowCount).catch((error: unknown) => {
-        // What was read in time is worth having, if only it says where it ends.
-        if (index > 0 && rowCount > 0 && isTimeout(error) && from.at.byDay && part.slice) return null
-        throw error
+      const found = await this.#part(part, from, limit - rowCount).catch((error: unknown): Cut => {
+        const { slice: before } = part
+        const { byDay } = from.at
+        // What was read until then is worth having, if only it says where it ends.
+        if (index === 0 || rowCount === 0 || !isOfNow(error) || !byDay || !before) throw error
+        return { before, end: byDay.endBefore(before), reason: error.message }
       })
-      if (found === null) {
-        cutBefore = part.slice
-        end = from.at.byDay!.endBefore(part.slice!)
+      if ('reason' in found) {
+        cut = found
+        end = found.end
         hasMore = true
         break
       }
@@ -74,7 +85,7 @@ export class PartReader {
       if (hasMore) break
     }
     const data = RowData.of(isText(encoding) ? joinRows(bytes, encoding) : bytes)
-    return { rows: { data, columns, rowCount, end, hasMore }, scans, layer, cutBefore }
+    return { rows: { data, columns, rowCount, end, hasMore }, scans, layer, ...(cut && { cut }) }
   }
 
   async #part(part: PlannedPart, from: ListReading, limit: number) {
@@ -126,6 +137,7 @@ export class PartReader {
 
 const isAlwaysUnique = () => true
 
-function isTimeout(error: unknown): boolean {
-  return error instanceof TicklakeError && error.code === 'timeout'
+/** True when the same may be read at another time. */
+function isOfNow(error: unknown): error is TicklakeError {
+  return error instanceof TicklakeError && ['timeout', 'overloaded', 'unavailable'].includes(error.code)
 }

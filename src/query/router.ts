@@ -32,7 +32,7 @@ import { marketSnapshotList } from './market-snapshot.js'
 import { openPart } from './open-part.js'
 import { decodePageToken, encodePageToken, requestFingerprint } from './page-token.js'
 import type { ListAt, PagedList } from './paged-list.js'
-import { PartReader, type ReadList, type ReadPage } from './part-reader.js'
+import { type Cut, PartReader, type ReadList, type ReadPage } from './part-reader.js'
 import { pinOf, releasing, using, usingAll } from './pinned.js'
 import { type Plan, planList, tagOf } from './plan.js'
 import { qualityList } from './quality.js'
@@ -58,7 +58,6 @@ import { RowData } from './row-data.js'
 import { RowReader, type RowReaderOptions } from './row-reader.js'
 import { rowsList } from './rows.js'
 import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
-import type { Slice } from './slice.js'
 import { SLICE_ROWS } from './slices.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
 import { symbolsList } from './symbols.js'
@@ -302,13 +301,12 @@ export class QueryRouter {
         return { ...answer, isKnown: true, columns: null, data: RowData.of([]), meta: meta(nothingRead) }
       }
       const { rows, scans, layer, ...page } = await this.#read(from, plan)
-      const cutBefore = 'cutBefore' in page ? page.cutBefore : null
       const position = 'hasMore' in rows && rows.hasMore ? rows.end : null
       const { version } = pinned
       const carried = list.usesWatermarks ? watermarks : NO_WATERMARKS
       return {
         ...answer,
-        ...(cutBefore && cutShort(at, cutBefore)),
+        ...('cut' in page && page.cut && cutShort(at, page.cut)),
         columns: rows.columns,
         data: rows.data,
         nextPageToken:
@@ -374,10 +372,11 @@ export class QueryRouter {
 }
 
 /** What is said of an answer that ends before a slice. */
-function cutShort({ selection, byDay }: ListAt, slice: Slice): Pick<Answer, 'complete' | 'covered'> {
+function cutShort({ selection, byDay }: ListAt, cut: Cut): Pick<Answer, 'complete' | 'covered' | 'reason'> {
+  const { before: slice, reason } = cut
   const { startNanos, endNanos } = selection
   const border = 'isTimeless' in slice ? null : byDay?.order === 'asc' ? slice.fromMicros : slice.toMicros
   const nanos = border === null ? null : border * 1000n
   const covered = byDay?.order === 'asc' ? { startNanos, endNanos: nanos } : { startNanos: nanos, endNanos }
-  return { complete: false, covered }
+  return { complete: false, covered, reason }
 }

@@ -26,9 +26,10 @@ const chosen = SUITES.filter(({ id }) => names.length === 0 || names.some((name)
 const directory = await mkdtemp(join(tmpdir(), 'ticklake-peers-'))
 let counts: readonly Counts[]
 try {
-  // Brokers take their time, with little to do: the others go on beside them.
-  const lanes = [chosen.filter(({ waits }) => !waits), chosen.filter(({ waits }) => waits)]
-  counts = (await Promise.all(lanes.map(runLane))).flat()
+  // Brokers take their time, with little to do: two at a time, and the others go on beside them.
+  const busy = chosen.filter(({ waits }) => !waits)
+  const waiting = chosen.filter(({ waits }) => waits).values()
+  counts = (await Promise.all([busy, waiting, waiting].map(runLane))).flat()
 } finally {
   await endSuites()
   // What a server that is being killed still writes may be in the way for a moment.
@@ -38,8 +39,8 @@ if (stopping.signal.aborted) console.log('FAIL  stopped before the end')
 console.log(summary(counts))
 process.exitCode = stopping.signal.aborted || counts.some(({ failed }) => failed > 0) ? 1 : 0
 
-/** Runs suites one after the other; what each tells is printed whole, once it has ended. */
-async function runLane(suites: readonly Suite[]): Promise<readonly Counts[]> {
+/** Runs suites one after the other, those that no other lane has taken; what each tells is printed whole, once it has ended. */
+async function runLane(suites: Iterable<Suite>): Promise<readonly Counts[]> {
   const counts: Counts[] = []
   for (const suite of suites) {
     if (stopping.signal.aborted) break

@@ -73,6 +73,7 @@ describe('an answer for which there is not enough time', () => {
     expect(partial.rows.length).toBeGreaterThan(0)
     expect(partial.rows.length).toBeLessThan(whole.rows.length)
     expect(partial.covered).toEqual(coveredBy(partial, whole))
+    expect(partial.reason).toBe('it takes too long')
     const rest = await ask(road.router, { pageToken: partial.nextPageToken })
     expect([...partial.rows, ...rest.rows]).toEqual(whole.rows)
     expect(rest.complete).toBe(true)
