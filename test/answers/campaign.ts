@@ -29,6 +29,8 @@ export interface AnswerCampaign {
   readonly steps: number
   /** So many ask while the lake goes on; 0: questions are put between the steps, to each layer by itself. */
   readonly clients: number
+  /** Of those who ask at once, about; absent: as many as they can. */
+  readonly maxQuestions?: number
   /** Null: there is no L1. */
   readonly redisUrl: string | null
   /** Keys of the cache forget which rows their days have. */
@@ -83,7 +85,13 @@ class AskedLake {
     this.#memory = new MemoryLayer({ ...LAYER_BYTES, ttlMs: 1e9, clock })
     const logger = createLogger({ level: 'silent', format: 'text' })
     const { maxEntryBytes } = LAYER_BYTES
-    const redis = { maxEntryBytes, timeoutMs: 5_000, ttlMs: 3_600_000, random: this.#random, logger }
+    const redis = {
+      maxEntryBytes,
+      timeoutMs: 5_000,
+      ttlMs: 3_600_000,
+      random: new SeededRandom(seed),
+      logger,
+    }
     this.#redis = redisUrl === null ? null : new RedisLayer({ url: redisUrl, ...redis })
   }
 
@@ -143,7 +151,7 @@ class AskedLake {
   }
 
   /** Clients ask at the same time, of a server with all layers, while the lake goes on. Then each answer is judged. */
-  async byMany({ steps, clients }: AnswerCampaign): Promise<void> {
+  async byMany({ steps, clients, maxQuestions = Number.POSITIVE_INFINITY }: AnswerCampaign): Promise<void> {
     const layers = [this.#memory, ...(this.#redis ? [this.#redis] : [])]
     const router = this.#lived.lake.routerWith(this.#parts(layers))
     const answers: { readonly question: Question; readonly answer: AskedPages }[] = []
@@ -152,7 +160,7 @@ class AskedLake {
     let isOver = false
     const client = async (number: number) => {
       const random = new SeededRandom(this.#seed * 1_000 + number)
-      while (!isOver) {
+      while (!isOver && this.#questions < maxQuestions) {
         // Several ask for the same, and some of them at once.
         const question = common.length > 20 && random.oneIn(2) ? random.pick(common) : this.#draw(random)
         common.push(question)
@@ -173,7 +181,7 @@ class AskedLake {
       for (let step = 0; step < steps && !isOver; step++) {
         await this.#lived.step(this.#random, false)
         // So that each state of the lake is asked for.
-        const enough = this.#questions + clients / 2
+        const enough = Math.min(this.#questions + clients / 2, maxQuestions)
         while (this.#questions < enough && !isOver) {
           await new Promise<void>((resolve) => waiting.push(resolve))
         }
