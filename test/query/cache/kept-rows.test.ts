@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CORRECTIONS, type TableName, TRADES } from '#core'
+import { CORRECTIONS, TRADES } from '#core'
 import { AnswerCache, type Encoding, MemoryLayer } from '#query'
-import type { PinnedVersion, StreamTable } from '#storage'
 import { ManualClock } from '../../support/manual-clock.js'
 import { BARS, ROWS } from '../../support/request-defaults.js'
 import { Road } from '../../support/road.js'
 import type { Row } from '../../support/row-batch.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import type { TextAnswer, TextRouter } from '../../support/text-router.js'
+import { withoutStamps } from '../../support/without-stamps.js'
 
 const DAY_MICROS = 86_400_000_000n
 const FIRST_MICROS = 16_139n * DAY_MICROS
@@ -177,30 +177,6 @@ test.each([1, 2, 3])('what is kept is what would be read, byte for byte: seed %i
   // Or nothing would have been tried.
   expect(layer?.hits).toBeGreaterThan(50)
 })
-
-/** Tables whose days have the same stamp whatever happens to them. */
-function withoutStamps(tables: ReadonlyMap<TableName, StreamTable>): ReadonlyMap<TableName, StreamTable> {
-  const forgetful = (pinned: PinnedVersion): PinnedVersion => ({
-    ...pinned,
-    dayStamps: async (range) => {
-      const { days } = await pinned.dayStamps(range)
-      return { days: new Map([...days.keys()].map((day) => [day, 'always'])), rest: null }
-    },
-  })
-  return new Map(
-    [...tables].map(([name, table]) => [
-      name,
-      new Proxy(table, {
-        get: (target, member) => {
-          const value: unknown = Reflect.get(target, member, target)
-          if (typeof value !== 'function') return value
-          if (member !== 'pin') return value.bind(target)
-          return () => forgetful(target.pin())
-        },
-      }),
-    ]),
-  )
-}
 
 test('keys without the stamps of their days are noticed', async () => {
   let wrong: string | null = null
