@@ -8,12 +8,13 @@ import { report } from './baseline.js'
 import { commitFigures } from './commits/figures.js'
 import { compaction } from './compaction/compaction.js'
 import { ingest } from './ingest/ingest.js'
+import { queries } from './queries/queries.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rows: { type: 'string', default: '4000000' },
-    rounds: { type: 'string', default: '3' },
+    rows: { type: 'string' },
+    rounds: { type: 'string' },
     seconds: { type: 'string', default: '30' },
     log: { type: 'string', default: 'embedded' },
     commits: { type: 'string', default: '10000' },
@@ -23,7 +24,8 @@ const { values, positionals } = parseArgs({
 
 const USAGE = `npm run bench -- ingest [--log embedded|kafka] [--rows 4000000] [--rounds 3] [--seconds 30] [--baseline]
 npm run bench -- commits [--commits 10000] [--baseline]
-npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]`
+npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]
+npm run bench -- queries [--rows 20000000] [--rounds 15] [--baseline]`
 
 const CHART = fileURLToPath(new URL('../docs/decisions/metadata-stays-small.svg', import.meta.url))
 
@@ -36,8 +38,8 @@ async function measureIngest(folder: string, onKafka: boolean): Promise<void> {
   if (kafka) process.env.TICKLAKE_KAFKA_BROKERS = kafka.brokers
   try {
     const figures = await ingest(folder, {
-      rowCount: Number(values.rows),
-      rounds: Number(values.rounds),
+      rowCount: Number(values.rows ?? 4_000_000),
+      rounds: Number(values.rounds ?? 3),
       freshnessSeconds: Number(values.seconds),
       brokers: kafka?.brokers ?? null,
     })
@@ -54,10 +56,18 @@ async function measureCommits(folder: string): Promise<void> {
 
 async function measureCompaction(folder: string): Promise<void> {
   const figures = await compaction(folder, {
-    rowCount: Number(values.rows),
+    rowCount: Number(values.rows ?? 4_000_000),
     seconds: Number(values.seconds),
   })
   report('compaction', figures, { asBaseline: values.baseline })
+}
+
+async function measureQueries(folder: string): Promise<void> {
+  const figures = await queries(folder, {
+    rowCount: Number(values.rows ?? 20_000_000),
+    rounds: Number(values.rounds ?? 15),
+  })
+  report('queries', figures, { asBaseline: values.baseline })
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'ticklake-bench-'))
@@ -69,6 +79,8 @@ try {
     await measureCommits(folder)
   } else if (benchmark === 'compaction') {
     await measureCompaction(folder)
+  } else if (benchmark === 'queries') {
+    await measureQueries(folder)
   } else {
     console.error(USAGE)
     process.exitCode = 2

@@ -2,7 +2,7 @@ import { assert, MICROS_PER_DAY } from '#core'
 import type { RollupTable } from '#storage'
 import type { Statement } from './answer.js'
 import { type BarEvents, rowEvents } from './bar-events.js'
-import { BAR_FIELDS, VWAP } from './bar-fields.js'
+import { BAR_FIELDS, withVwap } from './bar-fields.js'
 import { filledBars } from './bar-fill.js'
 import { type BarInput, barInput } from './bar-input.js'
 import { Bindings } from './bindings.js'
@@ -166,7 +166,7 @@ function barsStatement(
     `SELECT * FROM (${filled}) ${after ? `WHERE ${afterBucket(after, request.order, bindings)}` : ''}`,
     `ORDER BY ${orderByBucket(request.order)} ${oneMoreThan(request.limit)}`,
   ].join(' ')
-  const whole = `SELECT *, ${VWAP} AS vwap, ${isFinal(watermarks, bindings)} AS final FROM (${page})`
+  const whole = `SELECT *, ${isFinal(watermarks, bindings)} AS final FROM (${withVwap(page)})`
   const row = encodeRow(chooseFields(BAR_FIELDS, request.fields), encoding)
   return {
     sql: `SELECT ${row} AS row, ${keyText(BUCKET_KEY)} AS key FROM (${whole})`,

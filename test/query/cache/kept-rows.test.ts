@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CORRECTIONS, TRADES } from '#core'
 import { AnswerCache, type Encoding, MemoryLayer } from '#query'
+import { NOTHING } from '../../../src/query/scan.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { BARS, ROWS } from '../../support/request-defaults.js'
 import { Road } from '../../support/road.js'
@@ -194,7 +195,8 @@ test('many who ask for the same at once are answered by one reading', async () =
   const read = async () => {
     readings++
     await new Promise<void>((resolve) => waiting.push(resolve))
-    return { bytes: Buffer.from('x'), columns: null, rowCount: 1, end: null, hasMore: false }
+    const rows = { bytes: Buffer.from('x'), columns: null, rowCount: 1, end: null, hasMore: false }
+    return { rows, scan: { ...NOTHING, rollup: 'bars_1m' } }
   }
   const leaver = new AbortController()
   const left = cache.get('key', read, leaver.signal)
@@ -202,7 +204,8 @@ test('many who ask for the same at once are answered by one reading', async () =
   leaver.abort(new Error('has left'))
   await expect(left).rejects.toThrow('has left')
   for (const go of waiting) go()
-  expect((await Promise.all(stayed)).map(({ rows }) => rows.rowCount)).toEqual([1, 1])
+  const rolled = { rows: { rowCount: 1 }, scan: { rollup: 'bars_1m' }, layer: null }
+  expect(await Promise.all(stayed)).toMatchObject([rolled, rolled])
   expect(readings).toBe(1)
 })
 
