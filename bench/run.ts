@@ -8,6 +8,7 @@ import { report } from './baseline.js'
 import { commitFigures } from './commits/figures.js'
 import { compaction } from './compaction/compaction.js'
 import { ingest } from './ingest/ingest.js'
+import { load } from './load/load.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,13 +18,18 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '30' },
     log: { type: 'string', default: 'embedded' },
     commits: { type: 'string', default: '10000' },
+    minutes: { type: 'string', default: '10' },
+    rate: { type: 'string', default: '100000' },
+    questions: { type: 'string', default: '32' },
+    profile: { type: 'string' },
     baseline: { type: 'boolean', default: false },
   },
 })
 
 const USAGE = `npm run bench -- ingest [--log embedded|kafka] [--rows 4000000] [--rounds 3] [--seconds 30] [--baseline]
 npm run bench -- commits [--commits 10000] [--baseline]
-npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]`
+npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]
+npm run bench -- load [--minutes 10] [--rate 100000] [--questions 32] [--rows 4000000] [--profile FOLDER] [--baseline]`
 
 const CHART = fileURLToPath(new URL('../docs/decisions/metadata-stays-small.svg', import.meta.url))
 
@@ -60,6 +66,18 @@ async function measureCompaction(folder: string): Promise<void> {
   report('compaction', figures, { asBaseline: values.baseline })
 }
 
+/** `--profile`: Node writes the server's CPU profile into that folder. */
+async function measureLoad(folder: string): Promise<void> {
+  const figures = await load(folder, {
+    minutes: Number(values.minutes),
+    rowsPerSecond: Number(values.rate),
+    questionsPerSecond: Number(values.questions),
+    historyRows: Number(values.rows),
+    nodeOptions: values.profile ? ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] : [],
+  })
+  report('load', figures, { asBaseline: values.baseline })
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'ticklake-bench-'))
 try {
   const benchmark = positionals.join(' ')
@@ -69,6 +87,8 @@ try {
     await measureCommits(folder)
   } else if (benchmark === 'compaction') {
     await measureCompaction(folder)
+  } else if (benchmark === 'load') {
+    await measureLoad(folder)
   } else {
     console.error(USAGE)
     process.exitCode = 2
