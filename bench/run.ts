@@ -8,6 +8,7 @@ import { report } from './baseline.js'
 import { commitFigures } from './commits/figures.js'
 import { compaction } from './compaction/compaction.js'
 import { ingest } from './ingest/ingest.js'
+import { load } from './load/load.js'
 import { queries } from './queries/queries.js'
 
 const { values, positionals } = parseArgs({
@@ -18,6 +19,10 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '30' },
     log: { type: 'string', default: 'embedded' },
     commits: { type: 'string', default: '10000' },
+    minutes: { type: 'string', default: '10' },
+    rate: { type: 'string', default: '100000' },
+    questions: { type: 'string', default: '32' },
+    profile: { type: 'string' },
     baseline: { type: 'boolean', default: false },
   },
 })
@@ -25,7 +30,8 @@ const { values, positionals } = parseArgs({
 const USAGE = `npm run bench -- ingest [--log embedded|kafka] [--rows 4000000] [--rounds 3] [--seconds 30] [--baseline]
 npm run bench -- commits [--commits 10000] [--baseline]
 npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]
-npm run bench -- queries [--rows 20000000] [--rounds 15] [--baseline]`
+npm run bench -- queries [--rows 20000000] [--rounds 15] [--baseline]
+npm run bench -- load [--minutes 10] [--rate 100000] [--questions 32] [--rows 4000000] [--profile FOLDER] [--baseline]`
 
 const CHART = fileURLToPath(new URL('../docs/decisions/metadata-stays-small.svg', import.meta.url))
 
@@ -70,6 +76,18 @@ async function measureQueries(folder: string): Promise<void> {
   report('queries', figures, { asBaseline: values.baseline })
 }
 
+/** `--profile`: Node writes the server's CPU profile into that folder. */
+async function measureLoad(folder: string): Promise<void> {
+  const figures = await load(folder, {
+    minutes: Number(values.minutes),
+    rowsPerSecond: Number(values.rate),
+    questionsPerSecond: Number(values.questions),
+    historyRows: Number(values.rows ?? 4_000_000),
+    nodeOptions: values.profile ? ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] : [],
+  })
+  report('load', figures, { asBaseline: values.baseline })
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'ticklake-bench-'))
 try {
   const benchmark = positionals.join(' ')
@@ -81,6 +99,8 @@ try {
     await measureCompaction(folder)
   } else if (benchmark === 'queries') {
     await measureQueries(folder)
+  } else if (benchmark === 'load') {
+    await measureLoad(folder)
   } else {
     console.error(USAGE)
     process.exitCode = 2

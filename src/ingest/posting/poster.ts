@@ -202,7 +202,7 @@ export class Poster {
     const refused: RefusedRow[] = []
     const errors: RowError[] = []
     let index = 0
-    for await (const row of READERS[request.form](request.body, maxBytes)) {
+    const take = (row: PostedRow) => {
       if (index === maxRows) {
         throw new TicklakeError('too_large', `body: it has more than ${maxRows} rows: send it in parts`)
       }
@@ -212,7 +212,19 @@ export class Poster {
         errors.push({ index, ...outcome })
       } else accepted.add(outcome)
       index++
-      if (index % TURN_ROWS === 0) await setImmediate()
+    }
+    const rows = READERS[request.form](request.body, maxBytes)
+    if (Symbol.asyncIterator in rows) {
+      for await (const row of rows) {
+        take(row)
+        if (index % TURN_ROWS === 0) await setImmediate()
+      }
+    } else {
+      // Nothing is waited for that is there already: a promise for each row is much of what the row costs.
+      for (const row of rows) {
+        take(row)
+        if (index % TURN_ROWS === 0) await setImmediate()
+      }
     }
     return { accepted, refused, errors }
   }
