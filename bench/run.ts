@@ -8,22 +8,30 @@ import { report } from './baseline.js'
 import { commitFigures } from './commits/figures.js'
 import { compaction } from './compaction/compaction.js'
 import { ingest } from './ingest/ingest.js'
+import { load } from './load/load.js'
+import { queries } from './queries/queries.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rows: { type: 'string', default: '4000000' },
-    rounds: { type: 'string', default: '3' },
+    rows: { type: 'string' },
+    rounds: { type: 'string' },
     seconds: { type: 'string', default: '30' },
     log: { type: 'string', default: 'embedded' },
     commits: { type: 'string', default: '10000' },
+    minutes: { type: 'string', default: '10' },
+    rate: { type: 'string', default: '100000' },
+    questions: { type: 'string', default: '32' },
+    profile: { type: 'string' },
     baseline: { type: 'boolean', default: false },
   },
 })
 
 const USAGE = `npm run bench -- ingest [--log embedded|kafka] [--rows 4000000] [--rounds 3] [--seconds 30] [--baseline]
 npm run bench -- commits [--commits 10000] [--baseline]
-npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]`
+npm run bench -- compaction [--rows 4000000] [--seconds 30] [--baseline]
+npm run bench -- queries [--rows 20000000] [--rounds 15] [--baseline]
+npm run bench -- load [--minutes 10] [--rate 100000] [--questions 32] [--rows 4000000] [--profile FOLDER] [--baseline]`
 
 const CHART = fileURLToPath(new URL('../docs/decisions/metadata-stays-small.svg', import.meta.url))
 
@@ -36,8 +44,8 @@ async function measureIngest(folder: string, onKafka: boolean): Promise<void> {
   if (kafka) process.env.TICKLAKE_KAFKA_BROKERS = kafka.brokers
   try {
     const figures = await ingest(folder, {
-      rowCount: Number(values.rows),
-      rounds: Number(values.rounds),
+      rowCount: Number(values.rows ?? 4_000_000),
+      rounds: Number(values.rounds ?? 3),
       freshnessSeconds: Number(values.seconds),
       brokers: kafka?.brokers ?? null,
     })
@@ -54,10 +62,30 @@ async function measureCommits(folder: string): Promise<void> {
 
 async function measureCompaction(folder: string): Promise<void> {
   const figures = await compaction(folder, {
-    rowCount: Number(values.rows),
+    rowCount: Number(values.rows ?? 4_000_000),
     seconds: Number(values.seconds),
   })
   report('compaction', figures, { asBaseline: values.baseline })
+}
+
+async function measureQueries(folder: string): Promise<void> {
+  const figures = await queries(folder, {
+    rowCount: Number(values.rows ?? 20_000_000),
+    rounds: Number(values.rounds ?? 15),
+  })
+  report('queries', figures, { asBaseline: values.baseline })
+}
+
+/** `--profile`: Node writes the server's CPU profile into that folder. */
+async function measureLoad(folder: string): Promise<void> {
+  const figures = await load(folder, {
+    minutes: Number(values.minutes),
+    rowsPerSecond: Number(values.rate),
+    questionsPerSecond: Number(values.questions),
+    historyRows: Number(values.rows ?? 4_000_000),
+    nodeOptions: values.profile ? ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] : [],
+  })
+  report('load', figures, { asBaseline: values.baseline })
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'ticklake-bench-'))
@@ -69,6 +97,10 @@ try {
     await measureCommits(folder)
   } else if (benchmark === 'compaction') {
     await measureCompaction(folder)
+  } else if (benchmark === 'queries') {
+    await measureQueries(folder)
+  } else if (benchmark === 'load') {
+    await measureLoad(folder)
   } else {
     console.error(USAGE)
     process.exitCode = 2

@@ -11,8 +11,8 @@ import { maintenanceOf } from '../../test/support/maintained.js'
 import { queryLimits } from '../../test/support/query-limits.js'
 import { AnonymousMemory } from '../anonymous-memory.js'
 import { childInput, runChild } from '../child.js'
+import { MadeEvents } from '../made-events.js'
 import { median, percentile } from '../statistics.js'
-import { MadeTrades } from './made-trades.js'
 import { logger, openParts, type Parts } from './parts.js'
 import type { Sighting } from './poll.js'
 
@@ -63,6 +63,7 @@ async function serve(parts: Parts) {
       tempDirectory,
     }),
     tables,
+    derived: new Map(),
     loads: new Loads({ loader, tables, clock: systemClock, logger }),
     schemaRegistry: registry,
     maintenance: maintenanceOf([], systemClock),
@@ -98,7 +99,12 @@ async function serve(parts: Parts) {
 
 /** Appends a batch every 10 ms; gives, for each, the time before it was made. A late batch is made up for at once. */
 async function produce(parts: Parts): Promise<number[]> {
-  const made = await MadeTrades.open(parts.registry, batchCount * batchRows)
+  const made = await MadeEvents.open(parts.registry, {
+    of: 'trades',
+    rowCount: batchCount * batchRows,
+    days: 1,
+    symbols: 400,
+  })
   const producedMs: number[] = []
   const startedMs = performance.now()
   for (let batch = 0; batch < batchCount; batch++) {

@@ -78,7 +78,7 @@ export async function openParts(logFolder: string, data: string): Promise<Parts>
 }
 
 /**
- * Opens a log that keeps everything, with the topics of trades and of refused records: in the folder, which is named log,
+ * Opens a log that keeps everything, with the topics of trades, of quotes and of refused records: in the folder, which is named log,
  * or on Kafka when TICKLAKE_KAFKA_BROKERS says so, with topics named after the folder above.
  */
 export async function openTopics(
@@ -96,7 +96,7 @@ export async function openTopics(
     await service.start()
     return service
   })
-  for (const topic of ['market-data.trades', 'market-data.quarantine']) {
+  for (const topic of ['market-data.trades', 'market-data.quotes', 'market-data.quarantine']) {
     await log.createTopic(topic, config.log.partitions)
   }
   return { log, registry: new EmbeddedRegistry(schemaStore) }

@@ -12,7 +12,10 @@ function binary(description: string) {
 export function envelope(data: z.ZodType) {
   return z.object({
     data,
-    complete: z.boolean().meta({ description: 'false: the answer was cut; more pages do not make it so' }),
+    complete: z.boolean().meta({
+      description:
+        'true: nothing that the version holds of this page was left out; false: the answer was cut. More pages do not make it false, nor do gaps in what was sent (meta.gaps)',
+    }),
     next_page_token: z
       .string()
       .nullable()

@@ -25,17 +25,15 @@ export const jobRequestSchema = z
       'compact: only files that may hold rows of this time or later; backfill: the days from this on, anew',
     ),
     end: time('end', 'compact: only files that may hold rows before this time; backfill: the days before it'),
-    max_age_ms: count.optional().meta({ description: 'expire-snapshots: younger ones are kept' }),
-    min_to_keep: z
-      .int()
-      .min(1)
+    max_age_ms: count
       .optional()
-      .meta({ description: 'expire-snapshots: so many are kept, however old' }),
-    max_count: z
-      .int()
-      .min(1)
-      .optional()
-      .meta({ description: 'expire-snapshots: no more are kept, however young' }),
+      .meta({ description: 'expire-snapshots: younger ones are kept (maintenance.snapshotMaxAgeMs)' }),
+    min_to_keep: z.int().min(1).optional().meta({
+      description: 'expire-snapshots: so many are kept, however old (maintenance.snapshotMinToKeep)',
+    }),
+    max_count: z.int().min(1).optional().meta({
+      description: 'expire-snapshots: no more are kept, however young (maintenance.snapshotMaxCount)',
+    }),
     older_than_ms: z.int().min(3_600_000, 'an hour (3600000) or more').optional().meta({
       description: 'remove-orphans: younger files may be of a commit in flight; an hour or more',
     }),

@@ -79,9 +79,10 @@ const REGISTRY_PARAMETERS: Readonly<Record<string, z.ZodType>> = {
 }
 
 const TABLE = z.string().meta({ description: 'trades, quotes, quarantine or corrections', example: 'trades' })
-const MAINTAINED = z
-  .string()
-  .meta({ description: 'trades, quotes, quarantine, corrections or sequence_gaps', example: 'trades' })
+const MAINTAINED = z.string().meta({
+  description: 'trades, quotes, quarantine, corrections, sequence_gaps or a rollup',
+  example: 'trades',
+})
 const REF = z.string().meta({ description: 'name of a branch or tag', example: 'end-of-2025' })
 
 const PAGE =
@@ -159,7 +160,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     },
     responses: {
       202: json(
-        'The accepted ones are durable in the log, and are made soon, in its order: GET says what became of them. The others are in quarantine',
+        'They are durable in the log, and are made soon, in its order: GET says what became of them. When one of a body is wrong, that is a 400 and none is taken',
         envelope(ingestSchema),
       ),
       default: PROBLEM_RESPONSE,
@@ -224,7 +225,7 @@ export function openApiDocument(resources: readonly Resource[], version: string)
     path: '/admin/tables/{table}',
     summary: 'A table and its partitions',
     tags: ['admin'],
-    request: { params: z.object({ table: TABLE }) },
+    request: { params: z.object({ table: MAINTAINED }) },
     responses: { 200: json('The table', envelope(tableDetailSchema)), default: PROBLEM_RESPONSE },
   })
   for (const { method, path, summary, body, data } of EVOLUTION_ROUTES) {

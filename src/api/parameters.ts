@@ -270,7 +270,8 @@ export function rowFieldsParameter(table: MarketTable) {
   const names = rowFields(table).map((field) => field.name)
   return {
     fields: namesParameter(
-      `fields wanted, in order, of ${names.join(', ')} and the columns that were added to the table; all but those when absent`,
+      `fields wanted, in order: all when absent, which are ${names.join(', ')}. Only when they are named come log_partition and log_offset, ` +
+        'the place of the row in the log, by which a correction may name it, and the columns that were added to the table',
       names.slice(0, 3).join(','),
     ),
   }

@@ -92,9 +92,10 @@ const TABLE_QUALITY_DOCS: Readonly<Record<(typeof TABLE_QUALITY_FIELDS)[number],
   table: 'trades or quotes',
   received: 'accepted + quarantined + duplicates',
   accepted: 'rows of the table, and those that were cancelled',
-  quarantined: 'refused records that were meant for it, lines of loads that are of no instrument too',
+  quarantined:
+    'all that was refused and meant for it: records of the log, rows of posted bodies, lines of loads',
   quarantined_reasons: 'these by reason',
-  duplicates: 'records dropped because their message id came before',
+  duplicates: 'records dropped because their message id came before, where quality.dedupe asks for that',
   cancelled: 'accepted rows that corrections have taken out again',
   receipt: 'names the version of the table whose rows were counted',
 }

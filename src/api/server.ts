@@ -22,7 +22,7 @@ import {
 import type { EmbeddedRegistry } from '#ingest'
 import type { AnswerCache, QueryLimits, QueryRouter, SqlRouter } from '#query'
 import type { StreamTable } from '#storage'
-import { describeTable } from './admin.js'
+import { type DerivedTable, describeTable, describeTables } from './admin.js'
 import { bodyText } from './body.js'
 import { cacheRouter } from './cache.js'
 import { CORRECTIONS_PATH } from './corrections.js'
@@ -66,6 +66,8 @@ export interface ApiOptions {
   readonly limits: Pick<QueryLimits, 'status'>
   readonly timeouts: TimeBounds
   readonly tables: ReadonlyMap<TableName, StreamTable>
+  /** By name, those that are filled from others. */
+  readonly derived: ReadonlyMap<string, DerivedTable>
   readonly cache: AnswerCache
   readonly loads: Loads
   /** Served below /schema-registry; or the URL of the one that is used instead. */
@@ -219,15 +221,11 @@ class ExpressServer implements ApiServer {
       .all(refuseMethod('GET, HEAD, POST'))
     get('/admin/tables', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
-      const described = await Promise.all([...tables.keys()].map((name) => describeTable(tables, name)))
-      sendData(
-        response,
-        described.map(({ partitions: _, ...table }) => table),
-      )
+      sendData(response, await describeTables(this.#options))
     })
     get('/admin/tables/:table', async (request, response) => {
       readParameters(request, NO_PARAMETERS)
-      sendData(response, await describeTable(tables, String(request.params.table)))
+      sendData(response, await describeTable(this.#options, String(request.params.table)))
     })
     app.use('/admin/cache', cacheRouter(this.#options.cache))
     get('/admin/rollups', (request, response) => {

@@ -12,7 +12,7 @@ Examples:
   ticklake admin schema trades --add feed:string --widen exchange_nanos:long
   ticklake admin partition-spec trades --add symbol:bucket[16] --remove exchange_timestamp_day
   ticklake admin sort-order trades symbol exchange_timestamp:desc
-  ticklake admin tag trades end-of-2025 --as-of 2026-01-01
+  ticklake admin tag trades before-the-audit
   ticklake admin refs trades`
 
 /** A change as the interface takes it. */

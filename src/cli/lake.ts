@@ -215,6 +215,7 @@ export class Lake {
       limits,
       timeouts: queries,
       tables,
+      derived: warehouse.derived,
       loads,
       schemaRegistry: served,
       maintenance,

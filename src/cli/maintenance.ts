@@ -35,9 +35,9 @@ const COMMANDS: readonly JobCommand[] = [
     kind: 'expire-snapshots',
     description: 'let old snapshots go, and the files that nobody else needs',
     options: [
-      ['max-age-ms', 'number', 'younger ones are kept'],
-      ['min-to-keep', 'number', 'so many are kept, however old'],
-      ['max-count', 'number', 'no more are kept, however young'],
+      ['max-age-ms', 'number', 'younger ones are kept (default: maintenance.snapshotMaxAgeMs, 5 days)'],
+      ['min-to-keep', 'number', 'so many are kept, however old (default: maintenance.snapshotMinToKeep, 10)'],
+      ['max-count', 'number', 'no more are kept, however young (default: maintenance.snapshotMaxCount, 500)'],
     ],
   },
   {

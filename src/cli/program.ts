@@ -49,11 +49,13 @@ Examples:
 
 const QUARANTINE_HELP = `
 What is refused for its schema or its time may be right later: replay it. Lines of files are exported, mended (with
-the header that their format wants) and loaded.
+the header that their format wants) and loaded. Either way it stays in quarantine, as what once came: --start leaves
+out of the next export what the last one had.
 
 Examples:
   ticklake quarantine list --reason not_a_number
   ticklake quarantine export ./refused --of trades
+  ticklake quarantine export ./refused-since --of trades --start 2026-11-26T16:00:00Z
   ticklake quarantine replay --of trades --reason unknown_schema`
 
 /**
@@ -208,12 +210,19 @@ function quarantineCommands(root: Command, signal: AbortSignal): void {
       .option('--source <id>', 'only of this load, or of <topic>/<partition> of the log')
       .addOption(new Option(URL_OPTION, SERVER_TO_ASK).conflicts('data'))
       .option(DATA, 'open this folder, in this process')
-  command('list', 'show refused records, each with its reason')
+  const taken = (one: Command) =>
+    one
+      .option(
+        '--start <time>',
+        'only what the log took from this time on: RFC 3339, a date, or ns since 1970',
+      )
+      .option('--end <time>', 'before this time')
+  taken(command('list', 'show refused records, each with its reason'))
     .option('--of <table>', 'only what was meant for trades or for quotes')
     .option('--limit <rows>', 'at most so many', '1000')
     .addOption(new Option('--output <form>', 'how to print them').choices(OUTPUTS).default('table'))
     .action((options) => list(options, signal))
-  command('export', 'write the originals into an empty or new folder: a file for each source')
+  taken(command('export', 'write the originals into an empty or new folder: a file for each source'))
     .argument('<folder>', 'where to')
     .option('--of <table>', 'only what was meant for trades or for quotes')
     .action((folder, options) => exportAll(folder, options, signal))

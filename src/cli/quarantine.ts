@@ -12,7 +12,13 @@ export interface QuarantineOptions extends Target {
   readonly source?: string
 }
 
-export interface ListOptions extends QuarantineOptions {
+/** Of what is shown or written, what the log took in this time. */
+interface Taken {
+  readonly start?: string
+  readonly end?: string
+}
+
+export interface ListOptions extends QuarantineOptions, Taken {
   readonly limit: string
   readonly output: Output
 }
@@ -33,7 +39,7 @@ const LINES_STAY =
 /** Prints refused records, as the log took them. */
 export async function list(options: ListOptions, signal: AbortSignal): Promise<void> {
   const { output, limit } = options
-  const parameters = { ...filterOf(options), ...(output === 'table' && { fields: SHOWN }) }
+  const parameters = { ...takenOf(options), ...(output === 'table' && { fields: SHOWN }) }
   const question = { path: '/v1/quarantine', parameters, output, rowsWanted: parseLimit(limit), hint: HINT }
   await withLake(options, signal, (client) => printRows(client, question, signal))
 }
@@ -41,11 +47,11 @@ export async function list(options: ListOptions, signal: AbortSignal): Promise<v
 /** Writes the originals of refused records into a folder, and says what it wrote. */
 export async function exportAll(
   folder: string,
-  options: QuarantineOptions,
+  options: QuarantineOptions & Taken,
   signal: AbortSignal,
 ): Promise<void> {
   await withLake(options, signal, async (client) => {
-    const written = await exportQuarantine(client, filterOf(options), folder, signal)
+    const written = await exportQuarantine(client, takenOf(options), folder, signal)
     for (const [path, rows] of written) process.stdout.write(`${path}: ${groupDigits(rows)} refused\n`)
     if (written.size === 0) process.stderr.write(`nothing written: ${HINT}\n`)
   })
@@ -65,6 +71,11 @@ export async function replay(options: ReplayOptions, signal: AbortSignal): Promi
 
 function filterOf({ of, reason, source }: QuarantineOptions): Parameters {
   return { of, reason, source }
+}
+
+function takenOf(options: QuarantineOptions & Taken): Parameters {
+  const { start, end } = options
+  return { ...filterOf(options), start, end }
 }
 
 function replayText({ replayed, already, refused, problems }: ReplayJson): string {

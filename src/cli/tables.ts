@@ -48,7 +48,12 @@ function detail(table: TableJson): string {
     ['snapshot', table.snapshot_id ?? 'none yet'],
     ['snapshots', groupDigits(table.snapshots)],
     ['files', `${groupDigits(table.files)}, ${groupDigits(table.bytes)} bytes`],
-    ['offsets', `${table.offsets.join(' ')}, committed ${table.committed_offsets.join(' ')}`],
+    [
+      'offsets',
+      table.offsets.length === 0
+        ? 'none: it is derived from other tables'
+        : `${table.offsets.join(' ')}, committed ${table.committed_offsets.join(' ')}`,
+    ],
   ]
   const partitions = table.partitions.map(({ partition, files, rows, bytes }) => [
     partition,

@@ -17,6 +17,11 @@ export interface BreakerOptions {
 /** Calls within ten seconds (opossum's window) before their failures mean anything, and the share of them that opens. */
 const VOLUME_THRESHOLD = 3
 const ERROR_PERCENTAGE = 50
+/**
+ * Failures in a row that open it whatever was answered before: a busy service that hangs would otherwise have everybody wait until
+ * its answers have left the window.
+ */
+const FAILURES_IN_A_ROW = 10
 
 /**
  * Stands before a service that may be down: after repeated failures it answers `unavailable` at once instead of
@@ -28,6 +33,7 @@ export class Breaker {
   readonly #resetMs: number
   readonly #circuit: CircuitBreaker<[() => Promise<unknown>], unknown>
   #failure: string | null = null
+  #failuresInARow = 0
 
   constructor({ name, at, timeoutMs, resetMs }: BreakerOptions) {
     this.#name = name
@@ -62,23 +68,35 @@ export class Breaker {
     try {
       // The circuit gives back what `work` gave.
       const answer = (await this.#circuit.fire(work)) as T
-      this.#failure = null
+      this.#answered()
       return answer
     } catch (error) {
       const what = this.#refusal(error)
       if (what === null) {
-        this.#failure = isFailure(error) ? (error instanceof Error ? error.message : String(error)) : null
+        if (isFailure(error)) this.#failed(error instanceof Error ? error.message : String(error))
+        else this.#answered()
         throw error
       }
       throw new TicklakeError('unavailable', `${what}: try again later`, { cause: error })
     }
   }
 
+  #answered(): void {
+    this.#failure = null
+    this.#failuresInARow = 0
+  }
+
+  #failed(why: string): void {
+    this.#failure = why
+    this.#failuresInARow++
+    if (this.#failuresInARow >= FAILURES_IN_A_ROW && this.state === 'closed') this.#circuit.open()
+  }
+
   /** What the circuit itself says; null for an error of the work. */
   #refusal(error: unknown): string | null {
     switch (error instanceof Error && 'code' in error ? error.code : null) {
       case 'ETIMEDOUT':
-        this.#failure = `${this.#at} does not answer`
+        this.#failed(`${this.#at} does not answer`)
         return this.#failure
       case 'EOPENBREAKER':
         return `${this.#name} has failed repeatedly (last: ${this.#failure ?? 'it is not known'}) and is tried again within ${this.#resetMs} ms`

@@ -10,7 +10,8 @@ import {
   TRADES,
 } from '#core'
 import type { RowCorrection, RowTarget } from '#storage'
-import { type CellValue, type EventValues, SIDES, wrongSign } from './posting/event-cast.js'
+import { SIDES, wrongSign } from './posting/event-cast.js'
+import type { CellValue, EventValues } from './posting/event-row.js'
 import { fieldOf } from './posting/posted-fields.js'
 import { type RowProblem, shown } from './posting/posted-row.js'
 import { EXPECTED_SIGN } from './price-rules.js'

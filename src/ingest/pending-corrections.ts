@@ -1,7 +1,7 @@
 import { CORRECTIONS, type OffsetVector, parseDecimal } from '#core'
 import { type SqlValue, sqlString, type TableEngine } from '#engine'
 import { type PinnedVersion, parquetRelation } from '#storage'
-import type { CellValue, EventValues } from './posting/event-cast.js'
+import type { CellValue, EventValues } from './posting/event-row.js'
 
 /** A correction that was neither made nor refused so far. */
 export interface PendingCorrection {

@@ -1,7 +1,7 @@
 import { invalid, QUOTES, type TableDefinition, TRADES } from '#core'
 import { sqlName } from '#engine'
 import type { FileColumn } from '#storage'
-import { rowFields } from './event-fields.js'
+import { PLACE_FIELDS, rowFields } from './event-fields.js'
 import { chooseFields, type Field } from './field.js'
 import type { MarketTable } from './request.js'
 
@@ -9,8 +9,9 @@ const DEFINITIONS: Readonly<Record<MarketTable, TableDefinition>> = { trades: TR
 
 /**
  * The fields of a row that were asked for, of a version with these columns. Columns that were added to the table are
- * fields under their own names, unless a field has that name already. They come only when they are asked for: an answer
- * whose fields nobody named stays the same, cell by cell, whatever is added. `invalid_input` names what is no field.
+ * fields under their own names, unless a field has that name already. They come only when they are asked for, as does
+ * the place in the log: an answer whose fields nobody named stays the same, cell by cell, whatever is added.
+ * `invalid_input` names what is no field.
  */
 export function chosenRowFields(
   table: MarketTable,
@@ -19,7 +20,7 @@ export function chosenRowFields(
 ): readonly Field[] {
   const known = rowFields(table)
   if (names === null) return known
-  const all = [...known, ...addedFields(table, known, columns)]
+  const all = [...known, ...PLACE_FIELDS, ...addedFields(table, known, columns)]
   const unknown = names.find((name) => !all.some((field) => field.name === name))
   if (unknown === undefined) return chooseFields(all, names)
   throw invalid('fields', unknown, `one of ${all.map(({ name }) => name).join(', ')}, each at most once`)

@@ -54,6 +54,7 @@ export function asofList(request: AsofRequest): PagedList {
     at: (_, after) => ({
       fields: chooseFields(ASOF_FIELDS, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
+      besideSelection: prevailingIn(request, selectionAfter(request, after)),
       statement: async (scan, _, reading) => {
         const selection = await quoteSelection(request, scan, after, reading)
         const quotes = await reading.planBeside(selection)
@@ -70,13 +71,7 @@ async function quoteSelection(
   after: PagePosition | null,
   { query }: Reading,
 ): Promise<Selection> {
-  const age = BigInt(request.maxAgeSeconds) * NANOS_PER_SECOND
-  const reaching = ({ startNanos, endNanos }: Pick<Selection, 'startNanos' | 'endNanos'>): Selection => ({
-    ...request,
-    startNanos: startNanos === null ? null : startNanos - age,
-    endNanos,
-  })
-  if (request.limit === null) return reaching(selectionAfter(request, after))
+  if (request.limit === null) return prevailingIn(request, selectionAfter(request, after))
   const bindings = new Bindings()
   const page = rowsPage(request, scan, TRADE_COLUMNS, after, bindings)
   const sql = `SELECT min(epoch_us(exchange_timestamp)), max(epoch_us(exchange_timestamp)) FROM (${page})`
@@ -84,7 +79,16 @@ async function quoteSelection(
   const [first, last] = columns.map(([value]) =>
     value === null || value === undefined ? 0n : BigInt(String(value)),
   )
-  return reaching({ startNanos: (first ?? 0n) * 1000n, endNanos: ((last ?? 0n) + 1n) * 1000n })
+  return prevailingIn(request, { startNanos: (first ?? 0n) * 1000n, endNanos: ((last ?? 0n) + 1n) * 1000n })
+}
+
+/** What holds the quotes that may prevail at trades of a range. */
+function prevailingIn(
+  request: AsofRequest,
+  { startNanos, endNanos }: Pick<Selection, 'startNanos' | 'endNanos'>,
+): Selection {
+  const age = BigInt(request.maxAgeSeconds) * NANOS_PER_SECOND
+  return { ...request, startNanos: startNanos === null ? null : startNanos - age, endNanos }
 }
 
 function asofStatement(

@@ -1,24 +1,45 @@
 import { decimalField, type Field, nanosField, numberField, textField, timeField } from './field.js'
 
-// The text of a DECIMAL(38,s) holds all s decimals: without the point it is the scaled number.
-const NOTIONAL = scaled('notional')
-const VOLUME = scaled('volume')
+/** As far as a quotient of doubles, whose error is below 2^-50 of it, is the right whole number or one beside it. */
+const MAX_ROUGH = '5e14'
+/** Of more, a product could leave 128 bits. */
+const MAX_FACTOR = '5e37'
 
 /**
- * notional / volume at 8 decimals, half-even, as text; NULL without volume. A DECIMAL quotient is a DOUBLE in DuckDB:
- * whole numbers of scale 16 and 8 are divided instead, which gives one of scale 8.
+ * A statement with the columns of another, which has notional and volume, and `vwap`: notional / volume at 8 decimals,
+ * half-even, as text; NULL without volume. A DECIMAL quotient is a DOUBLE in DuckDB: whole numbers of scale 16 and 8 are
+ * divided instead, which gives one of scale 8. It divides those of 128 bits a bit at a time, 10 µs a row and more: so a
+ * rough quotient is made exact by its remainder, and only what is out of reach of that is divided.
  */
-export const VWAP = (() => {
-  const [n, v] = [`abs(${NOTIONAL})`, `abs(${VOLUME})`]
-  const [quotient, remainder] = [`(${n} // ${v})`, `(${n} % ${v})`]
-  // remainder > v - remainder, not 2 × remainder > v: that may leave 128 bits.
-  const up = `(${remainder} > ${v} - ${remainder} OR (${remainder} = ${v} - ${remainder} AND ${quotient} % 2 = 1))`
+export function withVwap(statement: string): string {
+  const scaled = `SELECT *, abs(${scaledNumber('notional')}) AS vwap_n, abs(${scaledNumber('volume')}) AS vwap_v FROM (${statement})`
+  const quotient = 'vwap_n::DOUBLE / vwap_v::DOUBLE'
+  const isNear = `volume <> 0 AND vwap_n::DOUBLE < ${MAX_FACTOR} AND vwap_v::DOUBLE < ${MAX_FACTOR} AND ${quotient} < ${MAX_ROUGH}`
+  const rough = `SELECT *, CASE WHEN ${isNear} THEN CAST(floor(${quotient}) AS BIGINT) END AS vwap_q FROM (${scaled})`
+  const left = `SELECT *, vwap_n - vwap_q::HUGEINT * vwap_v AS vwap_r FROM (${rough})`
+  const near = [
+    'SELECT * REPLACE (',
+    'CASE WHEN vwap_r < 0 THEN vwap_q - 1 WHEN vwap_r >= vwap_v THEN vwap_q + 1 ELSE vwap_q END AS vwap_q,',
+    'CASE WHEN vwap_r < 0 THEN vwap_r + vwap_v WHEN vwap_r >= vwap_v THEN vwap_r - vwap_v ELSE vwap_r END AS vwap_r',
+    `) FROM (${left})`,
+  ].join(' ')
+  const text = `CASE WHEN vwap_q IS NULL THEN ${roundedText('(vwap_n // vwap_v)', '(vwap_n % vwap_v)')} ELSE ${roundedText('vwap_q', 'vwap_r')} END`
+  return [
+    `SELECT * EXCLUDE (vwap_n, vwap_v, vwap_q, vwap_r), CASE WHEN volume <> 0 THEN ${text} END AS vwap`,
+    `FROM (${near})`,
+  ].join(' ')
+}
+
+/** A quotient of 8 decimals, rounded by what is left of it, as text. */
+function roundedText(quotient: string, left: string): string {
+  // left > v - left, not 2 × left > v: that may leave 128 bits.
+  const up = `(${left} > vwap_v - ${left} OR (${left} = vwap_v - ${left} AND ${quotient} % 2 = 1))`
   const rounded = `(${quotient} + CASE WHEN ${up} THEN 1 ELSE 0 END)`
-  const sign = `CASE WHEN (${NOTIONAL} < 0) <> (${VOLUME} < 0) AND ${rounded} <> 0 THEN '-' ELSE '' END`
+  const sign = `CASE WHEN (notional < 0) <> (volume < 0) AND ${rounded} <> 0 THEN '-' ELSE '' END`
   const whole = `CAST(${rounded} // 100000000 AS VARCHAR)`
   const fraction = `lpad(CAST(${rounded} % 100000000 AS VARCHAR), 8, '0')`
-  return `CASE WHEN volume <> 0 THEN ${sign} || ${whole} || '.' || ${fraction} END`
-})()
+  return `${sign} || ${whole} || '.' || ${fraction}`
+}
 
 export const BAR_FIELDS: readonly Field[] = [
   textField('symbol', 'symbol', 'instrument, as the exchange names it'),
@@ -43,6 +64,7 @@ export const BAR_FIELDS: readonly Field[] = [
   },
 ]
 
-function scaled(column: string): string {
+/** The text of a DECIMAL(38,s) holds all s decimals: without the point it is the scaled number. */
+function scaledNumber(column: string): string {
   return `CAST(replace(CAST(${column} AS VARCHAR), '.', '') AS HUGEINT)`
 }

@@ -2,7 +2,7 @@ import { assert, MICROS_PER_DAY } from '#core'
 import type { RollupTable } from '#storage'
 import type { Statement } from './answer.js'
 import { type BarEvents, rowEvents } from './bar-events.js'
-import { BAR_FIELDS, VWAP } from './bar-fields.js'
+import { BAR_FIELDS, withVwap } from './bar-fields.js'
 import { filledBars } from './bar-fill.js'
 import { type BarInput, barInput } from './bar-input.js'
 import { Bindings } from './bindings.js'
@@ -81,8 +81,7 @@ export function barsList(
         ...(rollups.length > 0 &&
           isMerged(request) && {
             openDerived: async (part: Part, reading: Reading) => {
-              // Which days there are would have to be looked up in all rows.
-              if (request.timeZone !== 'UTC' && utcDaysOf(selection) === null) return null
+              if (!areDaysKnown(selection)) return null
               const stretches = await stretchesOf(selection, part.scan, sessions, reading)
               const rolled = await openRolled(rollups, { request: selection, part, pinned, input, stretches })
               if (rolled === null) return null
@@ -95,9 +94,16 @@ export function barsList(
   }
 }
 
-/** Whether states of rollups come to the same bars: eligible prints and sessions are told by rows alone. */
-function isMerged({ of, prints, session, fill }: BarsRequest): boolean {
-  return (of !== 'trades' || prints === 'all') && session === null && fill === 'none'
+/** Whether states of rollups come to the same bars: eligible prints are told by rows alone. */
+function isMerged({ of, prints, fill }: BarsRequest): boolean {
+  return (of !== 'trades' || prints === 'all') && fill === 'none'
+}
+
+/** Whether the days that a selection is of need not be looked up in all its rows, which a rollup is to spare. */
+function areDaysKnown(selection: BarsRequest): boolean {
+  const { timeZone, session, exchange } = selection
+  if (session === null && timeZone === 'UTC') return true
+  return utcDaysOf(selection) !== null && (session === null || exchange !== null)
 }
 
 /** As if an empty bar had been there at the midnight. */
@@ -160,7 +166,7 @@ function barsStatement(
     `SELECT * FROM (${filled}) ${after ? `WHERE ${afterBucket(after, request.order, bindings)}` : ''}`,
     `ORDER BY ${orderByBucket(request.order)} ${oneMoreThan(request.limit)}`,
   ].join(' ')
-  const whole = `SELECT *, ${VWAP} AS vwap, ${isFinal(watermarks, bindings)} AS final FROM (${page})`
+  const whole = `SELECT *, ${isFinal(watermarks, bindings)} AS final FROM (${withVwap(page)})`
   const row = encodeRow(chooseFields(BAR_FIELDS, request.fields), encoding)
   return {
     sql: `SELECT ${row} AS row, ${keyText(BUCKET_KEY)} AS key FROM (${whole})`,

@@ -27,7 +27,7 @@ const FOOT: readonly Field[] = [
     'quality_flags',
     'sum of quality flags: 1 rounded, 2 receive time, 4 sequence gap before it, 8 out of order, 16 number came before, ' +
       '32 numbers begin anew, 64 crossed, 128 locked, 256 price outlier, 512 price moved by a tenth, 1024 after a ' +
-      'silence; 65536 numbers are contiguous, 131072 they never fall',
+      'silence, 2048 corrected; 65536 numbers are contiguous, 131072 they never fall',
   ),
   timeField('ingest_ts', 'epoch_us(ingest_timestamp)', ['ingest_timestamp'], 'when the log took the record'),
 ]
@@ -54,7 +54,17 @@ const QUOTE_FIELDS: readonly Field[] = [
   ...FOOT,
 ]
 
-/** The fields of a trade or a quote, in the order of an answer. */
+/** Where the log has a row, by which a correction may name it. They come only when they are asked for. */
+export const PLACE_FIELDS: readonly Field[] = [
+  numberField(
+    'log_partition',
+    'log_partition',
+    'its place in the log: partition; null: another engine wrote it',
+  ),
+  numberField('log_offset', 'log_offset', 'its place in the log: offset in that partition'),
+]
+
+/** The fields of a trade or a quote, in the order of an answer that names none. */
 export function rowFields(table: MarketTable): readonly Field[] {
   return table === 'trades' ? TRADE_FIELDS : QUOTE_FIELDS
 }

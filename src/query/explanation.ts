@@ -13,7 +13,7 @@ import type { Slice } from './slice.js'
 const LISTED_FILES = 1_000
 
 /** What would be read for a page, as `explain=true` answers it: nothing has been. */
-export function explanation({ list, at, pinned }: ListReading, { parts }: Plan) {
+export function explanation({ list, at, pinned, beside }: ListReading, { parts }: Plan) {
   const scans = parts.map(({ scan }) => scan)
   const { version, metadata } = pinned
   return {
@@ -25,7 +25,7 @@ export function explanation({ list, at, pinned }: ListReading, { parts }: Plan) 
     files_total: Math.max(0, ...scans.map(({ filesTotal }) => filesTotal)),
     files_read: scans.reduce((sum, scan) => sum + scannedFiles(scan).length, 0),
     parts: parts.map(partJson),
-    estimate: estimateJson(scans.map((scan) => estimateOf(scan))),
+    estimate: estimateJson(scans.map((scan) => estimateOf(scan, ...beside))),
   }
 }
 

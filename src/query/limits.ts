@@ -34,9 +34,16 @@ export interface Need {
   readonly isStreamed: boolean
 }
 
+/** What else is known of statements over a scan. */
+export interface Reads extends Partial<Omit<Need, 'estimate'>> {
+  /** The most that they read of a second table. */
+  readonly beside?: readonly Scan[]
+}
+
 /** The need of statements that read a scan, and hold all its rows unless something else is said. */
-export function needOf(scan: Scan, differing: Partial<Omit<Need, 'estimate'>> = {}): Need {
-  return { estimate: estimateOf(scan), heldRows: Number.POSITIVE_INFINITY, isStreamed: false, ...differing }
+export function needOf(scan: Scan, { beside = [], ...differing }: Reads = {}): Need {
+  const estimate = estimateOf(scan, ...beside)
+  return { estimate, heldRows: Number.POSITIVE_INFINITY, isStreamed: false, ...differing }
 }
 
 /** What is known without reading tables is only written by the engine. */

@@ -49,6 +49,7 @@ export function marketSnapshotList(request: MarketSnapshotRequest): PagedList {
     at: (_, after) => ({
       fields: chooseFields(MARKET_SNAPSHOT_FIELDS, request.fields).map(({ name }) => name),
       selection: request,
+      besideSelection: request,
       statement: async (scan, _, reading) =>
         marketSnapshotStatement(request, scan, await reading.planBeside(request), after, reading),
     }),

@@ -43,6 +43,8 @@ export interface ListAt {
    * derived has any of them. Absent: it is always read from rows.
    */
   openDerived?(part: Part, reading: Reading): Promise<PartSource | null>
+  /** What holds every row of the second table that may be read. */
+  readonly besideSelection?: Selection
   /** Its statement keeps the rows of a page, and goes through the others: absent, it sorts or groups them all. */
   readonly holdsPage?: boolean
   /** Its rows come by time, those of a UTC day of none but that day's events. Absent: it is read whole. */

@@ -1,5 +1,5 @@
 import { TicklakeError } from '#core'
-import type { AnswerCache } from './cache/answer-cache.js'
+import type { AnswerCache, FoundRows, FreshRows } from './cache/answer-cache.js'
 import type { CachedRows } from './cache/cached-rows.js'
 import type { LayerName } from './cache/layer.js'
 import { joinRows } from './encodings/text-encoder.js'
@@ -88,26 +88,21 @@ export class PartReader {
     return { rows: { data, columns, rowCount, end, hasMore }, scans, layer, ...(cut && { cut }) }
   }
 
-  async #part(part: PlannedPart, from: ListReading, limit: number) {
+  async #part(part: PlannedPart, from: ListReading, limit: number): Promise<FoundRows> {
     const { pinned, options } = from
     if (part.key === null || !part.isSettled || options.encoding === 'parquet') {
       return { ...(await this.#fresh(part, from, limit, options.signal)), layer: null }
     }
-    // Where others are reading it already, it is told of as it was planned.
-    let { scan } = part
     const read = async (signal: AbortSignal) => {
       // Others may go on waiting when whoever began it has left.
       const release = pinned.retain()
       try {
-        const fresh = await this.#fresh(part, from, limit, signal)
-        ;({ scan } = fresh)
-        return fresh.rows
+        return await this.#fresh(part, from, limit, signal)
       } finally {
         release()
       }
     }
-    const found = await this.#cache.get(`${part.key}/${limit}`, read, options.signal)
-    return { ...found, scan }
+    return this.#cache.get(`${part.key}/${limit}`, read, options.signal)
   }
 
   async #fresh(
@@ -115,7 +110,7 @@ export class PartReader {
     from: ListReading,
     limit: number,
     signal: AbortSignal | undefined,
-  ): Promise<{ readonly rows: CachedRows; readonly scan: Scan }> {
+  ): Promise<FreshRows> {
     const { list, at, after, options } = from
     const page = { limit, after, unique: list.isUnique ?? isAlwaysUnique }
     const { encoding } = options
@@ -123,7 +118,7 @@ export class PartReader {
     const source = await openPart(part, from, reading)
     try {
       const { scan } = source
-      const need = needOf(scan, at.holdsPage ? { heldRows: sortedRows(limit) } : {})
+      const need = needOf(scan, { beside: from.beside, ...(at.holdsPage && { heldRows: sortedRows(limit) }) })
       const { data, ...read } = await this.#limits.run(need, signal, async () => {
         const statement = await source.statement(reading)
         return this.#reader.page(statement, page, { encoding, ...(signal && { signal }) })

@@ -1,9 +1,8 @@
 import { MICROS_PER_DAY } from '#core'
-import type { PinnedVersion } from '#storage'
 import { estimateOf } from './estimate.js'
-import type { ListAt } from './paged-list.js'
+import type { ListReading } from './list-reading.js'
+import { sourced } from './open-part.js'
 import type { Part } from './part.js'
-import type { Selection } from './request.js'
 import { isEmpty, rowFilter, type Scan, scannedFiles } from './scan.js'
 import { planSlice, slicesAt } from './slices.js'
 
@@ -18,10 +17,12 @@ const MAX_LARGE_PARTS = 16
  * The parts of a list, in its order: the days that have rows in the tail, and those before, between and after them, whose
  * rows are all in files and so can be kept. A part with nothing to read is left out, but for an only one.
  */
-export async function partsOf(pinned: PinnedVersion, { selection, byDay }: ListAt): Promise<readonly Part[]> {
+export async function partsOf(from: ListReading): Promise<readonly Part[]> {
+  const { pinned, at } = from
+  const { selection, byDay } = at
   const whole = { slice: null, scan: await planSlice(pinned, selection, null) }
   if (!byDay) return [whole]
-  const days = [...tailBorders(whole.scan), ...(await largeBorders(pinned, selection, whole.scan))]
+  const days = [...tailBorders(whole.scan), ...(await largeBorders(from, whole))]
   if (days.length === 0) return [whole]
   const borders = [...new Set(days)].sort((a, b) => a - b).map((day) => BigInt(day) * BigInt(MICROS_PER_DAY))
   const all = slicesAt(borders, { ...selection, order: byDay.order })
@@ -45,15 +46,20 @@ function tailBorders({ tail }: Scan): readonly number[] {
   return borders.length > 2 * MAX_STRETCHES ? [borders[0]!, borders.at(-1)!] : borders
 }
 
-/** Days that cut what takes long: a page that is full early needs no more of it, and what was read in time can be given. */
-async function largeBorders(
-  pinned: PinnedVersion,
-  selection: Selection,
-  whole: Scan,
-): Promise<readonly number[]> {
-  const count = Math.min(MAX_LARGE_PARTS, Math.ceil(estimateOf(whole).predictedMs / LARGE_PART_MS))
+/**
+ * Days that cut what takes long: a page that is full early needs no more of it, and what was read in time can be given.
+ * What something derived has is not cut for what its rows would take.
+ */
+async function largeBorders(from: ListReading, whole: Part): Promise<readonly number[]> {
+  if (partsFor(whole) <= 1) return []
+  const count = partsFor(await sourced(whole, from))
   if (count <= 1) return []
-  const days = [...(await pinned.dayStamps(rowFilter(selection))).days.keys()].sort((a, b) => a - b)
+  const stamps = await from.pinned.dayStamps(rowFilter(from.at.selection))
+  const days = [...stamps.days.keys()].sort((a, b) => a - b)
   const size = Math.ceil(days.length / count)
   return days.filter((_, index) => index > 0 && index % size === 0)
+}
+
+function partsFor({ scan }: Part): number {
+  return Math.min(MAX_LARGE_PARTS, Math.ceil(estimateOf(scan).predictedMs / LARGE_PART_MS))
 }

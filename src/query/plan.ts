@@ -34,7 +34,7 @@ export async function planList(from: ListReading, only: Slice | null = null): Pr
   // What is streamed is read whole. Rows of an Arrow stream come in batches: equal answers are cut alike.
   const isCut = only === null && reading.limit !== null && isText(reading.encoding)
   const parts = isCut
-    ? await partsOf(pinned, at)
+    ? await partsOf(from)
     : [{ slice: only, scan: await planSlice(pinned, at.selection, only) }]
   return { parts: await Promise.all(parts.map((part) => planned(part, from))) }
 }

@@ -47,11 +47,23 @@ export const QUALITY_FIELDS: readonly Field[] = [
     doc: 'of the numbers that there should be, the share that came: 0 to 1; null where missing is',
     freeText: false,
   },
-  numberField('received', 'received', 'since the beginning of the log: accepted + quarantined + duplicates'),
+  numberField(
+    'received',
+    'received',
+    'records of the log since its beginning: accepted + quarantined + duplicates',
+  ),
   numberField('accepted', 'accepted', 'records that became rows'),
-  numberField('quarantined', 'quarantined', 'records that were refused although they could be read'),
+  numberField(
+    'quarantined',
+    'quarantined',
+    'of these, the refused ones. A row that was refused before the log, as it was posted or loaded, is of no instrument: /v1/quality/tables counts it',
+  ),
   countsField('quarantined_reasons', 'reasons', 'these by reason'),
-  numberField('duplicates', 'duplicates', 'records dropped because their message id came before'),
+  numberField(
+    'duplicates',
+    'duplicates',
+    'records dropped because their message id came before, where quality.dedupe asks for that',
+  ),
 ]
 
 /** How good the data of each instrument are, by exchange and symbol. */

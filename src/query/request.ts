@@ -47,7 +47,7 @@ export interface Page {
 export interface RowsRequest extends Selection, Page {
   readonly table: MarketTable
   readonly order: Order
-  /** Names from `rowFields(table)`, or of columns that were added, in the order wanted; null: all of the former. */
+  /** Names from `rowFields(table)`, of places or of added columns, in the order wanted; null: all of the first. */
   readonly fields: readonly string[] | null
 }
 

@@ -55,8 +55,8 @@ function barColumns(definition: RollupDefinition, table: MarketTable, of: BarSou
 }
 
 /**
- * Whether each bucket of a rollup lies in one bar: buckets begin at midnight UTC, bars at the midnights of the request's
- * time zone.
+ * Whether each bucket of a rollup lies in one bar, or in none: buckets begin at midnight UTC, bars at the midnights of the
+ * request's time zone or at the borders of sessions.
  */
 function fitsInto(
   { bucketSeconds }: RollupDefinition,

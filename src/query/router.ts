@@ -271,7 +271,9 @@ export class QueryRouter {
         return scan
       }
       const reading = this.#reading(list, options, planBeside)
-      const from = { list, at, pinned, after, reading, options }
+      const { besideSelection } = at
+      const mostBeside = beside && besideSelection ? [await planScan(beside, rowFilter(besideSelection))] : []
+      const from = { list, at, pinned, after, reading, options, beside: mostBeside }
       const plan = await planList(from)
       const planned = plan.parts.map(({ scan }) => scan)
       const meta = (sources: Sources) => {
@@ -340,7 +342,7 @@ export class QueryRouter {
     const { scan } = source
     const slices = options.encoding === 'parquet' ? undefined : at.slices?.(scan, pinned, reading)
     const streamed = { isStreamed: true, ...(slices && { heldRows: this.#sliceRows }) }
-    const need = needOf(scan, options.encoding === 'parquet' ? {} : streamed)
+    const need = needOf(scan, { beside: from.beside, ...(options.encoding !== 'parquet' && streamed) })
     const rows = await releasing([source], () =>
       this.#limits.rows(need, options.signal, async () =>
         slices

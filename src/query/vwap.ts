@@ -1,7 +1,7 @@
 import type { ConditionTable } from '#core'
 import type { RollupTable } from '#storage'
 import type { Statement } from './answer.js'
-import { BAR_FIELDS, VWAP } from './bar-fields.js'
+import { BAR_FIELDS, withVwap } from './bar-fields.js'
 import { TRADE_SUMS } from './bar-input.js'
 import { barsList } from './bars.js'
 import { Bindings } from './bindings.js'
@@ -91,6 +91,6 @@ function vwapStatement(
     `GROUP BY exchange, symbol ORDER BY exchange, symbol ${oneMoreThan(request.limit)}`,
   ].join(' ')
   const row = encodeRow(VWAP_FIELDS, encoding)
-  const sql = `SELECT ${row} AS row, ${instrumentKeyText()} AS key FROM (SELECT *, ${VWAP} AS vwap FROM (${page}))`
+  const sql = `SELECT ${row} AS row, ${instrumentKeyText()} AS key FROM (${withVwap(page)})`
   return { sql, parameters: bindings.values }
 }

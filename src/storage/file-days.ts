@@ -23,7 +23,10 @@ export function daysOf(layout: TableLayout, file: DataFile): DaySpan | null {
   return last - first < MAX_SPAN ? { first, last } : null
 }
 
-/** The days of files that leave a table, without those that files which come in their place tell of; null: any. */
+/**
+ * The days of files that leave a table, without those that files which come in their place tell of; null: any. One that
+ * comes without days tells of none: it is not looked at when a day is asked for.
+ */
 export function overwrittenDays(
   layout: TableLayout,
   gone: readonly DataFile[],
@@ -37,9 +40,8 @@ export function overwrittenDays(
   }
   for (const file of come) {
     const span = daysOf(layout, file)
-    for (const day of days) {
-      if (span === null || (day >= span.first && day <= span.last)) days.delete(day)
-    }
+    if (span === null) continue
+    for (let day = span.first; day <= span.last; day++) days.delete(day)
   }
   return days
 }

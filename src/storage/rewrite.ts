@@ -26,7 +26,7 @@ export interface RewriteRequest {
   readonly added: readonly PreparedFiles[]
   /** Delete files that leave, since they apply to no data file. Default: none. */
   readonly removedDeletes?: readonly DataFile[]
-  /** UTC days (from 1970-01-01) of rows that leave and whose days no added file is of; null: any. Of a replace there are none. */
+  /** UTC days (from 1970-01-01) of rows that leave and whose days no added file is of; null: any. Default: none of a replace, else any. */
   readonly overwritten?: ReadonlySet<number> | null
   /** More ticklake.* keys for the snapshot's summary, over those that are carried forward. */
   readonly summary?: Summary

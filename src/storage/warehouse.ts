@@ -77,6 +77,8 @@ export class Warehouse implements Service {
   readonly readable: ReadonlyMap<string, VersionedTable>
   /** By name: those of the tables, and that of what is derived from them. */
   readonly compactables: ReadonlyMap<string, Compactable>
+  /** Of these, those that are filled from others, and not from the log. */
+  readonly derived: ReadonlyMap<string, Compactable>
   /** Of the tables of events: what corrects their committed rows. */
   readonly corrections: ReadonlyMap<TableName, RowCorrections>
   /** The tables for other engines, and those that they make. */
@@ -100,6 +102,8 @@ export class Warehouse implements Service {
     this.catalog = parts.catalog
     this.rollups = parts.rollups
     this.compactables = new Map(parts.compactables.map((table) => [table.head.name, table]))
+    const fromLog = new Set<string>(parts.tables.keys())
+    this.derived = new Map([...this.compactables].filter(([name]) => !fromLog.has(name)))
     this.#gaps = parts.gaps
   }
 

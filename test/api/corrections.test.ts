@@ -59,12 +59,10 @@ async function trades(query: string): Promise<readonly Row[]> {
 /** The whole story runs on one lake: each test counts on what those before it have left. */
 describe('corrections over HTTP', () => {
   test('replace and cancel rows that are still in the tail, by message id and by place', async () => {
-    const { body } = await postTrades([
-      trade('m1'),
-      trade('m2', { price: '37' }),
-      trade('m3', { price: '38' }),
-    ])
-    const [range] = body.ranges as readonly { partition: number; from: number }[]
+    await postTrades([trade('m1'), trade('m2', { price: '37' }), trade('m3', { price: '38' })])
+    const places = await trades('symbols=BHP&fields=log_partition,log_offset,message_id')
+    const { message_id, ...place } = places[1]!
+    expect(message_id).toBe('m2')
     const replaced = await post({
       table: 'trades',
       action: 'replace',
@@ -79,8 +77,7 @@ describe('corrections over HTTP', () => {
       {
         table: 'trades',
         action: 'cancel',
-        log_partition: range!.partition,
-        log_offset: range!.from + 1,
+        ...place,
         symbol: 'BHP',
         reason: 'busted',
       },
@@ -116,27 +113,43 @@ describe('corrections over HTTP', () => {
     ])
   })
 
-  test('that cannot be right are refused at once, and kept in quarantine', async () => {
-    const { status, body } = await post([
-      { table: 'trades', action: 'replace', message_id: 'm3', price: '-1', reason: 'x' },
-      { table: 'trades', action: 'replace', message_id: 'm3', bid_price: '1', reason: 'x' },
-      { table: 'trades', action: 'cancel', message_id: 'm3', price: '1', reason: 'x' },
-      { table: 'trades', action: 'replace', message_id: 'm3', reason: 'x' },
-      { table: 'trades', action: 'cancel', log_partition: 0, log_offset: 99999, reason: 'x' },
-      { table: 'trades', action: 'cancel', reason: 'x' },
-      { table: 'bars', action: 'cancel', message_id: 'm3', reason: 'x' },
-    ])
-    expect(status).toBe(202)
-    expect(body).toMatchObject({ accepted: 0, quarantined: 7 })
-    expect((body.errors as readonly Row[]).map(({ field, expected }) => [field, expected])).toEqual([
-      ['price', 'more than 0'],
-      ['bid_price', 'a field of trades'],
-      ['price', 'absent from a cancel'],
-      [null, 'one of ts, trade_id, price, size, side, venue, conditions, currency'],
-      ['log_offset', 'where the log holds a row'],
-      ['message_id', 'given, or log_partition and log_offset in its place'],
-      ['table', 'trades or quotes'],
-    ])
+  test('that cannot be right are refused at once, field by field, and the body they are in with them', async () => {
+    const right = { table: 'trades', action: 'replace', message_id: 'm3', price: '39', reason: 'x' }
+    const cancel = { table: 'trades', action: 'cancel', message_id: 'm3', reason: 'x' }
+    const wrong: readonly (readonly [Row, field: string | undefined, expected: string])[] = [
+      [{ ...cancel, reason: undefined }, 'reason', 'given'],
+      [{ ...cancel, reason: ' ' }, 'reason', 'a text of 1 to 1000 characters'],
+      [{ ...cancel, because: 'x' }, 'because', expect.stringContaining('one of ')],
+      [{ ...cancel, action: 'undo' }, 'action', 'cancel or replace'],
+      [{ ...cancel, price: '1' }, 'price', 'absent from a cancel'],
+      [{ ...cancel, table: 'bars' }, 'table', 'trades or quotes'],
+      [
+        { ...cancel, message_id: undefined },
+        'message_id',
+        'given, or log_partition and log_offset in its place',
+      ],
+      [
+        { ...cancel, message_id: undefined, log_partition: 0, log_offset: 99999 },
+        'log_offset',
+        'where the log holds a row',
+      ],
+      [{ ...right, price: '-1' }, 'price', 'more than 0'],
+      [{ ...right, bid_price: '1' }, 'bid_price', 'a field of trades'],
+      [
+        { ...right, price: undefined },
+        undefined,
+        'one of ts, trade_id, price, size, side, venue, conditions, currency',
+      ],
+    ]
+    for (const [correction, field, expected] of wrong) {
+      const { status, body } = await post([right, correction], { 'Idempotency-Key': 'k0' })
+      expect(status).toBe(400)
+      expect(body).toMatchObject({ expected, detail: expect.stringMatching(/^correction 1: /) })
+      expect(body.field).toBe(field)
+    }
+    expect(await list()).toHaveLength(5)
+    const quarantine = (await (await fetch(`${lake.url}/v1/quarantine`)).json()) as { data: readonly Row[] }
+    expect(quarantine.data).toEqual([])
   })
 
   test('are made once, however often they come', async () => {

@@ -131,6 +131,10 @@ test('a file is loaded, committed and found again by later processes', async () 
     { table: 'quotes', rows: 0, snapshots: 0 },
     { table: 'quarantine', rows: 1, snapshots: 1 },
     { table: 'corrections', rows: 0, snapshots: 0 },
+    { table: 'sequence_gaps', rows: 0, snapshots: 0, offsets: [] },
+    { table: 'bars_1h', offsets: [] },
+    { table: 'bars_1m', offsets: [] },
+    { table: 'quote_bars_1m', offsets: [] },
   ])
 })
 

@@ -134,6 +134,10 @@ describe('ticklake quarantine', () => {
         }),
       ]),
     )
+    const [first] = await get('/v1/quarantine?kind=record&limit=1')
+    const since = await quarantine('export', join(folder, 'since'), '--start', String(first?.received_at))
+    expect(since.stdout).toMatch(/[.]ndjson: 3 refused\n$/)
+    expect(since.stdout.split('\n')).toHaveLength(2)
     await expect(quarantine('export', target)).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringContaining('is not an empty or new folder'),

@@ -96,6 +96,21 @@ describe('an open breaker', () => {
     expect(breaker.state).toBe('open')
     await expect(breaker.run(failing())).rejects.toThrow('(last: schema registry does not answer)')
   })
+
+  test('is opened by ten failures in a row, however much was answered right before', async () => {
+    for (let call = 0; call < 1_000; call++) await breaker.run(async () => call)
+    await failTimes(9)
+    await breaker.run(async () => 1)
+    await failTimes(9)
+    expect(breaker.state).toBe('closed')
+    await failTimes(1)
+    expect(breaker.state).toBe('open')
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(breaker.state).toBe('half-open')
+    await breaker.run(async () => 1)
+    await failTimes(9)
+    expect(breaker.state).toBe('closed')
+  })
 })
 
 describe('a half-open breaker', () => {

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { AnswerCache, BAR_SOURCES, type BarsRequest, MemoryLayer } from '#query'
-import { EVENT_EXCHANGES, EVENT_SYMBOLS } from '../support/event-rows.js'
+import { AnswerCache, BAR_SOURCES, type BarsRequest, MemoryLayer, SESSION_PARTS } from '#query'
+import { loadCalendars } from '../../src/cli/calendars.js'
+import {
+  EVENT_EXCHANGES,
+  EVENT_SYMBOLS,
+  EVENTS_SPAN_MICROS,
+  EVENTS_START_MICROS,
+} from '../support/event-rows.js'
 import { BARS } from '../support/request-defaults.js'
 import { RolledLake, RUN } from '../support/rolled-lake.js'
 import type { TextAnswer } from '../support/text-router.js'
@@ -60,7 +66,42 @@ describe('bars by rollups', () => {
       }
     },
   )
+
+  test('of the sessions of one exchange in a range are read from the minutes, and are those of the rows', async () => {
+    const lake = await RolledLake.open(1)
+    try {
+      // Among the days is a Sunday, and one of 23 hours.
+      await lake.append('trades', 400)
+      await lake.flush('trades')
+      await lake.settled()
+      await lake.backfilled()
+      const sessions = await loadCalendars(new URL('../../config/calendars', import.meta.url).pathname)
+      const { rollups } = lake.warehouse
+      const bars = async (differing: Partial<BarsRequest>, read: typeof rollups) => {
+        const startNanos = EVENTS_START_MICROS * 1000n
+        const endNanos = startNanos + EVENTS_SPAN_MICROS * 1000n
+        const request: BarsRequest = { ...BARS, exchange: 'ASX', startNanos, endNanos, ...differing }
+        const { rows, meta } = await lake.routerWith({ sessions, rollups: read }).bars(request, JSON_ROWS)
+        return { rows, rollup: meta.rollup }
+      }
+      for (const session of SESSION_PARTS) {
+        for (const intervalSeconds of [60, 3_600, 86_400]) {
+          const asked = { session, intervalSeconds }
+          const rolled = await bars(asked, rollups)
+          expect(rolled).toEqual({ ...(await bars(asked, [])), rollup: expect.any(String) })
+          expect(rolled.rows.length).toBeGreaterThan(0)
+        }
+      }
+      // Which days there are is only known of a range, and those of several exchanges are not the same.
+      for (const unknown of [{ startNanos: null }, { exchange: null }])
+        expect(await bars({ session: 'regular', ...unknown }, rollups)).toMatchObject({ rollup: null })
+    } finally {
+      await lake.close()
+    }
+  })
 })
+
+const JSON_ROWS = { encoding: 'json' } as const
 
 /** Compares answers, kept ones too, with that from rows at the same version; 1 when a rollup had a part in one. */
 async function differences(lake: RolledLake, cache: AnswerCache, request: BarsRequest): Promise<number> {

@@ -70,6 +70,7 @@ export async function openApiFixture(
     cache: new AnswerCache([]),
     timeouts: { timeoutMs: 30_000, maxTimeoutMs: 300_000 },
     tables,
+    derived: new Map(),
     loads,
     schemaRegistry,
     maintenance: maintenanceOf([], clock),

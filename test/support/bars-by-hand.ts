@@ -182,9 +182,19 @@ function stretchAt(micros: bigint, exchange: string, request: BarsRequest, marke
   return micros >= start && micros < end ? { start, end } : null
 }
 
+const WALKED = new Map<string, Span>()
+
 /** By walking back, a quarter of an hour at a time, to where the local date changed. */
 function localDay(micros: bigint, timeZone: string): Span {
   const step = 900_000_000n
+  // Quarters of an hour are walked from once: the walk is slow.
+  const from = `${micros / step} ${timeZone}`
+  const walked = WALKED.get(from) ?? walkedDay(micros, timeZone, step)
+  WALKED.set(from, walked)
+  return walked
+}
+
+function walkedDay(micros: bigint, timeZone: string, step: bigint): Span {
   const format = new Intl.DateTimeFormat('en-CA', { timeZone })
   const date = (at: bigint) => format.format(Number(at / 1000n))
   let start = micros - (micros % step)
@@ -205,6 +215,7 @@ function comparePrints(a: Print, b: Print): number {
   const key = ({ row, price }: Print) => [
     BigInt(String(row.exchange_timestamp)),
     BigInt(String(row.exchange_nanos ?? 0)),
+    BigInt(String(row.log_partition ?? 2 ** 31)),
     row.log_offset == null ? 2n ** 63n : BigInt(String(row.log_offset)),
     price,
   ]

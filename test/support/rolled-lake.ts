@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, formatDecimal, type OffsetVector, SessionCalendars } from '#core'
 import { Engine } from '#engine'
-import { AnswerCache, QueryRouter } from '#query'
+import { AnswerCache, QueryRouter, type QueryRouterOptions } from '#query'
 import {
+  type ExpiryPolicy,
+  localPath,
   parseTableCommit,
   type RollupDefinition,
   type RollupTable,
@@ -13,6 +15,7 @@ import {
 } from '#storage'
 import { loadRollups } from '../../src/cli/rollups.js'
 import { compact } from '../../src/storage/maintenance/compact.js'
+import { expireSnapshots } from '../../src/storage/maintenance/expire.js'
 import { LocalObjectStore } from '../../src/storage/objects/local.js'
 import { prepareFiles } from '../../src/storage/prepare.js'
 import { FileIndex } from '../../src/storage/prune.js'
@@ -30,14 +33,25 @@ import type { Row } from './row-batch.js'
 import { SeededRandom } from './seeded-random.js'
 import { type TextRouter, textRouter } from './text-router.js'
 
-const PARTITION_COUNT = 2
+export const PARTITION_COUNT = 2
+/** Of trades; what they let count is up to the tables of conditions. */
+const CONDITIONS = [null, '', 'V', 'V R', 'H', 'C', 'H C', '?', 'H,V']
 export const RUN = { signal: new AbortController().signal, progress: () => {} }
 export const SHIPPED = await loadRollups([new URL('../../config/rollups', import.meta.url).pathname])
 
 /** After all other events, from 1970-01-01. */
 export const LARGEST_DAY = 20_000
 
-type EventTable = 'trades' | 'quotes'
+export type EventTable = 'trades' | 'quotes'
+
+/** A row that was cancelled, or was given another price in a column. */
+export interface MadeCorrection {
+  readonly partition: number
+  readonly offset: number
+  /** Scaled by 10^8; null: cancelled. */
+  readonly price: bigint | null
+  readonly column: string
+}
 
 /** Tables of events with rollups, filled with rows that collide as much as they can, and changed in all ways there are. */
 export class RolledLake {
@@ -49,6 +63,7 @@ export class RolledLake {
   readonly #next: Record<EventTable, number[]> = { trades: [0, 0], quotes: [0, 0] }
   #fence = 0
   #foreign = 0
+  #named = 0
   warehouse!: Warehouse
 
   private constructor(seed: number, directory: string, engine: Engine) {
@@ -104,16 +119,26 @@ export class RolledLake {
 
   /** A router that reads bars from rollups where it can, or never; what it has read may be kept. */
   router(rollups: readonly RollupTable[], cache = new AnswerCache([])): TextRouter {
-    const { engine, clock } = this
-    const { tables } = this.warehouse
-    const sessions = new SessionCalendars([])
-    const [limits, tempDirectory] = [queryLimits(), this.#directory]
+    return this.routerWith({ rollups, cache })
+  }
+
+  /** A router with other parts than those of the lake. */
+  routerWith(differing: Partial<QueryRouterOptions>): TextRouter {
     return textRouter(
-      new QueryRouter({ tables, rollups, engine, sessions, limits, cache, clock, tempDirectory }),
+      new QueryRouter({
+        cache: new AnswerCache([]),
+        tables: this.warehouse.tables,
+        engine: this.engine,
+        sessions: new SessionCalendars([]),
+        limits: queryLimits(),
+        clock: this.clock,
+        tempDirectory: this.#directory,
+        ...differing,
+      }),
     )
   }
 
-  async append(name: EventTable, count: number): Promise<void> {
+  async append(name: EventTable, count: number): Promise<readonly Row[]> {
     const next = this.#next[name]
     const rows: Row[] = eventRows(this.random, count, 0, name).map((row) => {
       const partition = this.random.below(PARTITION_COUNT)
@@ -122,12 +147,14 @@ export class RolledLake {
         ...row,
         exchange_nanos: row.exchange_nanos ?? 0,
         message_id: null,
+        conditions: name === 'trades' ? this.random.pick(CONDITIONS) : null,
         source_row: BigInt(offset),
         log_partition: partition,
         log_offset: BigInt(offset),
       }
     })
     await this.#take(name, rows)
+    return rows
   }
 
   /** Trades of one minute of `LARGEST_DAY`, of the largest price and size that there are. */
@@ -164,29 +191,33 @@ export class RolledLake {
     for (const rollup of this.warehouse.rollups) await rollup.backfill(RUN)
   }
 
-  /** Cancels a committed row, or gives it another price. False when the place that was drawn has none. */
-  async correct(name: EventTable): Promise<boolean> {
+  /** Cancels a committed row, or gives it another price. Null when the place that was drawn has none. */
+  async correct(name: EventTable): Promise<MadeCorrection | null> {
     const rows = this.warehouse.corrections.get(name)!
     const partition = this.random.below(PARTITION_COUNT)
     const offset = this.random.below(Math.max(1, this.#next[name][partition]!))
-    const price = formatDecimal(this.random.bigBelow(10n ** 10n) + 1n)
+    const price = this.random.bigBelow(10n ** 10n) + 1n
     const column = name === 'trades' ? 'price' : 'bid_price'
     const isCancelled = this.random.oneIn(2)
-    const values = new Map(isCancelled ? [] : [[column, price]])
+    const values = new Map(isCancelled ? [] : [[column, formatDecimal(price)]])
     const target = { kind: 'place', partition, offset, symbol: null, exchange: null } as const
     const plan = await rows.plan([{ target, change: { isCancelled, values, flags: 0 } }])
-    if (plan.refused.size > 0) return false
+    if (plan.refused.size > 0) return null
     const from = rows.position(1)
     await rows.commit(plan, from, [from[0]! + 1])
-    return true
+    return { partition, offset, price: isCancelled ? null : price, column }
   }
 
-  /** Another engine appends rows, which have no place in the log; of several days at once if the table has no spec of days. */
-  async foreign(name: EventTable, count: number): Promise<void> {
+  /**
+   * Another engine appends rows, which have no place in the log; of several days at once if the table has no spec of days.
+   * Those that are named have a message id that no other row has, and no other's nanoseconds: they do not tie.
+   */
+  async foreign(name: EventTable, count: number, areNamed = false): Promise<readonly Row[]> {
     const { definition } = this.table(name)
     const { metadata } = this.#head(name)
     const rows = eventRows(this.random, count, 0, name).map((row) => ({
       ...row,
+      ...(areNamed && this.#nextName()),
       log_partition: null,
       log_offset: null,
       // Nothing is required of other engines.
@@ -212,18 +243,25 @@ export class RolledLake {
     const request = await additionRequest(context, metadata, { data: [written], deletes: [], snapshotId })
     const identifier = { namespace: 'market_data', name }
     await this.warehouse.catalog.commit(identifier, parseTableCommit(request, 'commit'))
+    return rows
   }
 
-  /** Some files leave the table, with their rows. */
-  async drop(name: EventTable): Promise<void> {
+  #nextName(): Row {
+    const number = this.#named++
+    return { message_id: `foreign ${number}`, exchange_nanos: 2 + (number % 998) }
+  }
+
+  /** Some files leave the table, with their rows. Where they lie. */
+  async drop(name: EventTable): Promise<readonly string[]> {
     const head = this.#head(name)
     const { metadata, context } = head
     const { currentSnapshotId: snapshotId } = metadata
     const index = new FileIndex(context.manifests)
     const { live } = await index.liveFiles(metadata, snapshotId, [])
     const removed = live.map(({ file }) => file).filter(() => this.random.oneIn(4))
-    if (snapshotId === null || removed.length === 0) return
+    if (snapshotId === null || removed.length === 0) return []
     await head.commit(new Rewrite(context, { operation: 'delete', snapshotId, removed, added: [] }))
+    return removed.map(({ path }) => localPath(path))
   }
 
   #head(name: string): TableHead {
@@ -234,6 +272,11 @@ export class RolledLake {
   async compact(name: string): Promise<void> {
     const options = { targetBytes: 1 << 20, minInputs: 2, patient: false }
     await compact(this.warehouse.compactables.get(name)!, options, RUN)
+  }
+
+  /** Lets old snapshots go, of a table of events or of a rollup, and their files. */
+  async expire(name: string, policy: ExpiryPolicy): Promise<void> {
+    await expireSnapshots(this.#head(name), policy, RUN)
   }
 
   /** A time in or around those that have events. */

@@ -1,6 +1,7 @@
 import { type Clock, CORRECTIONS, formatVector, type OffsetVector, QUOTES, TRADES } from '#core'
 import { correctionProblem } from '../correction-rules.js'
-import { EventCast, type EventValues } from './event-cast.js'
+import { EventCast } from './event-cast.js'
+import type { EventRow, EventValues } from './event-row.js'
 import type { RowProblem } from './posted-row.js'
 
 export interface CorrectionCastOptions {
@@ -19,14 +20,14 @@ export class CorrectionCast {
   }
 
   /** The values of a correction, or the first thing that is wrong with it. */
-  cast(fields: ReadonlyMap<string, string>): EventValues | RowProblem {
+  cast(fields: ReadonlyMap<string, string>): EventRow | RowProblem {
     const values = this.#cast.cast(fields)
     if ('reason' in values) return values
     const problem = correctionProblem(values, this.#options.clock.nowMs() * 1000)
     if (problem) return problem
     const { topic } = values.get('target_table') === TRADES.name ? TRADES : QUOTES
     const end = this.#options.end(topic)
-    return beyondProblem(values, end) ?? new Map([...values, ['known_offsets', formatVector(end)]])
+    return beyondProblem(values, end) ?? values.with('known_offsets', formatVector(end))
   }
 }
 

@@ -44,7 +44,28 @@ export function readDecimal(text: string): DecimalReading {
 const LIMIT = 10n ** BigInt(DECIMAL_PRECISION)
 const TRAILING_ZEROS = /(?<!0)0+$/
 
+/** So many digits and fewer are whole numbers that Number holds exactly, and makes faster than BigInt. */
+const EXACT_DIGITS = 15
+
 function plainScaled(text: string): Scaled {
-  const [whole = '', fraction = ''] = text.split('.')
-  return BigInt(whole + fraction.padEnd(DECIMAL_SCALE, '0'))
+  const isNegative = text.charCodeAt(0) === MINUS
+  const from = isNegative ? 1 : 0
+  const point = text.indexOf('.')
+  const end = point < 0 ? text.length : point
+  if (end - from + DECIMAL_SCALE > EXACT_DIGITS) {
+    const fraction = point < 0 ? '' : text.slice(point + 1)
+    return BigInt(text.slice(0, end) + fraction.padEnd(DECIMAL_SCALE, '0'))
+  }
+  let scaled = 0
+  let decimals = 0
+  for (let at = from; at < text.length; at++) {
+    if (at === point) continue
+    scaled = scaled * 10 + (text.charCodeAt(at) - ZERO)
+    if (at > end) decimals++
+  }
+  const whole = BigInt(scaled * 10 ** (DECIMAL_SCALE - decimals))
+  return isNegative ? -whole : whole
 }
+
+const MINUS = '-'.charCodeAt(0)
+const ZERO = '0'.charCodeAt(0)

@@ -10,15 +10,10 @@ import type { SequenceKind } from '../formats.js'
 import { EXPECTED_SIGN } from '../price-rules.js'
 import { EXPECTED_TIME, WRONG_UNIT_BEFORE_MICROS } from '../time-rules.js'
 import { readDecimal } from './decimal-text.js'
+import { type CellValue, EventRow, RowPlaces } from './event-row.js'
 import { fieldNames, fieldOf, postedColumns, TIME_NANOS } from './posted-fields.js'
 import { type RowProblem, shown } from './posted-row.js'
 import { type EventTime, readLong, readNanos, readTime } from './time-text.js'
-
-/** The value of a column; a timestamp is microseconds, a decimal is scaled by 10^8. */
-export type CellValue = string | number | bigint | null
-
-/** A row that is one: its values by column. */
-export type EventValues = ReadonlyMap<string, CellValue>
 
 export interface CastOptions {
   /** Of rows that do not name theirs. */
@@ -44,89 +39,120 @@ const MAX_NAME_LENGTH = 64
 /** What RE2, by which the loader tests names, calls \p{C}: unassigned characters are not in it. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/u
 
+/** A column of rows, and all that is to be known of it, found out once. */
+interface CastColumn {
+  readonly definition: ColumnDefinition
+  /** The name of its field. */
+  readonly field: string
+  /** Its place in a row. */
+  readonly place: number
+  readonly isName: boolean
+  /** What it is where nothing is given; undefined: something has to be. */
+  readonly nothing: CellValue | undefined
+}
+
 /**
  * Casts rows of texts to a table's values. It says of every row what the loader query (source-query.ts) would say of it: a
  * test holds the two together.
  */
 export class EventCast {
-  readonly #columns: readonly ColumnDefinition[]
+  readonly #columns: readonly CastColumn[]
   readonly #fields: ReadonlySet<string>
   readonly #options: CastOptions
+  readonly #places: RowPlaces
+  /** Where what follows from other fields goes; undefined where a table has no such column. */
+  readonly #at: Readonly<Record<'nanos' | 'flags' | 'sequence', number | undefined>>
 
   constructor(definition: TableDefinition, options: CastOptions) {
-    this.#columns = postedColumns(definition)
+    const places = new RowPlaces(definition)
+    this.#places = places
+    this.#columns = postedColumns(definition).map((column) => ({
+      definition: column,
+      field: fieldOf(column.name),
+      place: places.of(column.name),
+      isName: column.name === 'symbol' || column.name === 'exchange',
+      nothing: nothingOf(column),
+    }))
     this.#fields = new Set(fieldNames(definition))
     this.#options = options
+    this.#at = {
+      nanos: places.find('exchange_nanos'),
+      flags: places.find('quality_flags'),
+      sequence: places.find('sequence_number'),
+    }
   }
 
   /** The values of a row, or the first thing that is wrong with it. An empty text is nothing given. */
-  cast(fields: ReadonlyMap<string, string>): EventValues | RowProblem {
+  cast(fields: ReadonlyMap<string, string>): EventRow | RowProblem {
     for (const name of fields.keys()) {
       if (!this.#fields.has(name)) return unknownField(name, this.#fields)
     }
-    const values = new Map<string, CellValue>()
-    const flags = { isRounded: false }
+    const cells = new Array<CellValue>(this.#places.names.length).fill(null)
+    let isRounded = false
     for (const column of this.#columns) {
-      const problem = this.#castColumn(column, fields, values, flags)
-      if (problem) return problem
+      const text = this.#text(column.field, fields)
+      if (text === null) {
+        if (column.nothing === undefined) {
+          return { reason: 'missing_value', field: column.field, value: null, expected: 'given' }
+        }
+        cells[column.place] = column.nothing
+        continue
+      }
+      const outcome = this.#castText(column, text, fields, cells)
+      if (typeof outcome === 'object') return outcome
+      isRounded ||= outcome
     }
-    values.set('quality_flags', this.#flags(values, flags.isRounded))
-    return values
+    if (this.#at.flags !== undefined) cells[this.#at.flags] = this.#flags(cells, this.#at.flags, isRounded)
+    return new EventRow(this.#places, cells)
   }
 
-  #castColumn(
-    column: ColumnDefinition,
+  /** Puts the value of a text into its place, and tells whether it had to be rounded; or what is wrong with it. */
+  #castText(
+    column: CastColumn,
+    text: string,
     fields: ReadonlyMap<string, string>,
-    values: Map<string, CellValue>,
-    flags: { isRounded: boolean },
-  ): RowProblem | null {
-    const field = fieldOf(column.name)
-    const text = this.#text(field, fields)
-    if (text === null) {
-      if (isNeeded(column)) return { reason: 'missing_value', field, value: null, expected: 'given' }
-      values.set(column.name, column.name === 'side' && column.required ? 'unknown' : null)
-      return null
-    }
-    const wrong = (reason: RowProblem['reason'], expected: string): RowProblem => ({
-      reason,
-      field,
-      value: shown(text),
-      expected,
-    })
-    switch (column.type) {
-      case 'timestamptz':
-        return castTime(fields, values, wrong)
+    cells: CellValue[],
+  ): boolean | RowProblem {
+    const { field, place, definition } = column
+    switch (definition.type) {
+      case 'timestamptz': {
+        const time = readEventTime(field, text, fields)
+        if ('reason' in time) return time
+        cells[place] = time.micros
+        if (this.#at.nanos !== undefined) cells[this.#at.nanos] = time.nanos
+        return false
+      }
       case 'int':
       case 'long': {
         const value = readLong(text)
-        if (value === null) return wrong('not_a_number', 'a whole number of 64 bits')
-        values.set(column.name, value)
-        return null
+        if (value === null) return wrong(field, text, 'not_a_number', 'a whole number of 64 bits')
+        cells[place] = value
+        return false
       }
       case 'decimal': {
         const reading = readDecimal(text)
-        if ('reason' in reading) return wrong(reading.reason, reading.expected)
-        const sign = wrongSign(column, reading.scaled)
-        if (sign !== null) return wrong(sign, EXPECTED_SIGN[sign])
-        values.set(column.name, reading.scaled)
-        flags.isRounded ||= reading.isRounded
-        return null
+        if ('reason' in reading) return wrong(field, text, reading.reason, reading.expected)
+        const sign = wrongSign(definition, reading.scaled)
+        if (sign !== null) return wrong(field, text, sign, EXPECTED_SIGN[sign])
+        cells[place] = reading.scaled
+        return reading.isRounded
       }
       case 'string': {
-        const value = column.name === 'side' ? text.toLowerCase() : text
-        if (column.name === 'side' && !SIDES.includes(value)) {
-          return wrong('not_a_side', 'buy, sell or unknown')
+        const value = definition.name === 'side' ? text.toLowerCase() : text
+        if (definition.name === 'side' && !SIDES.includes(value)) {
+          return wrong(field, text, 'not_a_side', 'buy, sell or unknown')
         }
-        if (isName(column) && !isPrintableName(text)) {
-          return wrong('malformed', `a name of 1 to ${MAX_NAME_LENGTH} printable characters`)
+        if (column.isName && !isPrintableName(text)) {
+          const expected = `a name of 1 to ${MAX_NAME_LENGTH} printable characters`
+          return wrong(field, text, 'malformed', expected)
         }
-        values.set(column.name, value)
-        return null
+        cells[place] = value
+        return false
       }
       case 'binary':
         throw new TypeError('no event has a binary column')
       default:
-        return unreachable(column.type)
+        return unreachable(definition.type)
     }
   }
 
@@ -135,23 +161,28 @@ export class EventCast {
     return given || (field === 'exchange' && this.#options.exchange) || null
   }
 
-  #flags(values: EventValues, isRounded: boolean): number {
+  #flags(cells: readonly CellValue[], place: number, isRounded: boolean): number {
     // A whole number of 64 bits was read into it, or nothing.
-    const own = (values.get('quality_flags') ?? 0n) as bigint
-    const isNumbered = values.get('sequence_number') !== null
+    const own = cells[place] as bigint | null
+    const isNumbered = this.#at.sequence !== undefined && cells[this.#at.sequence] !== null
     return (
-      Number(own & BigInt(PRODUCERS_FLAGS)) |
+      (own === null ? 0 : Number(own & BigInt(PRODUCERS_FLAGS))) |
       (isRounded ? QualityFlag.rounded : 0) |
       (isNumbered ? SEQUENCE_FLAGS[this.#options.sequence] : 0)
     )
   }
 }
 
+function wrong(field: string, text: string, reason: RowProblem['reason'], expected: string): RowProblem {
+  return { reason, field, value: shown(text), expected }
+}
+
 export const SIDES = ['buy', 'sell', 'unknown']
 
-/** Required, and without a value that is taken when none is given. */
-function isNeeded({ name, required }: ColumnDefinition): boolean {
-  return required && name !== 'side' && name !== 'quality_flags'
+/** A side that is not told is unknown; what else is required has to be given. */
+function nothingOf({ name, required }: ColumnDefinition): CellValue | undefined {
+  if (name === 'side' && required) return 'unknown'
+  return required && name !== 'quality_flags' ? undefined : null
 }
 
 /** A trade has a price; a side of a quote may be empty, and is then 0. */
@@ -163,13 +194,13 @@ export function wrongSign(
   return scaled < 0n ? 'negative' : null
 }
 
-/** What rows are found by: they become keys of the log, of page tokens and of watermarks. */
-function isName({ name }: ColumnDefinition): boolean {
-  return name === 'symbol' || name === 'exchange'
-}
-
+/** What rows are found by: names become keys of the log, of page tokens and of watermarks. */
 function isPrintableName(text: string): boolean {
-  return text.length <= 2 * MAX_NAME_LENGTH && [...text].length <= MAX_NAME_LENGTH && !UNPRINTABLE.test(text)
+  const { length } = text
+  // A character is one unit or two.
+  const isShort =
+    length <= MAX_NAME_LENGTH || (length <= 2 * MAX_NAME_LENGTH && [...text].length <= MAX_NAME_LENGTH)
+  return isShort && !UNPRINTABLE.test(text)
 }
 
 function unknownField(field: string, known: ReadonlySet<string>): RowProblem {
@@ -185,11 +216,11 @@ function unknownField(field: string, known: ReadonlySet<string>): RowProblem {
  * `ts_ns` is the exact time. An answer gives `ts` beside it, cut to microseconds: both may be posted back, but not two
  * different times.
  */
-function castTime(
+function readEventTime(
+  field: string,
+  text: string,
   fields: ReadonlyMap<string, string>,
-  values: Map<string, CellValue>,
-  wrong: (reason: RowProblem['reason'], expected: string) => RowProblem,
-): RowProblem | null {
+): EventTime | RowProblem {
   const [given, nanosGiven] = [fields.get('ts') || null, fields.get(TIME_NANOS) || null]
   const exact = nanosGiven === null ? null : readNanos(nanosGiven)
   if (nanosGiven !== null && exact === null) {
@@ -198,20 +229,19 @@ function castTime(
   }
   const told: EventTime | null = given === null ? exact : readTime(given)
   if (told === null) {
-    return wrong('not_a_time', 'a time that exists, as nanoseconds since 1970 or ISO 8601 with an offset')
+    const expected = 'a time that exists, as nanoseconds since 1970 or ISO 8601 with an offset'
+    return wrong(field, text, 'not_a_time', expected)
   }
   if (exact !== null && exact.micros !== told.micros) {
-    return wrong('malformed', `the microsecond of ${TIME_NANOS}, ${nanosGiven}`)
+    return wrong(field, text, 'malformed', `the microsecond of ${TIME_NANOS}, ${nanosGiven}`)
   }
-  const { micros, nanos } = exact ?? told
-  if (micros > MAX_EVENT_MICROS || micros < -MAX_EVENT_MICROS) {
-    return wrong('out_of_range', 'a time in the years 1684 to 2255')
+  const time = exact ?? told
+  if (time.micros > MAX_EVENT_MICROS || time.micros < -MAX_EVENT_MICROS) {
+    return wrong(field, text, 'out_of_range', 'a time in the years 1684 to 2255')
   }
-  if (micros < WRONG_UNIT_BEFORE_MICROS) {
-    const reason = micros < 0n ? 'before_1970' : 'wrong_time_unit'
-    return wrong(reason, EXPECTED_TIME[reason])
+  if (time.micros < WRONG_UNIT_BEFORE_MICROS) {
+    const reason = time.micros < 0n ? 'before_1970' : 'wrong_time_unit'
+    return wrong(field, text, reason, EXPECTED_TIME[reason])
   }
-  values.set('exchange_timestamp', micros)
-  values.set('exchange_nanos', nanos)
-  return null
+  return time
 }

@@ -1,30 +1,35 @@
 import { type ColumnType, type TableDefinition, unreachable } from '#core'
 import type { EncodeColumn } from '../record-encoder.js'
-import type { CellValue, EventValues } from './event-cast.js'
+import { type CellValue, type EventRow, RowPlaces } from './event-row.js'
 
 /** Cast rows, put together column by column as the producer takes them. */
 export class EventColumns {
   readonly #types: ReadonlyMap<string, ColumnType>
-  readonly #values: ReadonlyMap<string, CellValue[]>
+  readonly #names: readonly string[]
+  /** By place. */
+  readonly #values: readonly CellValue[][]
   #rowCount = 0
 
   constructor(definition: TableDefinition) {
-    const given = definition.columns.filter(({ name, origin }) => origin === 'record' && name !== 'source')
-    this.#types = new Map(given.map(({ name, type }) => [name, type]))
-    this.#values = new Map(given.map(({ name }) => [name, []]))
+    this.#types = new Map(definition.columns.map(({ name, type }) => [name, type]))
+    this.#names = new RowPlaces(definition).names
+    this.#values = this.#names.map(() => [])
   }
 
   get rowCount(): number {
     return this.#rowCount
   }
 
-  add(row: EventValues): void {
-    for (const [name, values] of this.#values) values.push(row.get(name) ?? null)
+  add({ cells }: EventRow): void {
+    const values = this.#values
+    for (let place = 0; place < values.length; place++) values[place]!.push(cells[place] ?? null)
     this.#rowCount++
   }
 
   columns(): ReadonlyMap<string, EncodeColumn> {
-    return new Map([...this.#values].map(([name, values]) => [name, column(this.#types.get(name)!, values)]))
+    return new Map(
+      this.#names.map((name, place) => [name, column(this.#types.get(name)!, this.#values[place]!)]),
+    )
   }
 }
 

@@ -100,7 +100,8 @@ export class Poster {
   /**
    * Resolves once the rows are durable in the log; refused ones are in quarantine then, whole and with their reason. A body
    * that cannot be read is `invalid_input`, one of too many rows `too_large`, a key that came with another body
-   * `conflict`: then nothing was added.
+   * `conflict`: then nothing was added. Nor is it when a correction is wrong: that is `invalid_input` of the whole body,
+   * since whoever sends one is there to mend it.
    */
   async post(request: PostRequest): Promise<PostResult> {
     if (request.idempotencyKey === undefined) return this.#append(request)
@@ -147,6 +148,7 @@ export class Poster {
   ): Promise<PostResult> {
     const { definition, source } = request
     const { accepted, refused, errors } = await this.#read(request)
+    if (definition === CORRECTIONS && errors[0]) throw wrongCorrection(errors[0])
     const producer = await this.#producer(definition)
     const name = { sourceId: source, fileName: FILE_NAME }
     const records = new Map([
@@ -200,7 +202,7 @@ export class Poster {
     const refused: RefusedRow[] = []
     const errors: RowError[] = []
     let index = 0
-    for await (const row of READERS[request.form](request.body, maxBytes)) {
+    const take = (row: PostedRow) => {
       if (index === maxRows) {
         throw new TicklakeError('too_large', `body: it has more than ${maxRows} rows: send it in parts`)
       }
@@ -210,7 +212,19 @@ export class Poster {
         errors.push({ index, ...outcome })
       } else accepted.add(outcome)
       index++
-      if (index % TURN_ROWS === 0) await setImmediate()
+    }
+    const rows = READERS[request.form](request.body, maxBytes)
+    if (Symbol.asyncIterator in rows) {
+      for await (const row of rows) {
+        take(row)
+        if (index % TURN_ROWS === 0) await setImmediate()
+      }
+    } else {
+      // Nothing is waited for that is there already: a promise for each row is much of what the row costs.
+      for (const row of rows) {
+        take(row)
+        if (index % TURN_ROWS === 0) await setImmediate()
+      }
     }
     return { accepted, refused, errors }
   }
@@ -224,6 +238,16 @@ export class Poster {
     opened.catch(() => this.#producers.delete(definition))
     return opened
   }
+}
+
+function wrongCorrection({ index, ...problem }: RowError): TicklakeError {
+  const { field, value, expected } = problem
+  const wanted = value === null ? `; it has to be ${expected}` : ''
+  return new TicklakeError('invalid_input', `correction ${index}: ${problemText(problem)}${wanted}`, {
+    ...(field !== null && { field }),
+    ...(value !== null && { value }),
+    expected,
+  })
 }
 
 function refusedRow(index: number, row: PostedRow, problem: RowProblem): RefusedRow {

@@ -16,6 +16,11 @@ export function readTime(text: string): EventTime | null {
 
 /** Whole nanoseconds since 1970, however few. */
 export function readNanos(text: string): EventTime | null {
+  if (/^\d{4,19}$/.test(text)) {
+    // Microseconds until 2255 are numbers that Number holds exactly, and makes faster than BigInt.
+    const micros = Number(text.slice(0, -3))
+    if (Number.isSafeInteger(micros)) return { micros: BigInt(micros), nanos: Number(text.slice(-3)) }
+  }
   const nanos = readLong(text)
   if (nanos === null) return null
   const below = ((nanos % 1000n) + 1000n) % 1000n

@@ -1,15 +1,21 @@
+import type { Scan } from '../scan.js'
 import type { CachedRows } from './cached-rows.js'
 import type { CacheLayer, LayerName, LayerStatus } from './layer.js'
 
-/** Rows, and where they came from; null: from the tables. */
-export interface FoundRows {
+/** Rows that were read from the tables, and what was read for them. */
+export interface FreshRows {
   readonly rows: CachedRows
-  readonly layer: LayerName | null
+  readonly scan: Scan
 }
 
-/** A reading that several wait for. */
+/** Rows, and where they came from. */
+export type FoundRows =
+  | (FreshRows & { readonly layer: null })
+  | { readonly rows: CachedRows; readonly layer: LayerName }
+
+/** A reading that several wait for: what was read is told to all of them. */
 interface Flight {
-  readonly rows: Promise<CachedRows>
+  readonly fresh: Promise<FreshRows>
   readonly ended: AbortController
   waiting: number
 }
@@ -35,7 +41,7 @@ export class AnswerCache {
    */
   async get(
     key: string,
-    read: (signal: AbortSignal) => Promise<CachedRows>,
+    read: (signal: AbortSignal) => Promise<FreshRows>,
     signal: AbortSignal | undefined,
   ): Promise<FoundRows> {
     for (const [index, layer] of this.#layers.entries()) {
@@ -46,12 +52,12 @@ export class AnswerCache {
     }
     signal?.throwIfAborted()
     const flight = this.#flights.get(key)
-    if (!flight) return { rows: await this.#wait(this.#begin(key, read), signal), layer: null }
+    if (!flight) return { ...(await this.#wait(this.#begin(key, read), signal)), layer: null }
     try {
-      return { rows: await this.#wait(flight, signal), layer: null }
+      return { ...(await this.#wait(flight, signal)), layer: null }
     } catch {
       signal?.throwIfAborted()
-      return { rows: await this.#wait(this.#begin(key, read), signal), layer: null }
+      return { ...(await this.#wait(this.#begin(key, read), signal)), layer: null }
     }
   }
 
@@ -70,25 +76,25 @@ export class AnswerCache {
     for (const layer of this.#layers) layer.stop()
   }
 
-  #begin(key: string, read: (signal: AbortSignal) => Promise<CachedRows>): Flight {
+  #begin(key: string, read: (signal: AbortSignal) => Promise<FreshRows>): Flight {
     const ended = new AbortController()
-    const rows = read(ended.signal).then((read) => {
-      for (const layer of this.#layers) layer.set(key, read)
+    const fresh = read(ended.signal).then((read) => {
+      for (const layer of this.#layers) layer.set(key, read.rows)
       return read
     })
-    const flight = { rows, ended, waiting: 0 }
+    const flight = { fresh, ended, waiting: 0 }
     this.#flights.set(key, flight)
     const land = () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key)
     }
-    rows.then(land, land)
+    fresh.then(land, land)
     return flight
   }
 
-  async #wait(flight: Flight, signal: AbortSignal | undefined): Promise<CachedRows> {
+  async #wait(flight: Flight, signal: AbortSignal | undefined): Promise<FreshRows> {
     flight.waiting++
     try {
-      return await Promise.race([flight.rows, ...(signal ? [leaving(signal)] : [])])
+      return await Promise.race([flight.fresh, ...(signal ? [leaving(signal)] : [])])
     } finally {
       flight.waiting--
       if (flight.waiting === 0) flight.ended.abort(NOBODY_WAITS)

@@ -2,6 +2,7 @@ import { type LayoutColumn, type TableLayout, TicklakeError } from '#core'
 import { type FileEngine, sqlString } from '#engine'
 import { allOrNothing } from '../all-or-nothing.js'
 import { wholeColumns } from '../file-columns.js'
+import { overwrittenDays } from '../file-days.js'
 import type { DataFile } from '../iceberg/manifest.js'
 import { currentSchema, defaultSpec, type TableMetadata } from '../iceberg/metadata.js'
 import { parquetRelation } from '../parquet-relation.js'
@@ -189,7 +190,9 @@ async function compactGroup(
   try {
     const files = await writeAnew(table, metadata, group, pieces, names)
     const added = files.length === 0 ? [] : [{ files, specId: metadata.defaultSpecId }]
-    const request = { operation: 'replace', snapshotId, removed: group.files, added } as const
+    // A file of many days tells of those too whose rows it has lost; once it is parted, nothing else does.
+    const overwritten = overwrittenDays(table.layout, group.files, files)
+    const request = { operation: 'replace', snapshotId, removed: group.files, added, overwritten } as const
     await head.commit(new Rewrite(context, request))
     return files
   } catch (error) {

@@ -13,6 +13,9 @@ export interface ExpiryReport {
   readonly files: number
   /** How many of the snapshots somebody is still reading: a removal of orphans takes their files later. */
   readonly held: number
+  /** Snapshots that the table still has, and by what rule: why none went, say. Refs and readers keep theirs besides. */
+  readonly kept: number
+  readonly policy: ExpiryPolicy
 }
 
 /**
@@ -42,7 +45,7 @@ export async function expireSnapshots(
     progress(index + 1, files.length)
   }
   const held = gone.filter((snapshot) => lingering.includes(snapshot)).length
-  return { snapshots: gone.length, refs, files: files.length, held }
+  return { snapshots: gone.length, refs, files: files.length, held, kept: left.size, policy }
 }
 
 class Expire implements TableChange {

@@ -95,16 +95,17 @@ export class Maintenance implements Service {
     return predicted(await compactionPlan(this.#table(table), options), options.targetBytes)
   }
 
-  /** Takes a job. `not_found` for a table that is none, `invalid_input` for one that is no rollup where it has to be, `overloaded` when too many wait. */
+  /** Takes a job. `not_found` for a table that is none, `invalid_input` for one that is no rollup where it has to be or a policy that is none, `overloaded` when too many wait. */
   take(kind: JobKind, table: string, request: JobRequest): Job {
     const { jobs } = this
     const compactable = this.#table(table)
+    if (kind === 'expire-snapshots') this.#expiry(request)
     if (kind === 'backfill' || kind === 'audit') derivationOf(compactable)
     return jobs.take(kind, table, (run) => this.#work(kind, compactable, request, run))
   }
 
   async #work(kind: JobKind, table: Compactable, request: JobRequest, run: TaskRun): Promise<object> {
-    const { snapshots, orphansOlderThanMs } = this.#options.policy
+    const { orphansOlderThanMs } = this.#options.policy
     switch (kind) {
       case 'compact':
         return this.#compact(table, this.#compaction(request, false), run)
@@ -113,7 +114,7 @@ export class Maintenance implements Service {
       case 'expire-snapshots':
         // What is not taken in yet would stay.
         await table.followed?.()
-        return expireSnapshots(table.head, { ...snapshots, ...request.snapshots }, run)
+        return expireSnapshots(table.head, this.#expiry(request), run)
       case 'remove-orphans': {
         const { olderThanMs = orphansOlderThanMs, dryRun = true } = request
         return removeOrphans(table.head, { olderThanMs, dryRun }, run)
@@ -142,6 +143,15 @@ export class Maintenance implements Service {
       ...(startMicros === undefined ? {} : { startMicros }),
       ...(endMicros === undefined ? {} : { endMicros }),
     }
+  }
+
+  /** By what rule snapshots go: what is left out, the settings say. */
+  #expiry({ snapshots }: JobRequest): ExpiryPolicy {
+    const policy = { ...this.#options.policy.snapshots, ...snapshots }
+    const { minToKeep, maxCount } = policy
+    if (maxCount < minToKeep)
+      throw invalid('max_count', maxCount, `at least min_to_keep, which is ${minToKeep}`)
+    return policy
   }
 
   #table(name: string): Compactable {

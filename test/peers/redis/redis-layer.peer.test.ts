@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { createLogger } from '#core'
 import { AnswerCache, RedisLayer } from '#query'
+import { NOTHING } from '../../../src/query/scan.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { RedisServer } from '../redis-server.js'
 import { told } from '../told.js'
@@ -123,7 +124,11 @@ test('answers are right whatever becomes of it while they are given', async () =
     for (let n = 0; n < count; n++) {
       const key = `answer ${n % 7}`
       const bytes = Buffer.from(key)
-      const { rows } = await cache.get(key, async () => ({ ...ROWS, bytes }), undefined)
+      const { rows } = await cache.get(
+        key,
+        async () => ({ rows: { ...ROWS, bytes }, scan: NOTHING }),
+        undefined,
+      )
       seen.add(`${key} is ${rows.bytes.toString()}`)
     }
   }

@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CORRECTIONS, type TableName, TRADES } from '#core'
+import { CORRECTIONS, TRADES } from '#core'
 import { AnswerCache, type Encoding, MemoryLayer } from '#query'
-import type { PinnedVersion, StreamTable } from '#storage'
+import { NOTHING } from '../../../src/query/scan.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { BARS, ROWS } from '../../support/request-defaults.js'
 import { Road } from '../../support/road.js'
 import type { Row } from '../../support/row-batch.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import type { TextAnswer, TextRouter } from '../../support/text-router.js'
+import { withoutStamps } from '../../support/without-stamps.js'
 
 const DAY_MICROS = 86_400_000_000n
 const FIRST_MICROS = 16_139n * DAY_MICROS
@@ -178,30 +179,6 @@ test.each([1, 2, 3])('what is kept is what would be read, byte for byte: seed %i
   expect(layer?.hits).toBeGreaterThan(50)
 })
 
-/** Tables whose days have the same stamp whatever happens to them. */
-function withoutStamps(tables: ReadonlyMap<TableName, StreamTable>): ReadonlyMap<TableName, StreamTable> {
-  const forgetful = (pinned: PinnedVersion): PinnedVersion => ({
-    ...pinned,
-    dayStamps: async (range) => {
-      const { days } = await pinned.dayStamps(range)
-      return { days: new Map([...days.keys()].map((day) => [day, 'always'])), rest: null }
-    },
-  })
-  return new Map(
-    [...tables].map(([name, table]) => [
-      name,
-      new Proxy(table, {
-        get: (target, member) => {
-          const value: unknown = Reflect.get(target, member, target)
-          if (typeof value !== 'function') return value
-          if (member !== 'pin') return value.bind(target)
-          return () => forgetful(target.pin())
-        },
-      }),
-    ]),
-  )
-}
-
 test('keys without the stamps of their days are noticed', async () => {
   let wrong: string | null = null
   for (let seed = 1; seed <= 5 && wrong === null; seed++) {
@@ -218,7 +195,8 @@ test('many who ask for the same at once are answered by one reading', async () =
   const read = async () => {
     readings++
     await new Promise<void>((resolve) => waiting.push(resolve))
-    return { bytes: Buffer.from('x'), columns: null, rowCount: 1, end: null, hasMore: false }
+    const rows = { bytes: Buffer.from('x'), columns: null, rowCount: 1, end: null, hasMore: false }
+    return { rows, scan: { ...NOTHING, rollup: 'bars_1m' } }
   }
   const leaver = new AbortController()
   const left = cache.get('key', read, leaver.signal)
@@ -226,7 +204,8 @@ test('many who ask for the same at once are answered by one reading', async () =
   leaver.abort(new Error('has left'))
   await expect(left).rejects.toThrow('has left')
   for (const go of waiting) go()
-  expect((await Promise.all(stayed)).map(({ rows }) => rows.rowCount)).toEqual([1, 1])
+  const rolled = { rows: { rowCount: 1 }, scan: { rollup: 'bars_1m' }, layer: null }
+  expect(await Promise.all(stayed)).toMatchObject([rolled, rolled])
   expect(readings).toBe(1)
 })
 

@@ -44,7 +44,7 @@ test('what somebody takes hold of while it expires keeps its files, and nobody w
     release = head.hold(oldest.snapshotId)
   }
   const report = await expireSnapshots(head, ALL_BUT_ONE, RUN)
-  expect(report).toEqual({ snapshots: 2, refs: 0, files: 0, held: 2 })
+  expect(report).toEqual({ snapshots: 2, refs: 0, files: 0, held: 2, kept: 1, policy: ALL_BUT_ONE })
   expect(head.metadata.snapshots).toHaveLength(1)
   clock.advance(2 * HOUR_MS)
   const orphans = { olderThanMs: HOUR_MS, dryRun: false }
@@ -66,7 +66,7 @@ test('an expiry that was not committed removes no file, though there is nothing 
   // What waits for a reader need not wait.
   await new Promise((resolve) => setImmediate(resolve))
   release()
-  expect(await report).toEqual({ snapshots: 0, refs: 0, files: 0, held: 0 })
+  expect(await report).toEqual({ snapshots: 0, refs: 0, files: 0, held: 0, kept: 3, policy: ALL_BUT_ONE })
   expect(head.metadata.snapshots).toHaveLength(3)
   expect(await exists()).toBe(true)
 })
