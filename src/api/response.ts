@@ -42,12 +42,19 @@ export async function sendAnswer(
     response.status(304).end()
     return
   }
+  const stalled = new AbortController()
+  // One for the whole answer: the signal remembers each that is made of it for as long as it lives.
+  const ended = AbortSignal.any([signal, stalled.signal])
   try {
     // Nobody reads the body of an answer to HEAD.
     const isRead = response.req.method !== 'HEAD'
     for await (const chunk of isRead ? body(answer) : []) {
       signal.throwIfAborted()
-      if (!response.write(chunk)) await drained(response, signal, clock)
+      if (response.write(chunk)) continue
+      const cancel = clock.after(STALLED_MS, () =>
+        stalled.abort(new TicklakeError('timeout', `the client has read nothing for ${STALLED_MS} ms`)),
+      )
+      await drained(response, ended).finally(cancel)
     }
   } finally {
     await data.close()
@@ -58,18 +65,13 @@ export async function sendAnswer(
 /** A reader that takes nothing for so long is left: it has one of few places, and holds an old version. */
 const STALLED_MS = 60_000
 
-async function drained(response: Response, signal: AbortSignal, clock: Clock): Promise<void> {
-  const stalled = new AbortController()
-  const cancel = clock.after(STALLED_MS, () =>
-    stalled.abort(new TicklakeError('timeout', `the client has read nothing for ${STALLED_MS} ms`)),
-  )
+/** Throws the signal's reason when that comes first. */
+async function drained(response: Response, signal: AbortSignal): Promise<void> {
   try {
-    await once(response, 'drain', { signal: AbortSignal.any([signal, stalled.signal]) })
+    await once(response, 'drain', { signal })
   } catch (error) {
-    stalled.signal.throwIfAborted()
+    signal.throwIfAborted()
     throw error
-  } finally {
-    cancel()
   }
 }
 

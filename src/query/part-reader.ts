@@ -10,6 +10,7 @@ import type { ListReading } from './list-reading.js'
 import { openPart } from './open-part.js'
 import type { PagePosition } from './page-token.js'
 import type { Plan, PlannedPart } from './plan.js'
+import type { Order } from './request.js'
 import { RowData } from './row-data.js'
 import type { PageRows, ReadRows, RowReader } from './row-reader.js'
 import type { Scan } from './scan.js'
@@ -68,6 +69,7 @@ export class PartReader {
         const { byDay } = from.at
         // What was read until then is worth having, if only it says where it ends.
         if (index === 0 || rowCount === 0 || !isOfNow(error) || !byDay || !before) throw error
+        if (beginsTime(before, byDay.order)) throw error
         return { before, end: byDay.endBefore(before), reason: error.message }
       })
       if ('reason' in found) {
@@ -131,6 +133,11 @@ export class PartReader {
 }
 
 const isAlwaysUnique = () => true
+
+/** Newest first, rows without a time come before all others: until they are read, nothing of the time is covered. */
+function beginsTime(slice: Slice, order: Order): boolean {
+  return order === 'desc' && !('isTimeless' in slice) && slice.toMicros === null
+}
 
 /** True when the same may be read at another time. */
 function isOfNow(error: unknown): error is TicklakeError {

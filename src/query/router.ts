@@ -249,7 +249,7 @@ export class QueryRouter {
     const { pageToken, asOf } = list.request
     if (other && asOf?.kind === 'snapshot')
       throw invalid('as_of', asOf.snapshotId, 'a time, a branch or a tag: a snapshot is of one table')
-    const request = requestFingerprint({ ...list.request, ...list.rules, table: list.table })
+    const request = requestFingerprint({ ...list.request, ...list.rules, table: list.table, list: list.name })
     const otherUuid = other?.metadata().tableUuid ?? null
     const token =
       pageToken === null ? null : decodePageToken(pageToken, tableUuid, request, list.keyForm, otherUuid)

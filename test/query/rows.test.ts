@@ -1,12 +1,14 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Order, RowsRequest } from '#query'
+import { SessionCalendars, systemClock, TicklakeError } from '#core'
+import { AnswerCache, type Order, QueryRouter, type RowsRequest } from '#query'
 import { seal, unseal } from '../../src/query/sealed.js'
 import { EVENT_SYMBOLS, EVENTS_SPAN_MICROS, EVENTS_START_MICROS, eventRows } from '../support/event-rows.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
 import { ROWS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
+import { textRouter } from '../support/text-router.js'
 
 let lake: LakeFixture
 beforeEach(async () => {
@@ -167,6 +169,61 @@ describe('a row', () => {
         ),
       ).toEqual(whole.rows)
     }
+  })
+})
+
+test('newest first, what was read of rows without event time before time was up covers nothing [inv 11]', async () => {
+  const at = (micros: bigint | null, place: bigint | null): Row => ({
+    symbol: 'BHP',
+    exchange: 'ASX',
+    exchange_timestamp: micros,
+    exchange_nanos: 0,
+    price: 1n,
+    size: 1n,
+    log_partition: place === null ? null : 0,
+    log_offset: place,
+  })
+  await lake.trades.addCommitted([at(null, null)])
+  await lake.trades.addCommitted([at(1_394_632_800_000_000n, 0n)])
+  await lake.trades.add([at(1_394_432_234_754_000n, 1n)])
+  const late = new AbortController()
+  let readings = 0
+  const { engine } = lake
+  const router = textRouter(
+    new QueryRouter({
+      cache: new AnswerCache([]),
+      tables: lake.tables,
+      engine: {
+        query: (sql, parameters, signal) => engine.query(sql, parameters, signal),
+        rows: async function* (sql, parameters, signal) {
+          if (++readings === 2) late.abort(new TicklakeError('timeout', 'it takes too long'))
+          signal?.throwIfAborted()
+          yield* engine.rows(sql, parameters, signal)
+        },
+        stream: (sql, parameters, signal) => engine.stream(sql, parameters, signal),
+        exportParquet: (request, signal) => engine.exportParquet(request, signal),
+      },
+      sessions: new SessionCalendars([]),
+      limits: lake.limits,
+      clock: systemClock,
+      tempDirectory: lake.directory,
+    }),
+  )
+  const asked = router.rows({ ...ROWS, order: 'desc' }, { ...JSON_ROWS, signal: late.signal })
+  await expect(asked).rejects.toMatchObject({ code: 'timeout' })
+  expect(readings).toBe(2)
+})
+
+test('a page token goes on with the list that gave it, and no other with the same parameters', async () => {
+  await fill(new SeededRandom(3))
+  const { nextPageToken: pageToken } = await lake.router.symbols({ ...ROWS, limit: 1 }, JSON_ROWS)
+  expect(pageToken).not.toBeNull()
+  await expect(lake.router.symbols({ ...ROWS, pageToken }, JSON_ROWS)).resolves.toMatchObject({
+    complete: true,
+  })
+  await expect(lake.router.quality({ ...ROWS, pageToken }, JSON_ROWS)).rejects.toMatchObject({
+    code: 'invalid_input',
+    message: expect.stringContaining('another request'),
   })
 })
 

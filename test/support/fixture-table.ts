@@ -57,6 +57,11 @@ export class FixtureTable implements StreamTable {
   #flushed = 0
   #generation = 0
 
+  /** What slices by time look at. */
+  get #timeId(): number {
+    return this.definition.columns.find(({ name }) => name === 'exchange_timestamp')?.id ?? 0
+  }
+
   constructor(definition: TableDefinition, engine: Engine, directory: string) {
     this.definition = definition
     this.#engine = engine
@@ -118,7 +123,9 @@ export class FixtureTable implements StreamTable {
         `COPY (SELECT * FROM ${batch.name} ORDER BY ${order}) TO ${sqlString(path)}
          (FORMAT parquet, FIELD_IDS {${ids.join(', ')}})`,
       )
-      batch.file = bareFile(pathToFileURL(path).href, [], batch.rows.length, statSync(path).size)
+      const file = bareFile(pathToFileURL(path).href, [], batch.rows.length, statSync(path).size)
+      const timeless = batch.rows.filter((row) => typeof row.exchange_timestamp !== 'bigint').length
+      batch.file = { ...file, nullValueCounts: new Map([[this.#timeId, timeless]]) }
     }
     this.#flushed = this.#batches.length
   }
@@ -285,7 +292,7 @@ export class FixtureTable implements StreamTable {
   #mayMatch(batch: Batch, { exchange: wanted, startMicros, endMicros }: RowFilter): boolean {
     return batch.rows.some(({ exchange, exchange_timestamp: micros }) => {
       if (wanted !== undefined && exchange !== wanted) return false
-      if (typeof micros !== 'bigint') return true
+      if (typeof micros !== 'bigint') return startMicros === undefined && endMicros === undefined
       return (
         (startMicros === undefined || micros >= startMicros) &&
         (endMicros === undefined || micros < endMicros)

@@ -44,7 +44,7 @@ export class MemoryLayer implements CacheLayer {
 
   set(key: string, rows: CachedRows): void {
     if (rows.bytes.byteLength > this.#maxEntryBytes) this.#refused++
-    else this.#entries.set(key, rows)
+    else this.#entries.set(key, { ...rows, bytes: alone(rows.bytes) })
   }
 
   async clear(): Promise<number> {
@@ -68,4 +68,9 @@ export class MemoryLayer implements CacheLayer {
   stop(): void {
     this.#entries.clear()
   }
+}
+
+/** Few bytes are a view of a buffer that many share, and would keep all of it. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength === bytes.byteLength ? bytes : new Uint8Array(bytes)
 }
