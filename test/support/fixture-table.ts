@@ -58,8 +58,8 @@ export class FixtureTable implements StreamTable {
   #generation = 0
 
   /** What slices by time look at. */
-  get #timeId(): number {
-    return this.definition.columns.find(({ name }) => name === 'exchange_timestamp')?.id ?? 0
+  get #timeId(): number | undefined {
+    return this.definition.columns.find(({ name }) => name === 'exchange_timestamp')?.id
   }
 
   constructor(definition: TableDefinition, engine: Engine, directory: string) {
@@ -125,7 +125,8 @@ export class FixtureTable implements StreamTable {
       )
       const file = bareFile(pathToFileURL(path).href, [], batch.rows.length, statSync(path).size)
       const timeless = batch.rows.filter((row) => typeof row.exchange_timestamp !== 'bigint').length
-      batch.file = { ...file, nullValueCounts: new Map([[this.#timeId, timeless]]) }
+      const timeId = this.#timeId
+      batch.file = timeId === undefined ? file : { ...file, nullValueCounts: new Map([[timeId, timeless]]) }
     }
     this.#flushed = this.#batches.length
   }
@@ -292,7 +293,9 @@ export class FixtureTable implements StreamTable {
   #mayMatch(batch: Batch, { exchange: wanted, startMicros, endMicros }: RowFilter): boolean {
     return batch.rows.some(({ exchange, exchange_timestamp: micros }) => {
       if (wanted !== undefined && exchange !== wanted) return false
-      if (typeof micros !== 'bigint') return startMicros === undefined && endMicros === undefined
+      // What is refused has a time of another name: of that, every row may match.
+      if (typeof micros !== 'bigint')
+        return this.#timeId === undefined || (startMicros === undefined && endMicros === undefined)
       return (
         (startMicros === undefined || micros >= startMicros) &&
         (endMicros === undefined || micros < endMicros)
