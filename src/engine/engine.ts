@@ -2,6 +2,7 @@ import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
 import { BatchAppender } from './batch-appender.js'
 import { interruptOnAbort } from './interruption.js'
+import { OpenStreams } from './open-streams.js'
 import { exportParquet, type ParquetExport } from './parquet-export.js'
 import { type ParquetFile, type ParquetRequest, writeParquetFile } from './parquet-file.js'
 import { type QueryResult, type SqlParameters, type SqlValue, sqlString } from './query-result.js'
@@ -34,6 +35,7 @@ export class Engine {
   readonly #database: duckdb.Database
   readonly #idle: DuckDBConnection[]
   readonly #drops = new Set<Promise<void>>()
+  readonly #streams = new OpenStreams()
   readonly #maxIdle: number
 
   private constructor(database: duckdb.Database, connections: DuckDBConnection[]) {
@@ -83,8 +85,8 @@ export class Engine {
   }
 
   /**
-   * As `rows`, for whoever takes the chunks as slowly as it likes: on the side of the queries. What DuckDB holds
-   * meanwhile is what the statement sorts or groups, and about a megabyte.
+   * As `rows`, for whoever takes the chunks slowly: on the side of the queries. What DuckDB holds meanwhile is what the
+   * statement sorts or groups, about a megabyte, and tables that are dropped: of these so much, then it is a `timeout`.
    */
   async *stream(
     sql: string,
@@ -92,9 +94,12 @@ export class Engine {
     signal?: AbortSignal,
   ): AsyncGenerator<RowsChunk> {
     const connection = await connect(this.#database)
+    const open = this.#streams.open()
+    const ended = signal ? AbortSignal.any([signal, open.signal]) : open.signal
     try {
-      for await (const chunk of streamChunks(connection, sql, parameters, signal)) yield readRows(chunk)
+      for await (const chunk of streamChunks(connection, sql, parameters, ended)) yield readRows(chunk)
     } finally {
+      open.close()
       connection.closeSync()
     }
   }
@@ -114,8 +119,9 @@ export class Engine {
     return this.#aside((connection) => readResult(connection, sql, {}), signal)
   }
 
-  /** Drops a table that nobody reads any more, in its own time. That it cannot fail is why nobody waits for it. */
-  drop(table: string): void {
+  /** Drops a table of about so many bytes that nobody reads any more, in its own time. That it cannot fail is why nobody waits for it. */
+  drop(table: string, bytes: number): void {
+    this.#streams.dropped(bytes)
     const dropped = this.run(`DROP TABLE ${table}`).finally(() => this.#drops.delete(dropped))
     this.#drops.add(dropped)
   }

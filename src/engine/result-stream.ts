@@ -17,12 +17,16 @@ export async function* streamChunks(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<DuckDBDataChunk> {
   await connection.run('BEGIN TRANSACTION')
+  // An open result keeps its sorts and buffers until it is collected as garbage, or until its connection runs something else.
+  let ending: Promise<unknown> | undefined
+  const end = () => (ending ??= connection.run('ROLLBACK'))
   try {
-    yield* readChunks(connection, () => connection.stream(sql, parameters), signal)
+    yield* readChunks(connection, () => connection.stream(sql, parameters), signal, end)
     await connection.run('SELECT 1').catch(() => failure(connection, sql, parameters, signal))
+    // Once it was ended, an end that was none would look like one.
+    signal?.throwIfAborted()
   } finally {
-    // An open result keeps its sorts and buffers until it is collected as garbage, or until its connection runs something else.
-    await connection.run('ROLLBACK')
+    await end()
   }
 }
 
@@ -40,6 +44,7 @@ async function* readChunks(
   connection: DuckDBConnection,
   run: () => Promise<DuckDBResult>,
   signal: AbortSignal | undefined,
+  end: () => Promise<unknown> = async () => {},
 ): AsyncGenerator<DuckDBDataChunk> {
   const calm = interruptOnAbort(connection, signal)
   let next: Promise<DuckDBDataChunk | null> | undefined
@@ -57,8 +62,20 @@ async function* readChunks(
       }
       next = result.fetchChunk()
       // Its failure is thrown by the await above, on the next turn, or superseded by the consumer's own.
-      next.catch(() => undefined)
-      yield chunk
+      const settled = next.catch(() => undefined)
+      // A reader that is away when it is ended does not keep what it holds until it comes back.
+      const letGo = () => {
+        void settled
+          .then(calm)
+          .then(end)
+          .catch(() => undefined)
+      }
+      signal?.addEventListener('abort', letGo, { once: true })
+      try {
+        yield chunk
+      } finally {
+        signal?.removeEventListener('abort', letGo)
+      }
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason

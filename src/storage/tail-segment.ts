@@ -205,7 +205,7 @@ export class TailSegment {
   }
 
   #dropIfUnused(): void {
-    if (this.#retired && this.#readerCount === 0) this.#engine.drop(this.name)
+    if (this.#retired && this.#readerCount === 0) this.#engine.drop(this.name, this.#sizeBytes)
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Engine, textsOf } from '#engine'
+import { until } from '../support/turns.js'
 
 let engine: Engine
 beforeEach(async () => {
@@ -117,6 +118,33 @@ describe('a result that is streamed', () => {
     expect(await heldBytes()).toBeGreaterThan(before + 1_000_000)
     await stream.return(undefined)
     expect(await heldBytes()).toBeLessThan(before + 1_000_000)
+  })
+
+  test('is ended when too much is dropped that DuckDB keeps for it, and one that began later is not [inv 13]', async () => {
+    const table = 'CREATE TABLE dropped AS SELECT random() AS x FROM range(1_000_000)'
+    const dropped = async (bytes: number) => {
+      await engine.run(table)
+      engine.drop('dropped', bytes)
+      await engine.dropped()
+    }
+    const before = await heldBytes()
+    const [old, young] = [engine.stream(SORTED), engine.stream(SORTED)]
+    await old.next()
+    await dropped(200 * 2 ** 20)
+    await young.next()
+    expect(await heldBytes()).toBeGreaterThan(before + 8_000_000)
+    // Nobody reads on: what the old one held is let go all the same.
+    await dropped(100 * 2 ** 20)
+    expect(await young.next()).toMatchObject({ done: false })
+    await young.return(undefined)
+    await until(async () => (await heldBytes()) < before + 1_000_000)
+    const read = async () => {
+      for await (const _ of old);
+    }
+    await expect(read()).rejects.toMatchObject({
+      code: 'timeout',
+      message: expect.stringMatching(/so slowly that 256 MiB/),
+    })
   })
 
   test('gives texts of every length, byte by byte', async () => {

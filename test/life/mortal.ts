@@ -81,7 +81,7 @@ export function mortalEngine(engine: Engine, process: Mortal): TableEngine {
     run: (sql) => process.operation(() => engine.run(sql)),
     read: (sql) => process.operation(() => engine.read(sql)),
     appender: (table) => process.operation(() => engine.appender(table)),
-    drop: (table) => engine.drop(table),
+    drop: (table, bytes) => engine.drop(table, bytes),
     dropped: () => engine.dropped(),
     writeParquet: (request) => process.operation(() => engine.writeParquet(request)),
   }

@@ -52,6 +52,9 @@ export interface DayReplacement {
   readonly signal: AbortSignal
 }
 
+/** A state in DuckDB's memory, about. */
+const STATE_BYTES = 300
+
 /**
  * Writes states and what they are of, each time in one commit. The position vector of a rollup counts the steps in which
  * it followed its source: one is made once, whatever fails in between.
@@ -146,19 +149,20 @@ export class RollupWriter {
     if (selects.length === 0) return { files: [], specId: metadata.defaultSpecId }
     const relation = `states_${definition.name}_${fileName.replaceAll('-', '_')}`
     await engine.run(`CREATE TABLE ${relation} AS ${selects.join(' UNION ALL ')}`, signal)
+    let rowCount = 0
     try {
       const { columns } = await engine.read(
         `SELECT ${dayOf(BUCKET_COLUMN)} AS day, count(*) FROM ${relation} GROUP BY day`,
       )
       const [days = [], counts = []] = columns.map((cells) => cells.map(Number))
-      const rowCount = counts.reduce((sum, count) => sum + count, 0)
+      rowCount = counts.reduce((sum, count) => sum + count, 0)
       return await prepareFiles(
         { layout: this.#layout, engine, objects: context.objects, metadata },
         { relation, rowCount, days: new Set(days) },
         fileName,
       )
     } finally {
-      engine.drop(relation)
+      engine.drop(relation, rowCount * STATE_BYTES)
     }
   }
 }
