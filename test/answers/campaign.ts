@@ -2,6 +2,7 @@ import type { ConditionTable, SessionCalendars } from '#core'
 import { createLogger, TicklakeError } from '#core'
 import { AnswerCache, MemoryLayer, type QueryRouterOptions, RedisLayer } from '#query'
 import { loadCalendars } from '../../src/cli/calendars.js'
+import { FEW_CONDITIONS } from '../support/few-conditions.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import type { TextRouter } from '../support/text-router.js'
 import { withoutStamps } from '../support/without-stamps.js'
@@ -9,19 +10,6 @@ import { type AnsweredBy, type AskedPages, askPages } from './asked-pages.js'
 import { LivedLake } from './lived-lake.js'
 import { changed, drawQuestion, type Question, tablesOf } from './question.js'
 
-/** Of one exchange, and of few codes: others are unknown to it. */
-const CONDITIONS: readonly ConditionTable[] = [
-  {
-    exchanges: ['ASX'],
-    written: 'words',
-    codes: [
-      { code: 'V', counts: ['volume'], unless: ['R'] },
-      { code: 'H', counts: ['highLow', 'volume'], unless: [] },
-      { code: 'C', counts: ['openClose', 'highLow'], unless: [] },
-    ],
-    others: [],
-  },
-]
 const QUESTIONS_A_STEP = 2
 const LAYER_BYTES = { maxBytes: 2 ** 26, maxEntryBytes: 2 ** 22 }
 
@@ -52,7 +40,7 @@ export interface AnswerOutcome {
 export async function liveAndAsk(seed: number, campaign: AnswerCampaign): Promise<AnswerOutcome> {
   const calendars = await loadCalendars(new URL('../../config/calendars', import.meta.url).pathname)
   // Lakes of one seed have tables of one id: those that share a Redis must not be the same.
-  const lived = await LivedLake.open(campaign.clients > 0 ? -seed : seed, calendars, CONDITIONS)
+  const lived = await LivedLake.open(campaign.clients > 0 ? -seed : seed, calendars, FEW_CONDITIONS)
   const asked = new AskedLake(lived, seed, campaign)
   try {
     if (campaign.clients > 0) await asked.byMany(campaign)

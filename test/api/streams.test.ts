@@ -9,26 +9,12 @@ import { sendAnswer } from '../../src/api/response.js'
 import { type ApiFixture, openApiFixture } from '../support/api-fixture.js'
 import { eventRows } from '../support/event-rows.js'
 import { ManualClock } from '../support/manual-clock.js'
+import { NOTHING_READ } from '../support/nothing-read.js'
 import { SeededRandom } from '../support/seeded-random.js'
 
 const CHUNK = Buffer.alloc(65_536)
 /** What sockets and streams may hold on the way; far below what an answer without backpressure would pile up. */
 const BOUND_BYTES = 64 * 1024 * 1024
-
-const META: Answer['meta'] = {
-  route: 'historical',
-  receipt: 'r',
-  snapshotId: null,
-  engine: 'duckdb',
-  cache: 'none',
-  rollup: null,
-  filesTotal: 0,
-  filesRead: 0,
-  rowsScanned: 0,
-  bytesRead: 0,
-  elapsedMs: 0,
-  gaps: null,
-}
 
 /** A server whose one answer never ends. It counts what it makes. */
 class EndlessAnswer {
@@ -58,7 +44,14 @@ class EndlessAnswer {
 
   /** A client that has asked and does not read. */
   async asked(): Promise<Socket> {
-    const rest = { fields: [], columns: null, single: false, complete: true, nextPageToken: null, meta: META }
+    const rest = {
+      fields: [],
+      columns: null,
+      single: false,
+      complete: true,
+      nextPageToken: null,
+      meta: NOTHING_READ,
+    }
     const answer: Answer = { encoding: 'ndjson', data: this.#data, ...rest }
     const app = express()
     app.get('/', (_request, response) => {

@@ -2,23 +2,17 @@ import { describe, expect, test } from 'vitest'
 import { type Answer, RowData } from '#query'
 import { TimeLimit } from '../../src/api/time-limit.js'
 import { ManualClock } from '../support/manual-clock.js'
+import { NOTHING_READ } from '../support/nothing-read.js'
 
-const META: Answer['meta'] = {
-  route: 'historical',
-  receipt: 'r',
-  snapshotId: null,
-  engine: 'duckdb',
-  cache: 'none',
-  rollup: null,
-  filesTotal: 0,
-  filesRead: 0,
-  rowsScanned: 0,
-  bytesRead: 0,
-  elapsedMs: 0,
-  gaps: null,
-}
 const BOUNDS = { timeoutMs: 30_000, maxTimeoutMs: 300_000 }
-const REST = { fields: [], columns: null, single: false, complete: true, nextPageToken: null, meta: META }
+const REST = {
+  fields: [],
+  columns: null,
+  single: false,
+  complete: true,
+  nextPageToken: null,
+  meta: NOTHING_READ,
+}
 
 /** An answer of two parts and a third that never comes, whose query ends with its signal. */
 function halted(signal: AbortSignal): Answer {

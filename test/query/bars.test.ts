@@ -15,25 +15,12 @@ import { loadCalendars } from '../../src/cli/calendars.js'
 import { barsByHand } from '../support/bars-by-hand.js'
 import { eventRows } from '../support/event-rows.js'
 import { decimal, halfEven } from '../support/exact-decimal.js'
+import { FEW_CONDITIONS } from '../support/few-conditions.js'
 import { type LakeFixture, openLakeFixture } from '../support/lake-fixture.js'
 import { queryLimits } from '../support/query-limits.js'
 import { BARS } from '../support/request-defaults.js'
 import type { Row } from '../support/row-batch.js'
 import { SeededRandom } from '../support/seeded-random.js'
-
-/** Of one exchange, and of few codes. */
-const CONDITIONS: readonly ConditionTable[] = [
-  {
-    exchanges: ['ASX'],
-    written: 'words',
-    codes: [
-      { code: 'V', counts: ['volume'], unless: ['R'] },
-      { code: 'H', counts: ['highLow', 'volume'], unless: [] },
-      { code: 'C', counts: ['openClose', 'highLow'], unless: [] },
-    ],
-    others: [],
-  },
-]
 
 let calendars: SessionCalendars
 beforeAll(async () => {
@@ -42,7 +29,7 @@ beforeAll(async () => {
 
 let lake: LakeFixture
 beforeEach(async () => {
-  lake = await openLakeFixture(calendars, CONDITIONS)
+  lake = await openLakeFixture(calendars, FEW_CONDITIONS)
 })
 afterEach(() => lake.close())
 
@@ -80,7 +67,7 @@ describe('bars', () => {
         const pageRows = shape.fill === 'none' ? limit : Math.max(limit, 50)
         const request: BarsRequest = { ...BARS, ...shape, intervalSeconds, limit: pageRows }
         const bars = await allPages(request)
-        const market = { watermarks: table.watermarks, calendars, conditions: CONDITIONS }
+        const market = { watermarks: table.watermarks, calendars, conditions: FEW_CONDITIONS }
         expect(bars).toEqual(barsByHand(table.rows, request, market))
       },
     )
@@ -212,7 +199,7 @@ describe('bars', () => {
       { ...BARS, session: 'all' } as const,
     ]
     const none = new SessionCalendars([])
-    expect(await goOn(eligible, elsewhere(CONDITIONS, none))).toBeGreaterThan(0)
+    expect(await goOn(eligible, elsewhere(FEW_CONDITIONS, none))).toBeGreaterThan(0)
     await expect(goOn(eligible, elsewhere([], none))).rejects.toMatchObject(refused)
     expect(await goOn(session, elsewhere([], calendars))).toBeGreaterThan(0)
     await expect(goOn(session, elsewhere([], none))).rejects.toMatchObject(refused)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TicklakeError, TRADES } from '#core'
+import { type ErrorCode, TicklakeError, TRADES } from '#core'
 import type { QueryEngine } from '#query'
 import { BARS, ROWS } from '../support/request-defaults.js'
 import { Road } from '../support/road.js'
@@ -34,16 +34,24 @@ async function produce(days: readonly number[]): Promise<void> {
 /** A router for whose `count`-th reading there is no time any more. */
 function lateAt(count: number): { readonly router: TextRouter; readonly signal: AbortSignal } {
   const late = new AbortController()
+  const router = failingAt(count, (signal) => {
+    late.abort(new TicklakeError('timeout', 'it takes too long'))
+    signal?.throwIfAborted()
+  })
+  return { router, signal: late.signal }
+}
+
+/** A router before whose `count`-th reading something is done. */
+function failingAt(count: number, fail: (signal: AbortSignal | undefined) => void): TextRouter {
   let readings = 0
   const engine: QueryEngine = {
     ...otherwise(),
     rows: async function* (sql, parameters, signal) {
-      if (++readings === count) late.abort(new TicklakeError('timeout', 'it takes too long'))
-      signal?.throwIfAborted()
+      if (++readings === count) fail(signal)
       yield* road.engine.rows(sql, parameters, signal)
     },
   }
-  return { router: road.routerWith({ engine }), signal: late.signal }
+  return road.routerWith({ engine })
 }
 
 const lists: readonly [
@@ -94,6 +102,25 @@ describe('an answer for which there is not enough time', () => {
       },
     }
     await expect(ask(road.routerWith({ engine }), {}, left.signal)).rejects.toThrow('the client has left')
+  })
+})
+
+describe('an answer of which a part can not be read', () => {
+  const fails = (code: ErrorCode) => () => {
+    throw new TicklakeError(code, `it is ${code}`)
+  }
+
+  test.each(['overloaded', 'unavailable'] as const)('now says why and goes on there: %s', async (code) => {
+    const whole = await road.router.rows(ROWS, JSON_ROWS)
+    const partial = await failingAt(2, fails(code)).rows(ROWS, JSON_ROWS)
+    expect(partial).toMatchObject({ complete: false, reason: `it is ${code}` })
+    const rest = await road.router.rows({ ...ROWS, pageToken: partial.nextPageToken }, JSON_ROWS)
+    expect([...partial.rows, ...rest.rows]).toEqual(whole.rows)
+  })
+
+  test('at any time is none: too_large', async () => {
+    const router = failingAt(2, fails('too_large'))
+    await expect(router.rows(ROWS, JSON_ROWS)).rejects.toMatchObject({ code: 'too_large' })
   })
 })
 

@@ -25,12 +25,7 @@ describe('bars by rollups', () => {
       const cache = new AnswerCache([new MemoryLayer(layer)])
       try {
         // So that there is something to lose.
-        for (const table of ['trades', 'quotes'] as const) {
-          await lake.append(table, 120)
-          await lake.flush(table)
-        }
-        await lake.settled()
-        await lake.backfilled()
+        await lake.fill(120)
         let rolledUp = 0
         const asked: BarsRequest[] = []
         for (let step = 0; step < STEPS; step++) {

@@ -92,12 +92,7 @@ describe('rollups in SQL', () => {
       const { random } = lake
       const seen = { states: 0, buckets: 0 }
       try {
-        for (const table of ['trades', 'quotes'] as const) {
-          await lake.append(table, 120)
-          await lake.flush(table)
-        }
-        await lake.settled()
-        await lake.backfilled()
+        await lake.fill(120)
         for (let step = 0; step < STEPS; step++) {
           const rollup = random.pick(lake.warehouse.rollups)
           const { name, source } = rollup.definition

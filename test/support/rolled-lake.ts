@@ -183,6 +183,16 @@ export class RolledLake {
     await this.table(name).flush()
   }
 
+  /** Rows of both tables, in files and in the rollups. */
+  async fill(count: number): Promise<void> {
+    for (const table of ['trades', 'quotes'] as const) {
+      await this.append(table, count)
+      await this.flush(table)
+    }
+    await this.settled()
+    await this.backfilled()
+  }
+
   async settled(): Promise<void> {
     for (const rollup of this.warehouse.rollups) await rollup.settled()
   }
