@@ -60,7 +60,7 @@ async function trades(query: string): Promise<readonly Row[]> {
 describe('corrections over HTTP', () => {
   test('replace and cancel rows that are still in the tail, by message id and by place', async () => {
     await postTrades([trade('m1'), trade('m2', { price: '37' }), trade('m3', { price: '38' })])
-    const places = await trades('symbols=BHP&fields=log_partition,log_offset,message_id')
+    const places = await lake.rows('/v1/trades?symbols=BHP&fields=log_partition,log_offset,message_id', 3)
     const { message_id, ...place } = places[1]!
     expect(message_id).toBe('m2')
     const replaced = await post({
