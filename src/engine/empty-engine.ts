@@ -1,5 +1,6 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBType, DuckDBTypeId } from '@duckdb/node-api'
 import { TicklakeError } from '#core'
+import { interruptOnAbort } from './interruption.js'
 import type { SqlParameters } from './query-result.js'
 
 /** The type of a column of a result, as far as one needs to know to write its values. `name` is DuckDB's. */
@@ -110,8 +111,7 @@ export class EmptyEngine {
     }
     this.#waiting++
     const done = this.#last.then(async () => {
-      const interrupt = () => this.#connection.interrupt()
-      signal?.addEventListener('abort', interrupt, { once: true })
+      const release = interruptOnAbort(this.#connection, signal)
       try {
         signal?.throwIfAborted()
         return await work()
@@ -119,7 +119,7 @@ export class EmptyEngine {
         signal?.throwIfAborted()
         throw error instanceof Error ? told(error) : error
       } finally {
-        signal?.removeEventListener('abort', interrupt)
+        release()
         this.#waiting--
       }
     })
