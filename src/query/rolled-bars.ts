@@ -16,21 +16,23 @@ import { INSTRUMENT } from './instrument.js'
 import { ORDER_COLUMNS } from './order-key.js'
 import type { Part } from './part.js'
 import { MID, MID_TYPE } from './quote-fields.js'
-import type { BarsRequest, Selection } from './request.js'
+import type { Selection } from './request.js'
 import { planRolled, type RolledScan } from './rolled-scan.js'
-import { type BarColumns, rollupsFor } from './rollup-choice.js'
+import { type BarColumns, rollupsFor, type WantedBars } from './rollup-choice.js'
 import { isEmpty, relation, type Scan } from './scan.js'
 import { sliceSelection } from './slices.js'
 import { inRanges } from './time-ranges.js'
 
-const AGGREGATES = [
-  `min(first).value AS open, max(high) AS high, min(low) AS low, max(last).value AS close`,
-  'sum(volume) AS volume, sum(notional) AS notional, CAST(sum(count) AS BIGINT) AS count',
-].join(', ')
+/** Volume, notional and count, over states. */
+export const STATE_SUMS =
+  'sum(volume) AS volume, sum(notional) AS notional, CAST(sum(count) AS BIGINT) AS count'
+/** Event times of the first and the last row, over states, µs. */
+export const STATE_TIMES = 'epoch_us(min(first.at)) AS first_micros, epoch_us(max(last.at)) AS last_micros'
+const AGGREGATES = `min(first).value AS open, max(high) AS high, min(low) AS low, max(last).value AS close, ${STATE_SUMS}`
 
 /** A part of bars, at a version that is held. */
 export interface PartOfBars {
-  readonly request: BarsRequest
+  readonly request: Selection & WantedBars
   readonly input: BarInput
   readonly stretches: readonly Stretch[] | null
   readonly part: Part

@@ -1,6 +1,6 @@
 import type { Aggregate, RollupDefinition, RollupTable } from '#storage'
 import type { Stretch } from './buckets.js'
-import type { BarSource, BarsRequest, MarketTable } from './request.js'
+import type { BarSource, MarketTable } from './request.js'
 
 /** Names of the columns of a rollup that bars are made of. */
 export interface BarColumns {
@@ -12,6 +12,13 @@ export interface BarColumns {
   readonly volume: string | null
   readonly notional: string | null
   readonly count: string
+}
+
+/** Which bars are wanted. */
+export interface WantedBars {
+  readonly of: BarSource
+  /** Null: one of all the time. */
+  readonly intervalSeconds: number | null
 }
 
 /** A rollup that has what bars are made of. */
@@ -27,13 +34,13 @@ const PRICES: Readonly<Record<BarSource, string>> = { trades: 'price', bid: 'bid
 export function rollupsFor(
   rollups: readonly RollupTable[],
   table: MarketTable,
-  request: BarsRequest,
+  wanted: WantedBars,
   stretches: readonly Stretch[] | null,
 ): readonly RollupOfBars[] {
   return rollups
     .flatMap((rollup) => {
-      const columns = barColumns(rollup.definition, table, request.of)
-      return columns !== null && fitsInto(rollup.definition, request, stretches) ? [{ rollup, columns }] : []
+      const columns = barColumns(rollup.definition, table, wanted.of)
+      return columns !== null && fitsInto(rollup.definition, wanted, stretches) ? [{ rollup, columns }] : []
     })
     .sort((a, b) => b.rollup.definition.bucketSeconds - a.rollup.definition.bucketSeconds)
 }
@@ -60,12 +67,12 @@ function barColumns(definition: RollupDefinition, table: MarketTable, of: BarSou
  */
 function fitsInto(
   { bucketSeconds }: RollupDefinition,
-  { intervalSeconds }: BarsRequest,
+  { intervalSeconds }: WantedBars,
   stretches: readonly Stretch[] | null,
 ): boolean {
   const bucketMicros = BigInt(bucketSeconds) * 1_000_000n
   const areWhole = stretches?.every(
     ({ startMicros, endMicros }) => startMicros % bucketMicros === 0n && endMicros % bucketMicros === 0n,
   )
-  return intervalSeconds % bucketSeconds === 0 && areWhole !== false
+  return (intervalSeconds ?? bucketSeconds) % bucketSeconds === 0 && areWhole !== false
 }

@@ -1,19 +1,23 @@
 import type { ConditionTable } from '#core'
 import type { RollupTable } from '#storage'
 import type { Statement } from './answer.js'
+import type { BarEvents } from './bar-events.js'
 import { BAR_FIELDS, withVwap } from './bar-fields.js'
-import { TRADE_SUMS } from './bar-input.js'
+import { barInput, TRADE_SUMS } from './bar-input.js'
 import { barsList } from './bars.js'
 import { Bindings } from './bindings.js'
 import { SELECTION_COLUMNS, selectionConditions, whereAll } from './conditions.js'
-import { type Encoding, encodeRow, type Field, numberField, timeField } from './field.js'
+import { encodeRow, type Field, numberField, timeField } from './field.js'
 import { afterInstrument, INSTRUMENT, INSTRUMENT_KEY_FORM, instrumentKeyText } from './instrument.js'
 import type { MarketRules } from './market-rules.js'
 import { oneMoreThan } from './page.js'
 import type { PagePosition } from './page-token.js'
 import type { PagedList } from './paged-list.js'
+import type { Part } from './part.js'
 import { countsFor, PRINT_COLUMNS } from './print-uses.js'
+import type { Reading } from './reading.js'
 import type { BarsRequest, VwapRequest } from './request.js'
+import { openRolled, STATE_SUMS, STATE_TIMES } from './rolled-bars.js'
 import { relation, type Scan } from './scan.js'
 
 const IN_BOTH = new Set(['symbol', 'exchange', 'volume', 'notional', 'vwap'])
@@ -51,6 +55,7 @@ export function vwapList(
     return barsList(bars, rules, rollups)
   }
   const { conditions } = rules
+  const input = barInput('trades', request.prints, conditions)
   return {
     name: 'vwap',
     table: 'trades',
@@ -58,37 +63,64 @@ export function vwapList(
     keyForm: INSTRUMENT_KEY_FORM,
     usesWatermarks: false,
     ...(request.prints === 'eligible' && { rules: { conditions } }),
-    at: (_, after) => ({
+    at: (pinned, after) => ({
       fields: VWAP_FIELDS.map(({ name }) => name),
       selection: request,
       keptBy: () => null,
-      statement: (scan, _, { encoding }) => vwapStatement(request, scan, conditions, after, encoding),
+      statement: (scan, _, reading) => vwapStatement(rowTrades(request, scan, conditions), after, reading),
+      ...(rollups.length > 0 &&
+        request.prints === 'all' && {
+          openDerived: async (part: Part) => {
+            const wanted = { ...request, of: 'trades' } as const
+            const rolled = await openRolled(rollups, {
+              request: wanted,
+              part,
+              pinned,
+              input,
+              stretches: null,
+            })
+            if (rolled === null) return null
+            const { scan, events, release } = rolled
+            const trades = { select: events.select, aggregates: `${STATE_SUMS}, ${STATE_TIMES}` }
+            return { scan, statement: (reading: Reading) => vwapStatement(trades, after, reading), release }
+          },
+        }),
     }),
   }
 }
 
-function vwapStatement(
-  request: VwapRequest,
-  scan: Scan,
-  tables: readonly ConditionTable[],
-  after: PagePosition | null,
-  encoding: Encoding,
-): Statement {
+/** What a vwap is of, and how it becomes volume, notional, count and times of an instrument. */
+type Trades = Pick<BarEvents, 'select' | 'aggregates'>
+
+/** Those trades that count. */
+function rowTrades(request: VwapRequest, scan: Scan, tables: readonly ConditionTable[]): Trades {
   const isEligible = request.prints === 'eligible'
   const columns = [...SELECTION_COLUMNS, 'price', 'size', ...(isEligible ? PRINT_COLUMNS : [])]
-  const source = relation(scan, [...new Set(columns)])
+  return {
+    select: (bindings) => {
+      const where = whereAll([
+        'exchange_timestamp IS NOT NULL',
+        'price IS NOT NULL',
+        ...(isEligible ? [countsFor('volume', tables)] : []),
+        ...selectionConditions(request, bindings),
+      ])
+      const source = relation(scan, [...new Set(columns)])
+      return `SELECT ${INSTRUMENT}, price, size, epoch_us(exchange_timestamp) AS micros FROM ${source} ${where}`
+    },
+    aggregates: `${TRADE_SUMS}, min(micros) AS first_micros, max(micros) AS last_micros`,
+  }
+}
+
+function vwapStatement(
+  { select, aggregates }: Trades,
+  after: PagePosition | null,
+  { limit, encoding }: Reading,
+): Statement {
   const bindings = new Bindings()
-  const conditions = [
-    'exchange_timestamp IS NOT NULL',
-    'price IS NOT NULL',
-    ...(isEligible ? [countsFor('volume', tables)] : []),
-    ...selectionConditions(request, bindings),
-  ]
-  const events = `SELECT ${INSTRUMENT}, price, size, epoch_us(exchange_timestamp) AS micros FROM ${source} ${whereAll(conditions)}`
   const page = [
-    `SELECT exchange, symbol, ${TRADE_SUMS}, min(micros) AS first_micros, max(micros) AS last_micros`,
-    `FROM (${events}) ${after ? `WHERE ${afterInstrument(after.key, bindings)}` : ''}`,
-    `GROUP BY exchange, symbol ORDER BY exchange, symbol ${oneMoreThan(request.limit)}`,
+    `SELECT exchange, symbol, ${aggregates} FROM (${select(bindings)})`,
+    after ? `WHERE ${afterInstrument(after.key, bindings)}` : '',
+    `GROUP BY exchange, symbol ORDER BY exchange, symbol ${oneMoreThan(limit)}`,
   ].join(' ')
   const row = encodeRow(VWAP_FIELDS, encoding)
   const sql = `SELECT ${row} AS row, ${instrumentKeyText()} AS key FROM (${withVwap(page)})`

@@ -9,13 +9,13 @@ import {
 } from '../support/event-rows.js'
 import { BARS } from '../support/request-defaults.js'
 import { RolledLake, RUN } from '../support/rolled-lake.js'
-import type { TextAnswer } from '../support/text-router.js'
+import type { TextAnswer, TextRouter } from '../support/text-router.js'
 
 const SEEDS = [1, 2, 3]
 const STEPS = 18
 const REQUESTS_A_STEP = 2
 
-describe('bars by rollups', () => {
+describe('bars and vwaps by rollups', () => {
   test.each(SEEDS)(
     'are those of the rows, byte for byte, whatever happens to these: seed %i [inv 8]',
     async (seed) => {
@@ -27,7 +27,7 @@ describe('bars by rollups', () => {
         // So that there is something to lose.
         await lake.fill(120)
         let rolledUp = 0
-        const asked: BarsRequest[] = []
+        const asked: Question[] = []
         for (let step = 0; step < STEPS; step++) {
           const table = random.pick(['trades', 'quotes'] as const)
           const rollup = random.pick(lake.warehouse.rollups)
@@ -46,7 +46,7 @@ describe('bars by rollups', () => {
             () => lake.restart(),
           ])()
           for (let request = 0; request < REQUESTS_A_STEP; request++) {
-            const drawn = drawnRequest(lake)
+            const drawn = drawnQuestion(lake)
             rolledUp += await differences(lake, cache, drawn)
             asked.push(drawn)
             // Perhaps at another version, of which some is kept.
@@ -99,17 +99,21 @@ describe('bars by rollups', () => {
 const JSON_ROWS = { encoding: 'json' } as const
 
 /** Compares answers, kept ones too, with that from rows at the same version; 1 when a rollup had a part in one. */
-async function differences(lake: RolledLake, cache: AnswerCache, request: BarsRequest): Promise<number> {
+async function differences(lake: RolledLake, cache: AnswerCache, question: Question): Promise<number> {
   const encoding = lake.random.pick(['json', 'csv'] as const)
   const { rollups } = lake.warehouse
   let isRolled = false
   let pageToken: string | null = null
   do {
-    const page: BarsRequest = { ...request, pageToken }
-    const answers: readonly TextAnswer[] = await Promise.all([
-      lake.router(rollups).bars(page, { encoding }),
-      lake.router([]).bars(page, { encoding }),
-      lake.router(rollups, cache).bars(page, { encoding }),
+    const page = { ...question.request, pageToken }
+    const ask = (router: TextRouter): Promise<TextAnswer> =>
+      question.isVwap
+        ? router.vwap({ ...page, intervalSeconds: null }, { encoding })
+        : router.bars(page, { encoding })
+    const answers = await Promise.all([
+      ask(lake.router(rollups)),
+      ask(lake.router([])),
+      ask(lake.router(rollups, cache)),
     ])
     const [rolled, raw, kept] = answers
     // What is kept may have been read long ago, from a rollup or from rows.
@@ -122,8 +126,9 @@ async function differences(lake: RolledLake, cache: AnswerCache, request: BarsRe
     pageToken = rolled!.nextPageToken
     // The pages of an answer are of one version, whatever comes meanwhile.
     if (pageToken !== null && lake.random.oneIn(4)) {
-      await lake.append(barTableOf(request), 5)
-      await lake.flush(barTableOf(request))
+      const table = barTableOf(question.request)
+      await lake.append(table, 5)
+      await lake.flush(table)
     }
   } while (pageToken !== null)
   return isRolled ? 1 : 0
@@ -131,6 +136,17 @@ async function differences(lake: RolledLake, cache: AnswerCache, request: BarsRe
 
 function barTableOf({ of }: BarsRequest): 'trades' | 'quotes' {
   return of === 'trades' ? 'trades' : 'quotes'
+}
+
+/** Bars, or the vwap of the range that they are of. */
+interface Question {
+  readonly isVwap: boolean
+  readonly request: BarsRequest
+}
+
+function drawnQuestion(lake: RolledLake): Question {
+  const request = drawnRequest(lake)
+  return { isVwap: request.of === 'trades' && lake.random.oneIn(2), request }
 }
 
 function drawnRequest(lake: RolledLake): BarsRequest {
