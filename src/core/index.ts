@@ -30,6 +30,7 @@ export {
   type InstrumentState,
   instrumentKey,
   type Ledger,
+  MAX_INSTRUMENTS,
   type PriceStatistics,
   type RecordMark,
   type SequenceGap,

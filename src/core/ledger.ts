@@ -29,12 +29,17 @@ export interface FeedState {
   readonly newestMicros: number
 }
 
+/** Followed of one partition, far more than any exchange lists: what lies beyond is taken without being followed. */
+export const MAX_INSTRUMENTS = 100_000
+
 /** One instrument of one table in one partition; it is in one only, unless a producer's keys are no symbols. */
 export interface InstrumentState {
   readonly partition: number
   readonly exchange: string
   readonly symbol: string
   readonly accepted: number
+  /** Event time of the newest of the accepted rows, as they came; null: there is none, or it was not noted. */
+  readonly newestMicros: number | null
   /** Records dropped because their message id came before. */
   readonly duplicates: number
   /** Records that went to quarantine although they could be read. */

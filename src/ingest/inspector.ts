@@ -4,6 +4,7 @@ import {
   type InstrumentState,
   type Ledger,
   type Logger,
+  MAX_INSTRUMENTS,
   QualityFlag,
   type SessionCalendars,
   type TableDefinition,
@@ -24,8 +25,6 @@ import { timeProblem } from './time-rules.js'
 /** What becomes of a row: null when it is accepted, with its flags set. */
 export type Verdict = Refusal | 'duplicate' | null
 
-/** Far more than any exchange lists: what lies beyond is taken without being followed. */
-const MAX_INSTRUMENTS = 100_000
 const MAX_NAME_LENGTH = 64
 /** A feed that is silent for longer while its market is open has probably been cut off. */
 const SILENCE_MICROS = 5 * 60 * 1_000_000
@@ -147,7 +146,7 @@ export class Inspector {
       watch.prices.observe(this.#prices.price(rows, row)) |
       this.#sequenceFlags(watch, rows, row, given, micros, appendedAtMicros) |
       this.#silenceFlag(watch.feed, micros)
-    watch.accepted++
+    watch.accept(micros)
     if (micros > watch.feed.newestMicros) watch.feed.newestMicros = micros
     return null
   }
@@ -230,6 +229,7 @@ export class Inspector {
       exchange,
       symbol,
       accepted: 0,
+      newestMicros: null,
       duplicates: 0,
       refused: {},
       prices: null,

@@ -19,6 +19,8 @@ export class InstrumentWatch {
   readonly prices: RunningPriceStatistics
   readonly sequence: SequenceTracker
   accepted: number
+  /** Of the accepted rows; null: as of the instrument's state. */
+  newestMicros: number | null
   duplicates: number
   /** Since `state` was last taken. */
   hasChanged = false
@@ -33,8 +35,15 @@ export class InstrumentWatch {
     this.prices = new RunningPriceStatistics(start.prices)
     this.sequence = new SequenceTracker(start.runs, sessionDayOf, gaps)
     this.accepted = start.accepted
+    this.newestMicros = start.newestMicros
     this.duplicates = start.duplicates
     this.#refused = { ...start.refused }
+  }
+
+  /** Of the row's event time. */
+  accept(micros: number): void {
+    this.accepted++
+    if (this.newestMicros === null || micros > this.newestMicros) this.newestMicros = micros
   }
 
   refuse(reason: QuarantineReason): void {
@@ -59,12 +68,13 @@ export class InstrumentWatch {
   /** As of now. */
   state(): InstrumentState {
     this.hasChanged = false
-    const { partition, exchange, symbol, accepted, duplicates } = this
+    const { partition, exchange, symbol, accepted, newestMicros, duplicates } = this
     return {
       partition,
       exchange,
       symbol,
       accepted,
+      newestMicros,
       duplicates,
       refused: { ...this.#refused },
       prices: this.prices.state,

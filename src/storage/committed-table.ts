@@ -51,6 +51,7 @@ export class CommittedTable implements VersionedTable {
       tail: [],
       watermarks: new Map(),
       instruments: new Map(),
+      areInstrumentsKnown: false,
       withOpenGaps: [],
       select: async (filter) => {
         const selected = await index.selectFiles(metadata, snapshotId, predicatesOf(layout, filter))

@@ -108,6 +108,11 @@ export class HotTail {
     return this.#ledger.instruments
   }
 
+  /** Of all of them. */
+  get acceptedRows(): number {
+    return this.#ledger.acceptedRows
+  }
+
   get withOpenGaps(): readonly InstrumentState[] {
     return this.#ledger.withOpenGaps
   }

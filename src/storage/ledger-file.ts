@@ -101,7 +101,8 @@ function instrument(stored: Stored<InstrumentState>): InstrumentState {
     last: BigInt(last),
     gaps: gaps.map(gap),
   }))
-  return { ...stored, runs }
+  // Ledgers of before did not note it.
+  return { ...stored, newestMicros: stored.newestMicros ?? null, runs }
 }
 
 function gap({ from, to, ...rest }: Stored<SequenceGap>): SequenceGap {

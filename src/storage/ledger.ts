@@ -18,6 +18,7 @@ export class TableLedger {
   readonly #gapped = new Map<string, InstrumentState>()
   /** Those, as a list; null when it has to be made again. */
   #gappedList: readonly InstrumentState[] | null = null
+  #acceptedRows = 0
   #filledGaps: FilledGap[] = []
   /** By exchange and symbol, the index of its newest one of these. */
   readonly #lastFilled = new Map<string, number>()
@@ -32,6 +33,11 @@ export class TableLedger {
   /** By `instrumentKey`, as of the visible rows. */
   get instruments(): ReadonlyMap<string, InstrumentState> {
     return this.#instruments
+  }
+
+  /** Of all instruments. */
+  get acceptedRows(): number {
+    return this.#acceptedRows
   }
 
   /** Instruments with open gaps as of the visible rows, by the order in which they got theirs. The list never changes. */
@@ -93,6 +99,7 @@ export class TableLedger {
     for (const mark of lastRecords) this.#lastRecords.set(mark.partition, mark)
     for (const state of instruments) {
       const key = instrumentKey(state.partition, state.exchange, state.symbol)
+      this.#acceptedRows += state.accepted - (this.#instruments.get(key)?.accepted ?? 0)
       this.#instruments.set(key, state)
       if (state.runs.some((run) => run.gaps.length > 0)) this.#gapped.set(key, state)
       else if (!this.#gapped.delete(key)) continue

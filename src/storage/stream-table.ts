@@ -19,6 +19,7 @@ import { Flusher, type PreparedSegment } from './flusher.js'
 import { type FlushPolicy, HotTail } from './hot-tail.js'
 import { currentSchema, currentSnapshot, snapshotById, type TableMetadata } from './iceberg/metadata.js'
 import { type AsOf, schemaAsOf, snapshotAsOf } from './iceberg/refs.js'
+import { instrumentsAt } from './known-instruments.js'
 import { TableLedger } from './ledger.js'
 import { LEDGER_KEY, readLedger, writeLedger } from './ledger-file.js'
 import { currentOffsets, offsetsOf } from './position.js'
@@ -205,7 +206,7 @@ export class IcebergStreamTable implements StreamTable {
     return this.#hold(metadata, columns, segments, slices, {
       version: { snapshotId, offsets: tail.end },
       watermarks: tail.watermarks,
-      instruments: tail.instruments,
+      ...instrumentsAt(tail, currentSnapshot(metadata), slices),
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
       selectAppended: async () => ({ files: [], where: null }),
@@ -233,7 +234,7 @@ export class IcebergStreamTable implements StreamTable {
     return this.#hold(metadata, columns, segments, slices, {
       version,
       watermarks: parseWatermarks(currentSnapshot(metadata)?.summary ?? {}),
-      instruments: tail.instruments,
+      ...instrumentsAt(tail, currentSnapshot(metadata), slices),
       withOpenGaps: tail.withOpenGaps,
       select: (filter) => this.#select(metadata, snapshotId, filter),
       dayStamps: (range) => this.#stamping.of(metadata, snapshotId, range),
@@ -262,7 +263,7 @@ export class IcebergStreamTable implements StreamTable {
       const rest = {
         version: { snapshotId: snapshot.snapshotId, offsets: offsetsOf(snapshot) },
         watermarks: parseWatermarks(summary),
-        instruments: ledger.instruments,
+        ...instrumentsAt(ledger, snapshot, []),
         withOpenGaps: ledger.withOpenGaps,
         select: (filter: RowFilter) => this.#select(metadata, snapshot.snapshotId, filter),
         selectAppended: async () => ({ files: [], where: null }),

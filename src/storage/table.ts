@@ -86,6 +86,8 @@ export interface PinnedVersion {
   readonly watermarks: ReadonlyMap<string, bigint>
   /** By `instrumentKey`, as of the newest version, or, of `pinAsOf`, of the snapshot. Read it in the turn of the pin. */
   readonly instruments: ReadonlyMap<string, InstrumentState>
+  /** True when each row is of one of these instruments: no other engine has written any, and none is not followed. */
+  readonly areInstrumentsKnown: boolean
   /** Those of them whose sequence numbers have holes. */
   readonly withOpenGaps: readonly InstrumentState[]
   /** Files of the snapshot: all their rows belong to the version. `gone` when the snapshot has expired. */

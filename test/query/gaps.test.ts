@@ -17,6 +17,7 @@ function instrument(exchange: string, symbol: string, gaps: readonly SequenceGap
     exchange,
     symbol,
     accepted: 1,
+    newestMicros: null,
     duplicates: 0,
     refused: {},
     prices: null,

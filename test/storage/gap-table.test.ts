@@ -175,7 +175,7 @@ const GAP = { sessionDay: 19_800, afterMicros: 1, beforeMicros: 2, detectedMicro
 
 function ledgerOf(gaps: Ledger['instruments'][0]['runs'][0]['gaps'], filledGaps: FilledGap[] = []): Ledger {
   const run = { first: 1n, last: 2n ** 63n - 1n, startMicros: 0, endMicros: 9, gaps }
-  const counts = { accepted: 1, duplicates: 0, refused: {}, prices: null }
+  const counts = { accepted: 1, newestMicros: null, duplicates: 0, refused: {}, prices: null }
   const instrument = { partition: 0, exchange: "L'X", symbol: '日本 "A"', ...counts, runs: [run] }
   return { ...EMPTY_LEDGER, instruments: [instrument], filledGaps }
 }

@@ -20,6 +20,7 @@ function instrument(symbol: string, accepted: number): InstrumentState {
     exchange: 'ASX',
     symbol,
     accepted,
+    newestMicros: 2 ** 52,
     duplicates: 1,
     refused: { not_positive: 2 },
     prices: { count: 2, mean: 0.1, variance: 1e-9, last: 3 },

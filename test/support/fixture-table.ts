@@ -168,6 +168,7 @@ export class FixtureTable implements StreamTable {
       })),
       watermarks: new Map(this.watermarks),
       instruments: this.instruments,
+      areInstrumentsKnown: false,
       withOpenGaps: [...this.instruments.values()],
       select: async (filter): Promise<FileSelection> => ({
         files: files(0, committed, filter).map((batch) => batch.file!),

@@ -1,9 +1,13 @@
-import { dayOfMicros, EMPTY_LEDGER, type TableDefinition } from '#core'
+import { dayOfMicros, EMPTY_LEDGER, type Ledger, type TableDefinition } from '#core'
 import type { LogRows } from '#storage'
 import { batchOfRows, long, type Row } from './row-batch.js'
 
 /** Rows as the consumer hands them to a table. */
-export function logRows(definition: TableDefinition, rows: readonly Row[]): LogRows {
+export function logRows(
+  definition: TableDefinition,
+  rows: readonly Row[],
+  ledger: Ledger = EMPTY_LEDGER,
+): LogRows {
   const days = new Set(rows.map((row) => dayOfMicros(long(row[definition.partitionColumn]))))
   const watermarks = new Map<string, bigint>()
   for (const { exchange, exchange_timestamp: time } of rows) {
@@ -11,5 +15,5 @@ export function logRows(definition: TableDefinition, rows: readonly Row[]): LogR
     const known = watermarks.get(exchange)
     if (known === undefined || time > known) watermarks.set(exchange, time)
   }
-  return { batch: batchOfRows(definition, rows), days, watermarks, ledger: EMPTY_LEDGER }
+  return { batch: batchOfRows(definition, rows), days, watermarks, ledger }
 }

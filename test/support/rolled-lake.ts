@@ -10,6 +10,7 @@ import {
   parseTableCommit,
   type RollupDefinition,
   type RollupTable,
+  type RowChange,
   type StreamTable,
   Warehouse,
 } from '#storage'
@@ -23,6 +24,7 @@ import { Rewrite } from '../../src/storage/rewrite.js'
 import type { TableHead } from '../../src/storage/table-head.js'
 import { DUCKDB_TYPES } from '../../src/storage/tail-segment.js'
 import { commitContext } from './commit-context.js'
+import { CountedInstruments } from './counted-instruments.js'
 import { EVENTS_SPAN_MICROS, EVENTS_START_MICROS, eventRows } from './event-rows.js'
 import { literal } from './fixture-table.js'
 import { additionRequest } from './foreign-commit.js'
@@ -61,6 +63,7 @@ export class RolledLake {
   readonly #directory: string
   readonly engine: Engine
   readonly #next: Record<EventTable, number[]> = { trades: [0, 0], quotes: [0, 0] }
+  readonly #instruments = { trades: new CountedInstruments(), quotes: new CountedInstruments() }
   #fence = 0
   #foreign = 0
   #named = 0
@@ -173,7 +176,7 @@ export class RolledLake {
   async #take(name: EventTable, rows: readonly Row[]): Promise<void> {
     const table = this.table(name)
     const end: OffsetVector = [...this.#next[name]]
-    await table.append(logRows(table.definition, rows), end, false)
+    await table.append(logRows(table.definition, rows, this.#instruments[name].take(rows)), end, false)
     this.clock.advance(20)
     await table.visible(end, new AbortController().signal)
   }
@@ -203,19 +206,39 @@ export class RolledLake {
 
   /** Cancels a committed row, or gives it another price. Null when the place that was drawn has none. */
   async correct(name: EventTable): Promise<MadeCorrection | null> {
-    const rows = this.warehouse.corrections.get(name)!
-    const partition = this.random.below(PARTITION_COUNT)
-    const offset = this.random.below(Math.max(1, this.#next[name][partition]!))
+    const { partition, offset } = this.#place(name)
     const price = this.random.bigBelow(10n ** 10n) + 1n
     const column = name === 'trades' ? 'price' : 'bid_price'
     const isCancelled = this.random.oneIn(2)
     const values = new Map(isCancelled ? [] : [[column, formatDecimal(price)]])
-    const target = { kind: 'place', partition, offset, symbol: null, exchange: null } as const
-    const plan = await rows.plan([{ target, change: { isCancelled, values, flags: 0 } }])
-    if (plan.refused.size > 0) return null
+    const isMade = await this.#change(name, { partition, offset }, { isCancelled, values, flags: 0 })
+    return isMade ? { partition, offset, price: isCancelled ? null : price, column } : null
+  }
+
+  /** Gives a committed row another time, if the place that was drawn has one. */
+  async retime(name: EventTable): Promise<void> {
+    const values = new Map([['exchange_timestamp', String(this.nanos() / 1000n)]])
+    await this.#change(name, this.#place(name), { isCancelled: false, values, flags: 0 })
+  }
+
+  #place(name: EventTable) {
+    const partition = this.random.below(PARTITION_COUNT)
+    return { partition, offset: this.random.below(Math.max(1, this.#next[name][partition]!)) }
+  }
+
+  /** False when there is no such row. */
+  async #change(
+    name: EventTable,
+    place: { readonly partition: number; readonly offset: number },
+    change: RowChange,
+  ): Promise<boolean> {
+    const rows = this.warehouse.corrections.get(name)!
+    const target = { kind: 'place', ...place, symbol: null, exchange: null } as const
+    const plan = await rows.plan([{ target, change }])
+    if (plan.refused.size > 0) return false
     const from = rows.position(1)
     await rows.commit(plan, from, [from[0]! + 1])
-    return { partition, offset, price: isCancelled ? null : price, column }
+    return true
   }
 
   /**

@@ -4,6 +4,7 @@ import { asRequest } from './json.js'
 import { currentSchema, currentSnapshot, MAIN, type TableMetadata } from './metadata.js'
 import { nameMapping } from './name-mapping.js'
 import { OVERWRITTEN_KEY } from './overwritten.js'
+import { OWN_ROWS_KEY } from './own-rows.js'
 import { isDayOnly } from './partition.js'
 import { refused } from './refusal.js'
 import { icebergSchema } from './schema.js'
@@ -51,8 +52,8 @@ function carriedForward(base: TableMetadata, next: TableMetadata): readonly Snap
     const ours = parent === null ? beginning : ticklakeKeys(summaries.get(parent) ?? {})
     const forged = ticklakeKeys(snapshot.summary)
     const theirs = Object.entries(snapshot.summary).filter(([key]) => !Object.hasOwn(forged, key))
-    // Whose rows it took away only its files tell.
-    const { [OVERWRITTEN_KEY]: _, ...carried } = ours
+    // Whose rows it took away only its files tell; and rows that it brings are not ours.
+    const { [OVERWRITTEN_KEY]: _, [OWN_ROWS_KEY]: __, ...carried } = ours
     const summary = { ...Object.fromEntries(theirs), ...carried }
     summaries.set(snapshot.snapshotId, summary)
     return { ...snapshot, summary }

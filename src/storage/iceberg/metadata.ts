@@ -2,6 +2,7 @@ import { formatVector, type TableLayout, TicklakeError } from '#core'
 import { type Json, type JsonObject, NO_FIELDS } from './json.js'
 import type { DataFile } from './manifest.js'
 import { overwrittenBy } from './overwritten.js'
+import { OWN_ROWS } from './own-rows.js'
 import {
   dayPartitionSpec,
   FIRST_PARTITION_FIELD_ID,
@@ -148,7 +149,11 @@ export function addSnapshot(metadata: TableMetadata, made: NewSnapshot): TableMe
   )
   const sequenceNumber = nextSequenceNumber(metadata)
   const { operation, overwritten = operation === 'append' || operation === 'replace' ? NO_DAYS : null } = made
-  const summary = { ...made.summary, ...overwrittenBy(parent, sequenceNumber, overwritten) }
+  const summary = {
+    ...(parent === null && OWN_ROWS),
+    ...made.summary,
+    ...overwrittenBy(parent, sequenceNumber, overwritten),
+  }
   const snapshot: Snapshot = {
     snapshotId: made.snapshotId,
     parentSnapshotId: metadata.currentSnapshotId,

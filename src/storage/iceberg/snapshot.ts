@@ -102,6 +102,11 @@ export function snapshotSummary(
   }
 }
 
+/** Rows of a snapshot, or of none, before what is deleted of them by files of its own; infinite when it does not tell. */
+export function totalRecords(snapshot: Snapshot | null): number {
+  return snapshot === null ? 0 : Number(snapshot.summary['total-records'] ?? Number.POSITIVE_INFINITY)
+}
+
 function sizeOf(files: readonly DataFile[]) {
   return {
     files: files.length,

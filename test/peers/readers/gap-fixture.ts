@@ -109,7 +109,7 @@ function drawnGaps(random: SeededRandom): readonly SequenceGap[] {
 
 function instrument(symbol: string, gaps: readonly SequenceGap[]): InstrumentState {
   const run = { first: 0n, last: LAST, startMicros: 0, endMicros: 1, gaps }
-  const counts = { accepted: 2, duplicates: 0, refused: {}, prices: null }
+  const counts = { accepted: 2, newestMicros: null, duplicates: 0, refused: {}, prices: null }
   return { partition: 0, exchange: EXCHANGE, symbol, ...counts, runs: [run] }
 }
 
