@@ -20,7 +20,7 @@ export interface FeedInput {
 }
 
 const BODY_EVERY_MS = 20
-const POLL_EVERY_MS = 20
+const POLL_EVERY_MS = 50
 const MAX_UNDER_WAY = 4
 const RETRY_MS = 100
 /** What can't be seen so long after the last body was due never will. */

@@ -5,6 +5,7 @@ import { interruptOnAbort } from './interruption.js'
 import { OpenStreams } from './open-streams.js'
 import { exportParquet, type ParquetExport } from './parquet-export.js'
 import { type ParquetFile, type ParquetRequest, writeParquetFile } from './parquet-file.js'
+import { prepared } from './prepared.js'
 import { type QueryResult, type SqlParameters, type SqlValue, sqlString } from './query-result.js'
 import { streamChunks, wholeChunks } from './result-stream.js'
 import { type RowsChunk, readRows } from './rows.js'
@@ -202,7 +203,7 @@ async function readResult(
   sql: string,
   parameters: SqlParameters,
 ): Promise<QueryResult> {
-  const result = await connection.run(sql, parameters)
+  const result = await prepared(connection, sql, parameters, (statement) => statement.run())
   const columns = await result.getColumnsJS()
   return {
     names: result.columnNames(),

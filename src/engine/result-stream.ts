@@ -1,5 +1,6 @@
 import { type DuckDBConnection, DuckDBDataChunk, type DuckDBResult } from '@duckdb/node-api'
 import { interruptOnAbort } from './interruption.js'
+import { prepared } from './prepared.js'
 import type { SqlParameters } from './query-result.js'
 
 /**
@@ -21,7 +22,12 @@ export async function* streamChunks(
   let ending: Promise<unknown> | undefined
   const end = () => (ending ??= connection.run('ROLLBACK'))
   try {
-    yield* readChunks(connection, () => connection.stream(sql, parameters), signal, end)
+    yield* readChunks(
+      connection,
+      () => prepared(connection, sql, parameters, (statement) => statement.stream()),
+      signal,
+      end,
+    )
     await connection.run('SELECT 1').catch(() => failure(connection, sql, parameters, signal))
     // Once it was ended, an end that was none would look like one.
     signal?.throwIfAborted()
@@ -37,7 +43,11 @@ export async function* wholeChunks(
   parameters: SqlParameters,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<DuckDBDataChunk> {
-  yield* readChunks(connection, () => connection.run(sql, parameters), signal)
+  yield* readChunks(
+    connection,
+    () => prepared(connection, sql, parameters, (statement) => statement.run()),
+    signal,
+  )
 }
 
 async function* readChunks(
