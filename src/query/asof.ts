@@ -55,7 +55,7 @@ export function asofList(request: AsofRequest): PagedList {
       fields: chooseFields(ASOF_FIELDS, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
       besideSelection: prevailingIn(request, selectionAfter(request, after)),
-      statement: async (scan, _, reading) => {
+      statement: async ({ scan }, reading) => {
         const selection = await quoteSelection(request, scan, after, reading)
         const quotes = await reading.planBeside(selection)
         return asofStatement(request, scan, { selection, scan: quotes }, after, reading)

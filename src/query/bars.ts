@@ -74,7 +74,7 @@ export function barsList(
         ...(request.fill === 'none' && {
           keptBy: (days: readonly number[] | null) => [finalBy(watermarks, days), TIME_ZONES],
         }),
-        statement: async (scan, slice, reading) => {
+        statement: async ({ scan, slice }, reading) => {
           const stretches = await stretchesOf(selection, scan, sessions, reading)
           return statement(rowEvents(input, selection, scan, slice), stretches, reading)
         },

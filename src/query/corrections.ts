@@ -78,7 +78,7 @@ export function correctionsList(
         // What says that one was refused came later.
         selection: EVERYTHING,
         holdsPage: true,
-        statement: (scan, _, { encoding }) => correctionsStatement(request, scan, made, after, encoding),
+        statement: ({ scan }, { encoding }) => correctionsStatement(request, scan, made, after, encoding),
       }
     },
   }

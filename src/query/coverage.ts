@@ -77,7 +77,7 @@ export function coverageList(request: CoverageRequest, calendars: SessionCalenda
     at: (_, after) => ({
       fields: COVERAGE_FIELDS.map(({ name }) => name),
       selection: request,
-      statement: async (scan, _, { encoding, query, signal }) => {
+      statement: async ({ scan }, { encoding, query, signal }) => {
         const days = exchangeDaysOf(await query(exchangeDaysStatement(request, scan)))
         const sessions = await exchangeSessions(days, calendars, signal)
         return coverageStatement(request, scan, sessions, after, encoding)

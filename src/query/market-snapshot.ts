@@ -50,7 +50,7 @@ export function marketSnapshotList(request: MarketSnapshotRequest): PagedList {
       fields: chooseFields(MARKET_SNAPSHOT_FIELDS, request.fields).map(({ name }) => name),
       selection: request,
       besideSelection: request,
-      statement: async (scan, _, reading) =>
+      statement: async ({ scan }, reading) =>
         marketSnapshotStatement(request, scan, await reading.planBeside(request), after, reading),
     }),
   }

@@ -5,9 +5,9 @@ import type { Reading } from './reading.js'
 
 /** Opens what a part is read from: something derived that has rows of it, or the rows themselves. */
 export async function openPart(part: Part, { at }: ListReading, reading: Reading): Promise<PartSource> {
-  const { scan, slice } = part
   const derived = await at.openDerived?.(part, reading)
-  return derived ?? { scan, statement: (reading) => at.statement(scan, slice, reading), release: () => {} }
+  const { scan } = part
+  return derived ?? { scan, statement: (reading) => at.statement(part, reading), release: () => {} }
 }
 
 /** A part, with what would be read for it. */

@@ -2,7 +2,7 @@ import type { TableName } from '#core'
 import type { PinnedVersion } from '#storage'
 import type { Statement } from './answer.js'
 import type { Key, KeyForm, PagePosition } from './page-token.js'
-import type { Part } from './part.js'
+import type { Part, PartOf } from './part.js'
 import type { PartSource } from './part-source.js'
 import type { Reading } from './reading.js'
 import type { Order, Page, Selection } from './request.js'
@@ -36,8 +36,8 @@ export interface ListAt {
   readonly fields: readonly string[]
   /** What holds every row from here on. */
   readonly selection: Selection
-  /** The statement of (row, key) over what was planned for the selection, or for a slice of it. */
-  statement(scan: Scan, slice: Slice | null, reading: Reading): Statement | Promise<Statement>
+  /** The statement of (row, key) over what was planned for a part of it. */
+  statement(part: Part, reading: Reading): Statement | Promise<Statement>
   /**
    * A part of it by what is derived of its table at the version: other files, the same rows, byte for byte. Null: nothing
    * derived has any of them. Absent: it is always read from rows.
@@ -54,8 +54,8 @@ export interface ListAt {
    * only events of these UTC days count (ascending; null: any). Absent: they depend on more.
    */
   keptBy?(days: readonly number[] | null): unknown
-  /** The newest slices of it may do. */
-  readonly newest?: NewestSlices
+  /** Its newest parts may do. */
+  readonly newest?: NewestParts
   /** A list without a limit, a statement at a time: no sort holds the whole of it. */
   slices?(scan: Scan, pinned: PinnedVersion, reading: Reading): AsyncIterable<Statement>
 }
@@ -69,8 +69,8 @@ export interface ByDay {
   endBefore(slice: Slice): PagePosition
 }
 
-/** Slices to try before the whole selection, in this order: one that has so many rows has all there can be. */
-export interface NewestSlices {
-  readonly slices: readonly Slice[]
+/** Parts to try before the whole list, some together in its order: those that have so many rows have all there can be. */
+export interface NewestParts {
+  readonly tries: readonly (readonly PartOf[])[]
   readonly rowCount: number
 }

@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto'
 import { isText } from './field.js'
 import type { OpenGaps } from './gaps.js'
 import type { ListReading } from './list-reading.js'
-import type { Part } from './part.js'
+import type { Part, PartOf } from './part.js'
 import { partsOf } from './parts.js'
 import { encodeReceipt } from './receipt.js'
 import { rowFilter } from './scan.js'
-import type { Slice } from './slice.js'
 import { planSlice, sliceFilter } from './slices.js'
 
 /** What is read for a page of a list, made before anything is read. A plan is data. */
@@ -28,16 +27,23 @@ export interface PlannedPart extends Part {
 /** Raised when the same request at the same version comes to be answered with other bytes. */
 const FORM = 1
 
-/** The plan of a page, or of a slice of its list that may do. */
-export async function planList(from: ListReading, only: Slice | null = null): Promise<Plan> {
+/** The plan of a page, or of parts of its list that may do. */
+export async function planList(from: ListReading, only?: readonly PartOf[]): Promise<Plan> {
   const { at, pinned, reading } = from
   // What is streamed is read whole. Rows of an Arrow stream come in batches: equal answers are cut alike.
-  const isCut = only === null && reading.limit !== null && isText(reading.encoding)
+  const isCut = only === undefined && reading.limit !== null && isText(reading.encoding)
   const parts = isCut
     ? await partsOf(from)
-    : [{ slice: only, scan: await planSlice(pinned, at.selection, only) }]
+    : await Promise.all(
+        (only ?? [WHOLE]).map(async (part) => {
+          const { selection = at.selection, slice } = part
+          return { ...part, scan: await planSlice(pinned, selection, slice) }
+        }),
+      )
   return { parts: await Promise.all(parts.map((part) => planned(part, from))) }
 }
+
+const WHOLE: PartOf = { slice: null }
 
 async function planned(part: Part, from: ListReading): Promise<PlannedPart> {
   const { scan } = part
@@ -46,7 +52,7 @@ async function planned(part: Part, from: ListReading): Promise<PlannedPart> {
 }
 
 async function keyOf(
-  { slice }: Part,
+  { slice, selection }: Part,
   isSettled: boolean,
   { list, at, pinned, after, reading }: ListReading,
 ): Promise<string | null> {
@@ -54,10 +60,10 @@ async function keyOf(
   const { asOf: _, pageToken: __, limit: ___, ...request } = list.request
   const { tableUuid } = pinned.metadata
   const columns = pinned.columns.map(({ id, name, type }) => [id, name, type])
-  const wanted = [list.name, request, list.rules, at.fields, slice, after, reading.encoding]
+  const wanted = [list.name, request, list.rules, at.fields, slice, selection, after, reading.encoding]
   const rows = [FORM, tableUuid, columns, ...wanted]
   if (!isSettled) return hashOf([...rows, encodeReceipt(tableUuid, pinned.version), at.keptBy(null)])
-  const filter = rowFilter(at.selection)
+  const filter = rowFilter(selection ?? at.selection)
   const { days, rest } = await pinned.dayStamps(slice ? sliceFilter(filter, slice) : filter)
   return hashOf([...rows, [...days], rest, at.keptBy(rest === null ? [...days.keys()] : null)])
 }

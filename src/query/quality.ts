@@ -79,7 +79,7 @@ export function qualityList(request: QualityRequest): PagedList {
       return {
         fields: QUALITY_FIELDS.map(({ name }) => name),
         selection: request,
-        statement: (scan, _, { encoding }) => qualityStatement(request, scan, counts, after, encoding),
+        statement: ({ scan }, { encoding }) => qualityStatement(request, scan, counts, after, encoding),
       }
     },
   }

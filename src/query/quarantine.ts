@@ -61,7 +61,7 @@ export function quarantineList(request: QuarantineRequest): PagedList {
       fields: chooseFields(QUARANTINE_FIELDS, request.fields).map(({ name }) => name),
       selection: selectionAfter(request, after),
       holdsPage: true,
-      statement: (scan, _, { encoding }) => quarantineStatement(request, scan, after, encoding),
+      statement: ({ scan }, { encoding }) => quarantineStatement(request, scan, after, encoding),
     }),
   }
 }

@@ -23,6 +23,7 @@ import { correctionsList } from './corrections.js'
 import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
 import { coverageList } from './coverage.js'
 import { explained } from './explanation.js'
+import { isText } from './field.js'
 import { type OpenGaps, openGaps } from './gaps.js'
 import { latestList } from './latest.js'
 import { NO_NEED, needOf, type QueryLimits } from './limits.js'
@@ -330,8 +331,10 @@ export class QueryRouter {
   async #read(from: ListReading, plan: Plan): Promise<ReadList | ReadPage> {
     const { list, at, pinned, reading, options } = from
     const { limit } = list.request
-    for (const slice of at.newest?.slices ?? []) {
-      const page = await this.#parts.read(await planList(from, slice), from, at.newest!.rowCount)
+    for (const parts of at.newest?.tries ?? []) {
+      // Streams of Arrow and files of Parquet are not told part by part.
+      if (parts.length > 1 && !isText(options.encoding)) continue
+      const page = await this.#parts.read(await planList(from, parts), from, at.newest!.rowCount)
       if (page.rows.rowCount === at.newest!.rowCount) return page
       await page.rows.data.close()
     }

@@ -41,7 +41,7 @@ export function rowsList(request: RowsRequest): PagedList {
         endBefore: (slice) => endBefore(slice, request.order),
       },
       keptBy: () => null,
-      statement: (scan, slice, { encoding, limit }) =>
+      statement: ({ scan, slice }, { encoding, limit }) =>
         rowsStatement({ ...request, limit }, scan, after, encoding, slice),
       slices: (scan, pinned, reading) => rowsBySlices(request, scan, pinned, after, reading),
     }),

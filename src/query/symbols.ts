@@ -29,7 +29,7 @@ export function symbolsList(request: SymbolsRequest): PagedList {
       fields: SYMBOL_FIELDS.map(({ name }) => name),
       selection: request,
       keptBy: () => null,
-      statement: (scan, _, { encoding }) => symbolsStatement(request, scan, after, encoding),
+      statement: ({ scan }, { encoding }) => symbolsStatement(request, scan, after, encoding),
     }),
   }
 }

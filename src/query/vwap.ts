@@ -67,7 +67,7 @@ export function vwapList(
       fields: VWAP_FIELDS.map(({ name }) => name),
       selection: request,
       keptBy: () => null,
-      statement: (scan, _, reading) => vwapStatement(rowTrades(request, scan, conditions), after, reading),
+      statement: ({ scan }, reading) => vwapStatement(rowTrades(request, scan, conditions), after, reading),
       ...(rollups.length > 0 &&
         request.prints === 'all' && {
           openDerived: async (part: Part) => {

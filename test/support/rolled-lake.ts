@@ -141,7 +141,8 @@ export class RolledLake {
     )
   }
 
-  async append(name: EventTable, count: number): Promise<readonly Row[]> {
+  /** `cells` are those that are not drawn. */
+  async append(name: EventTable, count: number, cells: Row = {}): Promise<readonly Row[]> {
     const next = this.#next[name]
     const rows: Row[] = eventRows(this.random, count, 0, name).map((row) => {
       const partition = this.random.below(PARTITION_COUNT)
@@ -154,6 +155,7 @@ export class RolledLake {
         source_row: BigInt(offset),
         log_partition: partition,
         log_offset: BigInt(offset),
+        ...cells,
       }
     })
     await this.#take(name, rows)
