@@ -2,7 +2,7 @@ import { invalid, QUOTES, type TableDefinition, TRADES } from '#core'
 import { sqlName } from '#engine'
 import type { FileColumn } from '#storage'
 import { PLACE_FIELDS, rowFields } from './event-fields.js'
-import { chooseFields, type Field } from './field.js'
+import { chooseFields, type Field, withoutZeros } from './field.js'
 import type { MarketTable } from './request.js'
 
 const DEFINITIONS: Readonly<Record<MarketTable, TableDefinition>> = { trades: TRADES, quotes: QUOTES }
@@ -65,7 +65,7 @@ function addedField({ name, type }: FileColumn): Field {
     case 'decimal': {
       const text = `CAST(${column} AS VARCHAR)`
       const typed = `CAST(${column} AS ${wideDecimal(type)})`
-      return field('string', /,\s*0\)$/.test(type) ? text : `rtrim(rtrim(${text}, '0'), '.')`, typed)
+      return field('string', /,\s*0\)$/.test(type) ? text : withoutZeros(text), typed)
     }
     case 'timestamp':
     case 'timestamptz': {

@@ -60,9 +60,14 @@ export function countsField(name: string, column: string, doc: string): Field {
   }
 }
 
+/** SQL: the text of a decimal of a scale above 0 without the zeros that it has at its end. */
+export function withoutZeros(text: string): string {
+  return `regexp_replace(${text}, '[.]?0+$', '')`
+}
+
 /** An exact decimal as text, without exponent or needless zeros. Every decimal here has a scale above 0. */
 export function decimalField(name: string, column: string, doc: string): Field {
-  const sql = `rtrim(rtrim(CAST(${column} AS VARCHAR), '0'), '.')`
+  const sql = withoutZeros(`CAST(${column} AS VARCHAR)`)
   return { name, type: 'string', sql, typedSql: column, columns: [column], doc, freeText: false }
 }
 

@@ -1,5 +1,5 @@
 import { type BoundColumn, type SqlType, sqlString } from '#engine'
-import type { Encoding, Field } from './field.js'
+import { type Encoding, type Field, withoutZeros } from './field.js'
 
 /** A column of an answer to SQL: its name, unlike all others, and DuckDB's type. */
 export interface SqlColumn {
@@ -123,7 +123,7 @@ function plainValue(name: string, scale: number, sql: string): string {
   const text = `CAST(${sql} AS VARCHAR)`
   switch (name) {
     case 'DECIMAL':
-      return scale === 0 ? text : `rtrim(rtrim(${text}, '0'), '.')`
+      return scale === 0 ? text : withoutZeros(text)
     case 'FLOAT':
     case 'DOUBLE':
       return `CASE WHEN isfinite(${sql}) THEN to_json(${sql}) ELSE to_json(${text}) END`
