@@ -1,13 +1,19 @@
 import { MICROS_PER_DAY } from '#core'
+import type { PinnedVersion } from '#storage'
 import { estimateOf } from './estimate.js'
 import type { ListReading } from './list-reading.js'
 import { sourced } from './open-part.js'
+import type { ByDay } from './paged-list.js'
 import type { Part } from './part.js'
-import { isEmpty, rowFilter, type Scan, scannedFiles } from './scan.js'
+import type { Selection } from './request.js'
+import { isEmpty, rowFilter, rowsScanned, type Scan, scannedFiles } from './scan.js'
 import { planSlice, slicesAt } from './slices.js'
 
 /** Stretches of days that are told apart; with more, all from the first to the last are one. */
 const MAX_STRETCHES = 4
+
+/** So many times the rows of a page are expected where it is to be filled: a symbol may have fewer than others. */
+const AMPLE = 4
 
 /** About how long one part takes of a list that takes longer, and how many parts there are at most. */
 const LARGE_PART_MS = 500
@@ -22,9 +28,13 @@ export async function partsOf(from: ListReading): Promise<readonly Part[]> {
   const { selection, byDay } = at
   const whole = { slice: null, scan: await planSlice(pinned, selection, null) }
   if (!byDay) return [whole]
-  const days = [...tailBorders(whole.scan), ...(await largeBorders(from, whole))]
+  const days = [
+    ...tailBorders(whole.scan),
+    ...(await earlyBorder(from, byDay, whole)),
+    ...(await largeBorders(from, whole)),
+  ]
   if (days.length === 0) return [whole]
-  const borders = [...new Set(days)].sort((a, b) => a - b).map((day) => BigInt(day) * BigInt(MICROS_PER_DAY))
+  const borders = [...new Set(days)].sort((a, b) => a - b).map(midnight)
   const all = slicesAt(borders, { ...selection, order: byDay.order })
   const slices = byDay.mayLackTime ? all : all.filter((slice) => !('isTimeless' in slice))
   const parts = await Promise.all(
@@ -46,6 +56,26 @@ function tailBorders({ tail }: Scan): readonly number[] {
   return borders.length > 2 * MAX_STRETCHES ? [borders[0]!, borders.at(-1)!] : borders
 }
 
+/** The day up to which, in the order of a list, there probably are enough rows for the page: no further day is read then. */
+async function earlyBorder(
+  { pinned, at, reading }: ListReading,
+  { order }: ByDay,
+  { scan: whole }: Part,
+): Promise<readonly number[]> {
+  const { limit } = reading
+  if (!at.holdsPage || limit === null || scannedFiles(whole).length <= 1) return []
+  const days = await daysOf(pinned, at.selection)
+  for (let count = 1; count < days.length; count *= 4) {
+    const border = (order === 'asc' ? days[count] : days.at(-count))!
+    const micros = midnight(border)
+    const slice =
+      order === 'asc' ? { fromMicros: null, toMicros: micros } : { fromMicros: micros, toMicros: null }
+    const scan = await planSlice(pinned, at.selection, slice)
+    if (rowsScanned(scan) * scan.symbolShare >= AMPLE * limit) return [border]
+  }
+  return []
+}
+
 /**
  * Days that cut what takes long: a page that is full early needs no more of it, and what was read in time can be given.
  * What something derived has is not cut for what its rows would take.
@@ -54,10 +84,19 @@ async function largeBorders(from: ListReading, whole: Part): Promise<readonly nu
   if (partsFor(whole) <= 1) return []
   const count = partsFor(await sourced(whole, from))
   if (count <= 1) return []
-  const stamps = await from.pinned.dayStamps(rowFilter(from.at.selection))
-  const days = [...stamps.days.keys()].sort((a, b) => a - b)
+  const days = await daysOf(from.pinned, from.at.selection)
   const size = Math.ceil(days.length / count)
   return days.filter((_, index) => index > 0 && index % size === 0)
+}
+
+/** The days of which there are files, ascending. */
+async function daysOf(pinned: PinnedVersion, selection: Selection): Promise<readonly number[]> {
+  const { days } = await pinned.dayStamps(rowFilter(selection))
+  return [...days.keys()].sort((a, b) => a - b)
+}
+
+function midnight(day: number): bigint {
+  return BigInt(day) * BigInt(MICROS_PER_DAY)
 }
 
 function partsFor({ scan }: Part): number {
