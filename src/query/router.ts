@@ -20,7 +20,7 @@ import { asofList } from './asof.js'
 import { barsList } from './bars.js'
 import type { AnswerCache } from './cache/answer-cache.js'
 import { correctionsList } from './corrections.js'
-import { COUNT_FIELDS, COUNT_TYPES, countStatement, countsEveryRow, encodeCount } from './count.js'
+import { COUNT_FIELDS, COUNT_TYPES, countStatement, encodeCount, knownCount } from './count.js'
 import { coverageList } from './coverage.js'
 import { explained } from './explanation.js'
 import { isText } from './field.js'
@@ -58,7 +58,7 @@ import type {
 import { RowData } from './row-data.js'
 import { RowReader, type RowReaderOptions } from './row-reader.js'
 import { rowsList } from './rows.js'
-import { hasDeletes, NOTHING, planScan, rowFilter, rowsScanned, type Scan } from './scan.js'
+import { isEmpty, NOTHING, planScan, rowFilter, type Scan } from './scan.js'
 import { SLICE_ROWS } from './slices.js'
 import { encodeSnapshot, SNAPSHOT_FIELDS, SNAPSHOT_TYPES, snapshotRows } from './snapshots.js'
 import { symbolsList } from './symbols.js'
@@ -195,13 +195,13 @@ export class QueryRouter {
     return this.#answerPage(correctionsList(request, this.#tables), options)
   }
 
-  /** How many rows a selection has. Without a restriction the manifests and the tail know it, unless rows are deleted. */
+  /** How many rows a selection has. Of all of a time the manifests know it, but for files of which rows are deleted. */
   count(request: CountRequest, options: AnswerOptions): Promise<Answer> {
     const startedMs = this.#clock.monotonicMs()
     return using(pinOf(this.#table(request.table), request.asOf, null), async (pinned) => {
       const gaps = openGaps(pinned.withOpenGaps, request)
       const scan = await planScan(pinned, rowFilter(request))
-      const isKnown = countsEveryRow(request) && !hasDeletes(scan)
+      const known = knownCount(request, scan, this.#table(request.table).definition)
       const answer = {
         encoding: options.encoding,
         fields: COUNT_FIELDS.map((field) => field.name),
@@ -209,20 +209,27 @@ export class QueryRouter {
         complete: true,
         nextPageToken: null,
       }
-      if (isKnown) {
-        const rows = [{ count: rowsScanned(scan) }]
+      if (isEmpty(known.rest)) {
+        const rows = [{ count: known.count }]
         const read = await this.#limits.rows(NO_NEED, options.signal, () =>
           this.#reader.known(rows, COUNT_TYPES, encodeCount, options),
         )
         const meta = this.#meta(pinned, { planned: [scan], scans: [], layer: null }, startedMs, gaps)
         return { ...answer, ...read, meta }
       }
-      const statement = countStatement(request, scan, options.encoding)
+      const statement = countStatement(request, known, options.encoding)
       const page = { limit: 1, after: null, unique: isAlwaysUnique }
-      const { data, columns } = await this.#limits.rows(needOf(scan, { heldRows: 1 }), options.signal, () =>
-        this.#reader.page(statement, page, options),
+      const { data, columns } = await this.#limits.rows(
+        needOf(known.rest, { heldRows: 1 }),
+        options.signal,
+        () => this.#reader.page(statement, page, options),
       )
-      return { ...answer, data, columns, meta: this.#meta(pinned, sourceOf(scan), startedMs, gaps) }
+      return {
+        ...answer,
+        data,
+        columns,
+        meta: this.#meta(pinned, { planned: [scan], scans: [known.rest], layer: null }, startedMs, gaps),
+      }
     })
   }
 

@@ -88,11 +88,6 @@ export function routeOf(scans: readonly Scan[]): Route {
   return scans.every((scan) => scannedFiles(scan).length === 0) ? 'real-time' : 'hybrid'
 }
 
-/** True when rows of the files may be deleted: how many are left is known only once they are read. */
-export function hasDeletes(scan: Scan): boolean {
-  return scannedFiles(scan).some(({ deletes }) => deletes !== undefined)
-}
-
 /** Rows of the files and tail slices, before any filter, and before what is deleted of them. */
 export function rowsScanned(...scans: readonly Scan[]): number {
   const inFiles = scans.flatMap(scannedFiles).reduce((sum, file) => sum + file.recordCount, 0)

@@ -12,14 +12,23 @@ export interface DaySpan {
 /** The days of a file that spans more are not told apart. */
 const MAX_SPAN = 1_000
 
-/** The days that rows of a file may be of; null: any, or none since they have no time. */
-export function daysOf(layout: TableLayout, file: DataFile): DaySpan | null {
+/** Times between which all rows of a file lie, µs since 1970, both included; null: it does not tell, or some have none. */
+export function timesOf(
+  layout: TableLayout,
+  file: DataFile,
+): { readonly from: bigint; readonly to: bigint } | null {
   const id = layout.columns.find(({ name }) => name === layout.partitionColumn)?.id ?? 0
   const [lower, upper] = [file.lowerBounds.get(id), file.upperBounds.get(id)]
   if (!lower || !upper || file.nullValueCounts.get(id) !== 0) return null
   const [from, to] = [decodeValue('timestamptz', lower), decodeValue('timestamptz', upper)]
-  if (typeof from !== 'bigint' || typeof to !== 'bigint') return null
-  const [first, last] = [periodOfMicros('day', from), periodOfMicros('day', to)]
+  return typeof from === 'bigint' && typeof to === 'bigint' ? { from, to } : null
+}
+
+/** The days that rows of a file may be of; null: any, or none since they have no time. */
+export function daysOf(layout: TableLayout, file: DataFile): DaySpan | null {
+  const times = timesOf(layout, file)
+  if (times === null) return null
+  const [first, last] = [periodOfMicros('day', times.from), periodOfMicros('day', times.to)]
   return last - first < MAX_SPAN ? { first, last } : null
 }
 

@@ -18,6 +18,7 @@ export { mergedStates, placeOfRow, placeOfState, sourceColumns, statesOfRows } f
 export { ROLLUP_SOURCES } from './derived/values.js'
 export type { Evolution } from './evolution.js'
 export { duckdbType, type FileColumn, fileColumns } from './file-columns.js'
+export { timesOf } from './file-days.js'
 export { type CreateTable, createdTable, parseCreateTable } from './iceberg/create-table.js'
 export type { EmptyTable } from './iceberg/draft.js'
 export { type Expiry, type ExpiryPolicy, expirable, expired } from './iceberg/expiry.js'
