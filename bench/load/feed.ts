@@ -6,8 +6,10 @@ import { FeedBodies, nanosOf } from './feed-bodies.js'
 import { nowMs, openLoop } from './open-loop.js'
 
 export interface FeedResult {
-  /** Of each body, in the order in which they were due: ms since 1970, and since it was due. */
+  /** Of each body that was sent, in the order in which they were due: ms since 1970, and since it was due. */
   readonly bodies: readonly { readonly dueMs: number; readonly sentMs: number; readonly seenMs: number }[]
+  /** Bodies that were due and not sent until the end: the server is behind by so many. */
+  readonly unsent: number
   /** How often the server asked to come again later. */
   readonly refusals: number
 }
@@ -38,7 +40,7 @@ let isOver = false
 
 /** Sends what is due, in its order; so many at a time do. */
 async function send(): Promise<void> {
-  while (sents.length < dues.length || !isOver) {
+  while (!isOver) {
     const index = sents.length
     if (index === dues.length) {
       await after(1)
@@ -63,7 +65,7 @@ async function post(body: Buffer): Promise<void> {
 }
 
 async function watch(): Promise<void> {
-  while (seens.length < dues.length || !isOver) {
+  while (!isOver || sent < sents.length || seens.length < sents.length) {
     const startedMs = nowMs()
     const response = await fetch(`${url}/v1/latest?symbols=PROBE`)
     const told = await response.text()
@@ -94,7 +96,8 @@ await Promise.all([
   ...Array.from({ length: MAX_UNDER_WAY }, send),
 ])
 const result: FeedResult = {
-  bodies: dues.map((dueMs, index) => ({ dueMs, sentMs: sents[index]!, seenMs: seens[index]! })),
+  bodies: sents.map((sentMs, index) => ({ dueMs: dues[index]!, sentMs, seenMs: seens[index]! })),
+  unsent: dues.length - sents.length,
   refusals,
 }
 console.log(JSON.stringify(result))

@@ -95,6 +95,7 @@ function figures(
   return {
     'rows/s offered': rowsPerSecond,
     'rows/s that became visible': vitals.rowsTaken / ((untilMs - fromMs) / 1000),
+    'bodies of rows that were due, and not sent until the end': feed.unsent,
     'posts refused (429)': feed.refusals,
     'freshness since a row was due: p50, ms': percentile(seen, 0.5),
     'freshness since a row was due: p99, ms': percentile(seen, 0.99),

@@ -31,8 +31,9 @@ export function readText(
   if (rowCount === 0) return { offsets, bytes: Buffer.alloc(0) }
   const data = duckdb.vector_get_data(vector, rowCount * CELL_BYTES)
   const cells = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  const lengths = new Int32Array(data.buffer, data.byteOffset, rowCount * (CELL_BYTES / 4))
   for (let row = 0; row < rowCount; row++) {
-    offsets[row + 1] = offsets[row]! + (isNull(row) ? 0 : cells.readInt32LE(row * CELL_BYTES))
+    offsets[row + 1] = offsets[row]! + (isNull(row) ? 0 : lengths[row * (CELL_BYTES / 4)]!)
   }
   const bytes = Buffer.allocUnsafe(offsets[rowCount]!)
   let run: Run | null = null
@@ -42,7 +43,8 @@ export function readText(
     const length = offsets[row + 1]! - at
     const cell = row * CELL_BYTES
     if (length <= INLINE_BYTES) {
-      cells.copy(bytes, at, cell + TEXT_AT, cell + TEXT_AT + length)
+      // A call that copies takes ten times as long as so few bytes.
+      for (let byte = 0; byte < length; byte++) bytes[at + byte] = cells[cell + TEXT_AT + byte]!
       continue
     }
     const address = addressAt(cells, cell)

@@ -159,21 +159,24 @@ function joinedTexts(pieces: readonly Piece[], length: number): TextCells {
 /** Texts as codes of a dictionary, in the order in which they are first met. */
 function coded(pieces: readonly Piece[], length: number, validity: Uint8Array | null) {
   const codes = new Int32Array(length)
-  const known = new Map<string, number>()
+  const known = new Map<string | number, number>()
+  const words: Buffer[] = []
   let at = 0
   for (const { column, rowCount } of pieces) {
     const { offsets, bytes } = texts(column)
     for (let row = 0; row < rowCount; row++, at++) {
       // What is null has no text: the code of '' would be a word that no row has.
       if (validity && !(validity[at >> 3]! & (1 << (at & 7)))) continue
-      // A character for each byte: cheaper than to decode it, and as good a name.
-      const text = bytes.toString('latin1', offsets[row], offsets[row + 1])
-      const code = known.get(text) ?? known.size
-      if (code === known.size) known.set(text, code)
+      const [from, to] = [offsets[row]!, offsets[row + 1]!]
+      const name = nameOf(bytes, from, to)
+      let code = known.get(name)
+      if (code === undefined) {
+        code = words.push(Buffer.from(bytes.subarray(from, to))) - 1
+        known.set(name, code)
+      }
       codes[at] = code
     }
   }
-  const words = [...known.keys()].map((text) => Buffer.from(text, 'latin1'))
   const offsets = new Int32Array(words.length + 1)
   words.forEach((word, index) => {
     offsets[index + 1] = offsets[index]! + word.length
@@ -186,6 +189,17 @@ function coded(pieces: readonly Piece[], length: number, validity: Uint8Array | 
     data: Buffer.concat(words),
   })
   return { codes, dictionary }
+}
+
+/** A number that no other text of up to so many bytes has: it costs a tenth of a string. */
+const NUMBERED_BYTES = 6
+
+/** What tells a text from others: its bytes as a number, with a 1 before them; of a longer one a character for each byte. */
+function nameOf(bytes: Buffer, from: number, to: number): string | number {
+  if (to - from > NUMBERED_BYTES) return bytes.toString('latin1', from, to)
+  let name = 1
+  for (let at = from; at < to; at++) name = name * 256 + bytes[at]!
+  return name
 }
 
 function texts({ values }: RowColumn): TextCells {
